@@ -1,0 +1,1 @@
+"""The certificate lifecycle: policies, templates, CAs, entities, certificates. It knows no CMP."""

@@ -1,0 +1,191 @@
+"""The records of the lifecycle, as they travel between the store, the CLM and the protocol.
+
+Everything here is frozen data. Times are seconds since the epoch (UTC, whole seconds, ``int``), as
+X.509 times have no finer grain. Serial numbers are ``int`` here, hexadecimal text where shown.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from enum import StrEnum
+from typing import Any
+
+
+class Kind(StrEnum):
+    """The kinds of configuration object the store keeps as versioned documents."""
+
+    CA = "ca"
+    TEMPLATE = "template"
+    POLICY = "policy"
+    API_CLIENT = "client"
+
+
+@dataclass(frozen=True, slots=True)
+class StoredObject:
+    """One versioned configuration document: a CA, template, policy or API client."""
+
+    kind: Kind
+    id: str
+    """UUID text for policies, the identifier otherwise; unique within the kind."""
+    name: str
+    """Unique within the kind; what an operator types."""
+    document: dict[str, Any]
+    """JSON-able settings; the room that owns the kind gives them meaning."""
+    version: int = 0
+    """Counts writes; a writer names the version it read, and loses if another was faster."""
+
+
+class EntityState(StrEnum):
+    ACTIVE = "active"
+    BLOCKED = "blocked"
+
+
+@dataclass(frozen=True, slots=True)
+class Entity:
+    """An end entity: who may ask for certificates, and by which shared secret."""
+
+    id: str
+    """UUID text in lower case; its ASCII form is a senderKID (RFC 9483, section 3.1)."""
+    name: str
+    state: EntityState = EntityState.ACTIVE
+    password: bytes | None = None
+    """The shared secret, sealed under the master key (`cmpd.clm.secrets`); None: no MAC, no Basic."""
+    password_expires: int | None = None
+    password_uses: int | None = None
+    """How many more transactions the password may begin; None: no bound."""
+    policies: tuple[str, ...] = ()
+    """UUIDs of the policies it may use."""
+    references: tuple[bytes, ...] = ()
+    """Further senderKIDs, beside its UUID, unique over all entities."""
+    identities: tuple[tuple[str, str], ...] = ()
+    """What names it in a vendor certificate: (kind, value), kind one of ``subject`` (RFC 4514 text),
+    ``serialNumber`` (the X.520 attribute), ``fingerprint`` (SHA-256 of the DER, lower hexadecimal)."""
+    attributes: dict[str, Any] = field(default_factory=dict)
+    """Values a policy or template may take into subject and SAN."""
+    created: int = 0
+    version: int = 0
+
+
+class CertificateState(StrEnum):
+    """Where a certificate stands. The last three stand on the CRL (on_hold with certificateHold)."""
+
+    UNCONFIRMED = "unconfirmed"
+    """Issued; its certConf is awaited (RFC 9810, section 5.3.18)."""
+    ACTIVE = "active"
+    ON_HOLD = "on_hold"
+    REVOKED = "revoked"
+    REJECTED = "rejected"
+    """Refused by its requester in certConf, or never confirmed: revoked from birth."""
+
+
+@dataclass(frozen=True, slots=True)
+class Certificate:
+    """An issued certificate and its standing."""
+
+    ca: str
+    """Id of the CA that issued it."""
+    serial: int
+    der: bytes
+    subject: str
+    """RFC 4514 text."""
+    not_before: int
+    not_after: int
+    fingerprint: bytes
+    """SHA-256 of the DER."""
+    key_id: bytes
+    """Its subjectKeyIdentifier extension's value."""
+    key_hash: bytes
+    """SHA-256 of the SubjectPublicKeyInfo DER."""
+    entity: str | None
+    policy: str | None
+    transaction: bytes | None
+    state: CertificateState
+    issued: int
+    revoked: int | None = None
+    """When it was revoked or put on hold."""
+    reason: int | None = None
+    """CRLReason (RFC 5280, section 5.3.1)."""
+    replaces: tuple[str, int] | None = None
+    """(CA, serial) of the certificate a key update replaces."""
+
+
+class TransactionState(StrEnum):
+    CONFIRMING = "confirming"
+    """A certificate was sent; certConf is awaited until `Transaction.expires`."""
+    WAITING = "waiting"
+    """The request awaits approval; the client polls (RFC 9810, section 5.3.22)."""
+    APPROVED = "approved"
+    """Approved; the next pollReq gets the certificate."""
+    REFUSED = "refused"
+    """Not approved; the next pollReq gets the rejection."""
+    CHALLENGED = "challenged"
+    """A popdecc was sent; popdecr is awaited (RFC 9810, section 5.2.8.3.3)."""
+    CLOSED = "closed"
+
+
+@dataclass(frozen=True, slots=True)
+class Transaction:
+    """The messages that share a transactionID, as far as later ones depend on them."""
+
+    id: bytes
+    state: TransactionState
+    body: int
+    """Body tag of the first message."""
+    party: str
+    """Who protected the first message: ``mac:<entity id>``, ``cert:<fingerprint>``, or empty."""
+    policy: str
+    entity: str | None
+    opened: int
+    expires: int
+    """When an open transaction is given up, or a closed one may be forgotten."""
+    first_digest: bytes
+    """SHA-256 of the first request's bytes; the same bytes again get `first_response` again."""
+    first_response: bytes
+    last_digest: bytes
+    """The same for the latest request, where it is not the first."""
+    last_response: bytes
+    server_nonce: bytes
+    """senderNonce of the latest response: the recipNonce to come."""
+    ca: str | None = None
+    serial: int | None = None
+    request: bytes | None = None
+    """The first request's bytes, kept while it waits."""
+    detail: dict[str, Any] = field(default_factory=dict)
+    """What else a later message needs: the reason it waits, approvals so far, the challenge."""
+
+
+@dataclass(frozen=True, slots=True)
+class StoredCRL:
+    """The latest complete CRL of one CA."""
+
+    ca: str
+    number: int
+    der: bytes
+    this_update: int
+    next_update: int
+
+
+@dataclass(frozen=True, slots=True)
+class AuditEvent:
+    """One act to be written down. The store gives it its place in the hash chain."""
+
+    time: int
+    actor: str
+    """``entity:<id>``, ``operator:<login>``, ``client:<id>``, ``peer:<address>`` or ``cmpd``."""
+    action: str
+    """Noun and verb: ``certificate.issue``, ``entity.add``, ``request.refuse`` …"""
+    subject: str
+    """To what: ``certificate:<ca>/<serial hex>``, ``entity:<id>``, ``policy:<id>`` …"""
+    outcome: str = "ok"
+    """``ok``, or the name of the failure (a PKIFailureInfo name where there is one)."""
+    detail: dict[str, Any] = field(default_factory=dict)
+
+
+@dataclass(frozen=True, slots=True)
+class AuditRecord:
+    """An event in its place: ``hash`` covers the event and the hash before it in its chain."""
+
+    chain: str
+    sequence: int
+    event: AuditEvent
+    hash: bytes

@@ -1,0 +1,1 @@
+"""Where the lifecycle is kept: one small interface, an implementation per engine."""

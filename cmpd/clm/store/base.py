@@ -1,0 +1,127 @@
+"""The store's interface: reads by key, and units of changes that are durable when `commit` returns.
+
+Everything any implementation must do is said here; `tests/clm/store` runs the same suite over all.
+"""
+
+from __future__ import annotations
+
+from collections.abc import AsyncIterator
+from dataclasses import dataclass
+from typing import Protocol
+
+from cmpd.clm.model import (
+    AuditRecord,
+    Certificate,
+    CertificateState,
+    Entity,
+    Kind,
+    StoredCRL,
+    StoredObject,
+    Transaction,
+    TransactionState,
+)
+from cmpd.clm.store.changes import Unit
+
+
+class StoreError(Exception):
+    """The store cannot do it; the text says what, what was expected, and what to do."""
+
+
+class StoreUnavailable(StoreError):
+    """The store is locked, full, read-only or gone for now; the same unit may succeed later."""
+
+
+class StoreCorrupt(StoreError):
+    """The store contradicts itself; an operator has to look."""
+
+
+class Conflict(StoreError):
+    """A change found the store other than it expected; its unit was undone."""
+
+    def __init__(self, what: str, text: str) -> None:
+        super().__init__(text)
+        self.what = what
+        """``version``, ``name``, ``entity``, ``reference``, ``identity``, ``password``, ``transaction``,
+        ``serial``, ``state``, ``limit`` or ``crl``."""
+
+
+@dataclass(frozen=True, slots=True)
+class CertificateQuery:
+    """Which certificates to list; what is None does not narrow. Ordered by issue time, then serial."""
+
+    ca: str | None = None
+    entity: str | None = None
+    policy: str | None = None
+    states: tuple[CertificateState, ...] = ()
+    subject: str | None = None
+    """A part of the subject's text."""
+    expires_before: int | None = None
+    expires_after: int | None = None
+    issued_after: int | None = None
+    key_hash: bytes | None = None
+    limit: int | None = None
+
+
+class Store(Protocol):
+    """One truth for all processes that open it. A read sees every unit whose commit has returned."""
+
+    async def open(self) -> None:
+        """Connect, check the schema version. Raises StoreError naming the remedy."""
+
+    async def close(self) -> None:
+        """Commit what was accepted, then let go."""
+
+    async def commit(self, unit: Unit) -> None:
+        """Apply the unit's changes in order; durable on disk when this returns.
+
+        Raises Conflict (the unit is undone), StoreUnavailable (nothing of it remains).
+        """
+
+    async def check(self) -> None:
+        """Prove that the store can be read and written now; raises StoreError otherwise."""
+
+    async def change_counter(self) -> int:
+        """Grows with each change of a configuration document; cheap enough to ask per request."""
+
+    async def objects(self, kind: Kind) -> list[StoredObject]: ...
+
+    async def object(self, kind: Kind, id_or_name: str) -> StoredObject | None: ...
+
+    async def entity(self, id: str) -> Entity | None: ...
+
+    async def entity_by_reference(self, reference: bytes) -> Entity | None:
+        """By a further reference, not by UUID."""
+
+    async def entity_by_identity(self, kind: str, value: str) -> Entity | None: ...
+
+    def entities(self, search: str | None = None, after: str | None = None) -> AsyncIterator[Entity]:
+        """In order of id; `search` is a part of id, name, reference or identity."""
+
+    async def certificate(self, ca: str, serial: int) -> Certificate | None: ...
+
+    async def certificate_by_fingerprint(self, fingerprint: bytes) -> Certificate | None: ...
+
+    async def certificates_by_key_id(self, key_id: bytes) -> list[Certificate]: ...
+
+    def certificates(self, query: CertificateQuery) -> AsyncIterator[Certificate]: ...
+
+    async def count_certificates(self, by: str) -> dict[str, int]:
+        """Counts by ``state``, ``policy`` or ``ca``."""
+
+    def revoked(self, ca: str, after: int) -> AsyncIterator[tuple[int, int, int | None]]:
+        """(serial, revoked, reason) of all on hold, revoked or rejected that end after `after`."""
+
+    async def crl(self, ca: str) -> StoredCRL | None: ...
+
+    async def transaction(self, id: bytes) -> Transaction | None: ...
+
+    def transactions(self, state: TransactionState) -> AsyncIterator[Transaction]: ...
+
+    async def expired_transactions(self, now: int, limit: int) -> list[Transaction]:
+        """Those not closed whose `expires` is before `now`, oldest first."""
+
+    async def forget_transactions(self, now: int, limit: int) -> int:
+        """Delete closed ones whose `expires` is before `now`; gives how many."""
+
+    def audit(self, after: int = 0, chain: str | None = None) -> AsyncIterator[AuditRecord]:
+        """By chain and sequence."""

@@ -1,0 +1,152 @@
+"""What can be done to the store: each change is data, and a unit of them is done whole or not at all.
+
+A request handler reads, decides, collects its changes in one unit, and commits it; the store may put
+many units into one database transaction and share its sync. A change that finds the store other than
+it expects raises `Conflict`, which undoes its own unit and no other.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+from cmpd.clm.model import (
+    AuditEvent,
+    Certificate,
+    CertificateState,
+    Entity,
+    Kind,
+    StoredCRL,
+    StoredObject,
+    Transaction,
+    TransactionState,
+)
+
+
+@dataclass(frozen=True, slots=True)
+class PutObject:
+    """Write a configuration document. `object.version` is the version that was read, 0 for a new one.
+
+    Conflicts: ``version`` (somebody else wrote it, or it exists already), ``name``.
+    """
+
+    object: StoredObject
+
+
+@dataclass(frozen=True, slots=True)
+class DeleteObject:
+    """Conflicts: ``version``."""
+
+    kind: Kind
+    id: str
+    version: int
+
+
+@dataclass(frozen=True, slots=True)
+class AddEntity:
+    """Conflicts: ``entity`` (the id exists), ``reference``, ``identity`` (taken by another)."""
+
+    entity: Entity
+
+
+@dataclass(frozen=True, slots=True)
+class UpdateEntity:
+    """Replace an entity whole. Conflicts: ``version``, ``reference``, ``identity``."""
+
+    entity: Entity
+
+
+@dataclass(frozen=True, slots=True)
+class DeleteEntity:
+    """Conflicts: ``version``."""
+
+    id: str
+    version: int
+
+
+@dataclass(frozen=True, slots=True)
+class UsePassword:
+    """Count one use of a password that has a bound. Conflicts: ``password`` (used up)."""
+
+    entity: str
+
+
+@dataclass(frozen=True, slots=True)
+class OpenTransaction:
+    """Conflicts: ``transaction`` (the id is in use)."""
+
+    transaction: Transaction
+
+
+@dataclass(frozen=True, slots=True)
+class AdvanceTransaction:
+    """Write a transaction's next state. Conflicts: ``transaction`` (it is not in `expected` any more,
+    or its server_nonce is not `expected_nonce`)."""
+
+    transaction: Transaction
+    expected: TransactionState
+    expected_nonce: bytes
+
+
+@dataclass(frozen=True, slots=True)
+class AddCertificate:
+    """Conflicts: ``serial``."""
+
+    certificate: Certificate
+
+
+@dataclass(frozen=True, slots=True)
+class MoveCertificate:
+    """Change a certificate's standing. Conflicts: ``state`` (it is not in one of `expected`)."""
+
+    ca: str
+    serial: int
+    expected: tuple[CertificateState, ...]
+    state: CertificateState
+    revoked: int | None = None
+    reason: int | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class LimitActive:
+    """Demand that, before this unit, the entity holds at most `most` certificates under the policy that
+    are active or unconfirmed, end after `after`, and are not `excluding`. Conflicts: ``limit``.
+    Two units for the same entity are judged one after the other, whatever the node."""
+
+    entity: str
+    policy: str
+    most: int
+    after: int
+    excluding: tuple[str, int] | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class PutCRL:
+    """Conflicts: ``crl`` (the store has this number or a later one)."""
+
+    crl: StoredCRL
+
+
+@dataclass(frozen=True, slots=True)
+class Audit:
+    """Append to this store's (or node's) audit chain."""
+
+    event: AuditEvent
+
+
+Change = (
+    PutObject
+    | DeleteObject
+    | AddEntity
+    | UpdateEntity
+    | DeleteEntity
+    | UsePassword
+    | OpenTransaction
+    | AdvanceTransaction
+    | AddCertificate
+    | MoveCertificate
+    | LimitActive
+    | PutCRL
+    | Audit
+)
+Unit = Sequence[Change]
