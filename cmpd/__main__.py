@@ -1,0 +1,7 @@
+"""`python -m cmpd` is the same as `cmpd`."""
+
+import sys
+
+from cmpd.cli import main
+
+sys.exit(main())

@@ -1,0 +1,204 @@
+"""What the commands share: where the configuration is, how the store opens, how output looks.
+
+Nothing slow is imported at the top: asyncio, cryptography and the CLM come in with the command that
+needs them.
+"""
+
+from __future__ import annotations
+
+import argparse
+import getpass
+import json
+import os
+import sys
+import time
+from collections.abc import AsyncIterator, Callable, Coroutine, Iterable, Sequence
+from contextlib import asynccontextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from cmpd.clm.secrets import MasterKey
+    from cmpd.clm.store.base import Store
+    from cmpd.config import Config
+
+PLACES = (Path("cmpd.conf"), Path("/etc/cmpd/cmpd.conf"))
+
+
+class CommandError(Exception):
+    """A command cannot be carried out; the text is one line: what was wrong, what to do."""
+
+    def __init__(self, text: str, status: int = os.EX_DATAERR) -> None:
+        super().__init__(text)
+        self.status = status
+        """Exit status, of sysexits.h."""
+
+
+def status_of(error: Exception) -> int | None:
+    """The exit status for an error whose text is fit for the user; None for any other."""
+    from cmpd.clm.secrets import SecretError
+    from cmpd.clm.store.base import Conflict, StoreError, StoreUnavailable
+    from cmpd.config import ConfigError
+
+    kinds: tuple[tuple[type[Exception], int], ...] = (
+        (ConfigError, os.EX_CONFIG),
+        (SecretError, os.EX_CONFIG),
+        (Conflict, os.EX_TEMPFAIL),
+        (StoreUnavailable, os.EX_TEMPFAIL),
+        (StoreError, os.EX_CONFIG),
+        (PermissionError, os.EX_NOPERM),
+        (OSError, os.EX_IOERR),
+    )
+    return next((status for kind, status in kinds if isinstance(error, kind)), None)
+
+
+def config_path(arguments: argparse.Namespace) -> Path:
+    """The configuration file: -c, $CMPD_CONF, ./cmpd.conf, /etc/cmpd/cmpd.conf, the first that is named
+    or there. Raises CommandError where none is."""
+    named = arguments.config or os.environ.get("CMPD_CONF")
+    if named:
+        return Path(named)
+    found = next((place for place in PLACES if place.is_file()), None)
+    if found is None:
+        raise CommandError(
+            f"no configuration: neither {PLACES[0]} nor {PLACES[1]} is there; "
+            "name one with -c FILE, or make one with `cmpd -c FILE init`",
+            os.EX_CONFIG,
+        )
+    return found
+
+
+def load_config(arguments: argparse.Namespace) -> Config:
+    """Read the configuration; raises ConfigError or CommandError."""
+    from cmpd.config import Config
+
+    return Config.load(config_path(arguments))
+
+
+@dataclass(frozen=True, slots=True)
+class Workplace:
+    """What a command that works on the store has at hand."""
+
+    config: Config
+    store: Store
+    master_key: MasterKey
+
+
+@asynccontextmanager
+async def workplace(arguments: argparse.Namespace) -> AsyncIterator[Workplace]:
+    """The store, open, and the master key, by the configuration."""
+    from cmpd.clm.secrets import MasterKey
+    from cmpd.clm.store import open_store
+
+    config = load_config(arguments)
+    master_key = MasterKey.load(config.master_key)
+    store = open_store(str(config.store), synchronous=config.synchronous)
+    await store.open()
+    try:
+        yield Workplace(config, store, master_key)
+    finally:
+        await store.close()
+
+
+def in_workplace(
+    command: Callable[[Workplace, argparse.Namespace], Coroutine[Any, Any, int]],
+) -> Callable[[argparse.Namespace], int]:
+    """Make `run` of a coroutine that takes the workplace and the parsed arguments."""
+
+    def run(arguments: argparse.Namespace) -> int:
+        import asyncio
+
+        async def at_work() -> int:
+            async with workplace(arguments) as place:
+                return await command(place, arguments)
+
+        return asyncio.run(at_work())
+
+    run.__doc__ = command.__doc__
+    return run
+
+
+def actor() -> str:
+    """Who acts, for the audit: the login the command runs under, and the one sudo came from."""
+    try:
+        login = getpass.getuser()
+    except (KeyError, OSError):  # no such user in the password database, as in bare containers
+        login = str(os.getuid())
+    return f"operator:{os.environ.get('SUDO_USER') or login}"
+
+
+def now() -> int:
+    """Seconds since the epoch."""
+    return int(time.time())
+
+
+def add_json(parser: argparse.ArgumentParser) -> None:
+    """Give the parser --json."""
+    parser.add_argument("--json", action="store_true", help="print JSON instead of a table")
+
+
+def print_json(value: Any) -> None:
+    """Print for programs: lists are JSON arrays, serial numbers hexadecimal text."""
+    print(json.dumps(value, indent=2, ensure_ascii=False))
+
+
+def print_table(headings: Sequence[str], rows: Iterable[Sequence[str]]) -> None:
+    """Print for people: columns as wide as their widest cell; the last one runs free."""
+    lines = [tuple(headings), *(tuple(row) for row in rows)]
+    widths = [max(len(line[column]) for line in lines) for column in range(len(headings))]
+    for line in lines:
+        cells = [cell.ljust(width) for cell, width in zip(line, widths, strict=True)]
+        print("  ".join(cells).rstrip())
+
+
+def time_text(seconds: int | None) -> str:
+    """UTC in ISO 8601, or a dash."""
+    if seconds is None:
+        return "-"
+    return time.strftime("%Y-%m-%dT%H:%M:%SZ", time.gmtime(seconds))
+
+
+def add_password(parser: argparse.ArgumentParser) -> None:
+    """Give the parser the ways a password may come in; never as an argument, which every user of the
+    machine could read in the process list."""
+    group = parser.add_mutually_exclusive_group()
+    group.add_argument(
+        "--password-file",
+        metavar="FILE",
+        help="read the password from the first line of FILE; - is standard input",
+    )
+    group.add_argument("--ask-password", action="store_true", help="ask for the password, twice")
+    group.add_argument(
+        "--password-env",
+        metavar="VARIABLE",
+        help="take the password from this environment variable: weaker, since root and the same user can "
+        "read a process's environment",
+    )
+
+
+def read_password(arguments: argparse.Namespace) -> str | None:
+    """The password that came in by one of `add_password`'s ways; None where none was chosen."""
+    if arguments.password_file:
+        password = _first_line(arguments.password_file)
+    elif arguments.password_env:
+        password = os.environ.get(arguments.password_env, "")
+    elif arguments.ask_password:
+        password = getpass.getpass("Password: ")
+        if getpass.getpass("Again: ") != password:
+            raise CommandError("the two passwords differ; nothing was changed")
+    else:
+        return None
+    if not password:
+        raise CommandError("the password is empty; nothing was changed")
+    return password
+
+
+def _first_line(file: str) -> str:
+    if file == "-":
+        return sys.stdin.readline().rstrip("\r\n")
+    try:
+        with Path(file).open(encoding="utf-8") as stream:
+            return stream.readline().rstrip("\r\n")
+    except UnicodeDecodeError as error:
+        raise CommandError(f"{file}: the password must be UTF-8 text") from error

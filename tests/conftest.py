@@ -1,0 +1,45 @@
+"""What the whole suite shares: no skips where CI=true, and hypothesis at a steady pace."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Generator
+
+import hypothesis
+import pytest
+
+IN_CI = os.environ.get("CI") == "true"
+
+# Deadlines measure the machine rather than the code, and CI has to give the same verdict twice.
+hypothesis.settings.register_profile("cmpd", deadline=None, derandomize=IN_CI)
+hypothesis.settings.load_profile("cmpd")
+
+
+def _reason(report: pytest.TestReport | pytest.CollectReport) -> str:
+    longrepr = report.longrepr
+    return longrepr[2] if isinstance(longrepr, tuple) else str(longrepr)
+
+
+@pytest.hookimpl(wrapper=True)
+def pytest_runtest_makereport(
+    item: pytest.Item, call: pytest.CallInfo[None]
+) -> Generator[None, pytest.TestReport, pytest.TestReport]:
+    """In CI a skip is a failure, unless the test is marked `may_skip` with the reason why it may."""
+    report = yield
+    expected = item.get_closest_marker("may_skip") is not None or hasattr(report, "wasxfail")
+    if IN_CI and report.skipped and not expected:
+        report.outcome = "failed"
+        report.longrepr = f"CI=true, and this was skipped: {_reason(report)}"
+    return report
+
+
+@pytest.hookimpl(wrapper=True)
+def pytest_make_collect_report(
+    collector: pytest.Collector,
+) -> Generator[None, pytest.CollectReport, pytest.CollectReport]:
+    """The same for a module that skips itself whole."""
+    report = yield
+    if IN_CI and report.skipped:
+        report.outcome = "failed"
+        report.longrepr = f"CI=true, and this was skipped: {_reason(report)}"
+    return report
