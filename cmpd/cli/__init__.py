@@ -18,7 +18,9 @@ from cmpd import __version__
 
 __all__ = ["COMMANDS", "build_parser", "main"]
 
-COMMANDS: dict[str, str] = {}
+COMMANDS: dict[str, str] = {
+    "entity": "end entities: add, list, show, password, block, unblock",
+}
 """Noun → what `cmpd --help` says of it. The noun's module is cmpd.cli.<noun>."""
 
 

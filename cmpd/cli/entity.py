@@ -1,0 +1,320 @@
+"""`cmpd entity`: who may ask for certificates, and by which shared secret."""
+
+from __future__ import annotations
+
+import argparse
+import os
+import re
+import shlex
+import uuid
+from typing import TYPE_CHECKING, Any
+
+from cmpd.cli.common import (
+    CommandError,
+    Workplace,
+    actor,
+    add_json,
+    add_password,
+    in_workplace,
+    now,
+    print_json,
+    print_table,
+    read_password,
+    time_text,
+)
+
+if TYPE_CHECKING:
+    from cmpd.clm.entities import Act
+    from cmpd.clm.model import Entity
+
+SPAN_UNITS = {"s": 1, "m": 60, "h": 3600, "d": 86400, "w": 7 * 86400}
+
+
+def register(subparsers: Any) -> None:
+    """Add the noun and its verbs."""
+    parser = subparsers.add_parser("entity", help="end entities")
+    verbs = parser.add_subparsers(title="commands", metavar="VERB", required=True)
+
+    verb = verbs.add_parser("add", help="register an end entity; prints its UUID and password once")
+    verb.add_argument("name", help="what people call it")
+    verb.add_argument("--id", metavar="UUID", type=_uuid, default="", help="its UUID (default: a random one)")
+    verb.add_argument(
+        "--policy",
+        metavar="POLICY",
+        action="append",
+        help="UUID or name of a policy it may use (default: the API client's default policy); repeatable",
+    )
+    verb.add_argument(
+        "--reference",
+        metavar="TEXT",
+        action="append",
+        default=[],
+        help="a further senderKID it is known by, beside its UUID; hex:… for bytes; repeatable",
+    )
+    verb.add_argument(
+        "--identity",
+        metavar="KIND=VALUE",
+        action="append",
+        default=[],
+        type=_identity,
+        help="what names it in a vendor certificate: subject=, serialNumber= or fingerprint=; repeatable",
+    )
+    verb.add_argument("--no-password", action="store_true", help="it authenticates by certificate only")
+    _add_password_limits(verb)
+    add_password(verb)
+    add_json(verb)
+    verb.set_defaults(run=in_workplace(_add))
+
+    verb = verbs.add_parser("list", help="list end entities")
+    verb.add_argument("search", nargs="?", help="a part of id, name, reference or identity")
+    add_json(verb)
+    verb.set_defaults(run=in_workplace(_list))
+
+    verb = verbs.add_parser("show", help="show an end entity and its certificates")
+    _add_entity(verb)
+    add_json(verb)
+    verb.set_defaults(run=in_workplace(_show))
+
+    verb = verbs.add_parser("password", help="give it a new password; the old one is void at once")
+    _add_entity(verb)
+    _add_password_limits(verb)
+    add_password(verb)
+    add_json(verb)
+    verb.set_defaults(run=in_workplace(_password))
+
+    for word, help_text in (("block", "refuse it everything"), ("unblock", "let it in again")):
+        verb = verbs.add_parser(word, help=help_text)
+        _add_entity(verb)
+        verb.set_defaults(run=in_workplace(_set_state), verb=word)
+
+
+def _add_entity(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument("entity", help="its UUID, or its name where only one has it")
+
+
+def _add_password_limits(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument(
+        "--uses", metavar="N", type=_count, help="the password begins N transactions, no more"
+    )
+    parser.add_argument(
+        "--expires", metavar="SPAN", type=_span, help="the password is void after 12h, 30d, …"
+    )
+
+
+def _uuid(text: str) -> str:
+    try:
+        return str(uuid.UUID(text))
+    except ValueError:
+        raise argparse.ArgumentTypeError(f"{text!r} is not a UUID") from None
+
+
+def _count(text: str) -> int:
+    if not text.isdecimal() or int(text) < 1:
+        raise argparse.ArgumentTypeError(f"{text!r} is not a whole number from 1")
+    return int(text)
+
+
+def _span(text: str) -> int:
+    found = re.fullmatch(r"(\d+)([smhdw])", text)
+    if not found or not int(found[1]):
+        raise argparse.ArgumentTypeError(f"{text!r} is not a time span like 90m, 12h or 30d")
+    return int(found[1]) * SPAN_UNITS[found[2]]
+
+
+def _identity(text: str) -> tuple[str, str]:
+    kind, _, value = text.partition("=")
+    if kind == "fingerprint":
+        value = value.replace(":", "").lower()
+        if not re.fullmatch("[0-9a-f]{64}", value):
+            raise argparse.ArgumentTypeError("a fingerprint is the SHA-256 of the DER: 64 hexadecimal digits")
+    if kind not in ("subject", "serialNumber", "fingerprint") or not value:
+        raise argparse.ArgumentTypeError(f"{text!r} is not subject=…, serialNumber=… or fingerprint=…")
+    return kind, value
+
+
+def _reference(text: str) -> bytes:
+    if not text.startswith("hex:"):
+        return text.encode()
+    try:
+        return bytes.fromhex(text.removeprefix("hex:"))
+    except ValueError:
+        raise CommandError(f"reference {text!r}: not hexadecimal after hex:", os.EX_USAGE) from None
+
+
+def _reference_text(reference: bytes) -> str:
+    text = reference.decode("ascii", "replace")
+    return text if text.isprintable() and text.isascii() else f"hex:{reference.hex()}"
+
+
+def _act() -> Act:
+    from cmpd.clm.entities import Act
+
+    return Act(actor(), now())
+
+
+async def _find(place: Workplace, id_or_name: str) -> Entity:
+    found = await place.store.entity(id_or_name.lower())
+    if found:
+        return found
+    named = [one async for one in place.store.entities(id_or_name) if one.name == id_or_name]
+    if len(named) == 1:
+        return named[0]
+    if named:
+        raise CommandError(f"{len(named)} entities are called {id_or_name!r}; name one by its UUID")
+    raise CommandError(f"there is no entity {id_or_name!r}; `cmpd entity list` shows those there are")
+
+
+async def _policies(place: Workplace, names: list[str] | None) -> tuple[str, ...]:
+    from cmpd.clm.model import Kind
+
+    if names is None:
+        client = await place.store.object(Kind.API_CLIENT, place.config.client.id)
+        default = client.document.get("default_policy") if client else None
+        if not default:
+            raise CommandError("the API client has no default policy: name one with --policy")
+        names = [default]
+    found = []
+    for name in names:
+        policy = await place.store.object(Kind.POLICY, name)
+        if policy is None:
+            known = ", ".join(sorted(one.name for one in await place.store.objects(Kind.POLICY)))
+            raise CommandError(f"there is no policy {name!r}; there are: {known or 'none'}")
+        found.append(policy.id)
+    return tuple(found)
+
+
+def _summary(entity: Entity) -> dict[str, Any]:
+    return {
+        "id": entity.id,
+        "name": entity.name,
+        "state": str(entity.state),
+        "password": entity.password is not None,
+        "password_expires": entity.password_expires and time_text(entity.password_expires),
+        "password_uses": entity.password_uses,
+        "policies": list(entity.policies),
+        "references": [_reference_text(one) for one in entity.references],
+        "identities": [{"kind": kind, "value": value} for kind, value in entity.identities],
+        "attributes": entity.attributes,
+        "created": time_text(entity.created),
+    }
+
+
+def _print_secret(
+    place: Workplace, entity: Entity, password: str | None, arguments: argparse.Namespace
+) -> None:
+    """The UUID and, this once, the generated password; a password the operator gave is not repeated."""
+    if arguments.json:
+        print_json({**_summary(entity), "new_password": password})
+        return
+    print(f"UUID      {entity.id}")
+    if password is None:
+        return
+    print(f"password  {password}")
+    print("\nThe password is shown this once. To use them:\n")
+    print("    openssl genpkey -algorithm EC -pkeyopt ec_paramgen_curve:P-256 -out key.pem")
+    options = {
+        "-server": place.config.listen[0].address,
+        "-path": "cmp",
+        "-newkey": "key.pem",
+        "-ref": entity.id,
+        "-secret": f"pass:{password}",
+        "-certout": "cert.pem",
+        "-subject": f"/CN={entity.name}",
+    }
+    words = [word for option in options.items() for word in option]
+    print("    " + shlex.join(["openssl", "cmp", "-cmd", "ir", *words]))
+
+
+async def _add(place: Workplace, arguments: argparse.Namespace) -> int:
+    from cmpd.clm import entities
+    from cmpd.clm.model import Entity
+    from cmpd.clm.secrets import new_password
+
+    given = read_password(arguments)
+    if arguments.no_password and given is not None:
+        raise CommandError("--no-password and a password contradict each other", os.EX_USAGE)
+    password = None if arguments.no_password else given or new_password()
+    template = Entity(
+        id=arguments.id,
+        name=arguments.name,
+        password_expires=arguments.expires and now() + arguments.expires,
+        password_uses=arguments.uses,
+        policies=await _policies(place, arguments.policy),
+        references=tuple(_reference(one) for one in arguments.reference),
+        identities=tuple(arguments.identity),
+    )
+    entity, unit = entities.add(_act(), place.master_key, template, password)
+    await place.store.commit(unit)
+    _print_secret(place, entity, password if given is None else None, arguments)
+    return os.EX_OK
+
+
+async def _list(place: Workplace, arguments: argparse.Namespace) -> int:
+    found = [_summary(one) async for one in place.store.entities(arguments.search)]
+    if arguments.json:
+        print_json(found)
+    else:
+        rows = [(one["id"], one["state"], "yes" if one["password"] else "no", one["name"]) for one in found]
+        print_table(("UUID", "STATE", "PASSWORD", "NAME"), rows)
+    return os.EX_OK
+
+
+async def _show(place: Workplace, arguments: argparse.Namespace) -> int:
+    from cmpd.clm.store.base import CertificateQuery
+
+    entity = await _find(place, arguments.entity)
+    certificates = [
+        {
+            "ca": one.ca,
+            "serial": f"{one.serial:x}",
+            "subject": one.subject,
+            "state": str(one.state),
+            "not_after": time_text(one.not_after),
+        }
+        async for one in place.store.certificates(CertificateQuery(entity=entity.id))
+    ]
+    summary = _summary(entity)
+    if arguments.json:
+        print_json({**summary, "certificates": certificates})
+        return os.EX_OK
+    for key, value in summary.items():
+        if value not in (None, [], {}):
+            text = "yes" if value is True else "no" if value is False else value
+            print(f"{key:<18}{', '.join(map(str, text)) if isinstance(text, list) else text}")
+    if certificates:
+        print()
+        print_table(
+            ("CA", "SERIAL", "STATE", "UNTIL", "SUBJECT"),
+            [(c["ca"], c["serial"], c["state"], c["not_after"], c["subject"]) for c in certificates],
+        )
+    return os.EX_OK
+
+
+async def _password(place: Workplace, arguments: argparse.Namespace) -> int:
+    from cmpd.clm import entities
+    from cmpd.clm.secrets import new_password
+
+    entity = await _find(place, arguments.entity)
+    given = read_password(arguments)
+    password = given or new_password()
+    expires = arguments.expires and now() + arguments.expires
+    unit = entities.set_password(
+        _act(), place.master_key, entity, password, expires=expires, uses=arguments.uses
+    )
+    await place.store.commit(unit)
+    _print_secret(place, await _find(place, entity.id), password if given is None else None, arguments)
+    return os.EX_OK
+
+
+async def _set_state(place: Workplace, arguments: argparse.Namespace) -> int:
+    from cmpd.clm import entities
+    from cmpd.clm.model import EntityState
+
+    entity = await _find(place, arguments.entity)
+    state = EntityState.BLOCKED if arguments.verb == "block" else EntityState.ACTIVE
+    if entity.state is state:
+        print(f"{entity.id} is {state} already")
+        return os.EX_OK
+    await place.store.commit(entities.set_state(_act(), entity, state))
+    print(f"{entity.id} is {state}")
+    return os.EX_OK

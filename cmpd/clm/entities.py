@@ -1,0 +1,60 @@
+"""End entities as an operator makes and changes them: each act is a unit with its audit event in it."""
+
+from __future__ import annotations
+
+import uuid
+from dataclasses import dataclass, replace
+from typing import Any
+
+from cmpd.clm.model import AuditEvent, Entity, EntityState
+from cmpd.clm.secrets import MasterKey
+from cmpd.clm.store.changes import AddEntity, Audit, Unit, UpdateEntity
+
+
+@dataclass(frozen=True, slots=True)
+class Act:
+    """Who does it, and when; goes into the audit."""
+
+    actor: str
+    time: int
+    """Seconds since the epoch."""
+
+    def audit(self, action: str, entity: Entity, **detail: Any) -> Audit:
+        """The audit change for something done to an entity."""
+        return Audit(
+            AuditEvent(self.time, self.actor, f"entity.{action}", f"entity:{entity.id}", detail=detail)
+        )
+
+
+def password_context(id: str) -> str:
+    """What an entity's password is sealed for: a sealed password opens for no other entity."""
+    return f"entity:{id}"
+
+
+def add(act: Act, master_key: MasterKey, entity: Entity, password: str | None) -> tuple[Entity, Unit]:
+    """A new entity, as the template `entity` has it; an empty id gets a random UUID."""
+    id = entity.id or str(uuid.uuid4())
+    sealed = None if password is None else master_key.seal(password.encode(), password_context(id))
+    entity = replace(entity, id=id, password=sealed, created=act.time)
+    return entity, (AddEntity(entity), act.audit("add", entity, name=entity.name))
+
+
+def set_password(
+    act: Act,
+    master_key: MasterKey,
+    entity: Entity,
+    password: str,
+    *,
+    expires: int | None = None,
+    uses: int | None = None,
+) -> Unit:
+    """A new password, valid until `expires` (seconds since the epoch) and for `uses` transactions."""
+    sealed = master_key.seal(password.encode(), password_context(entity.id))
+    changed = replace(entity, password=sealed, password_expires=expires, password_uses=uses)
+    return (UpdateEntity(changed), act.audit("password", entity))
+
+
+def set_state(act: Act, entity: Entity, state: EntityState) -> Unit:
+    """Block an entity, or let it in again. A blocked one gets nothing, by whatever protection."""
+    action = "block" if state is EntityState.BLOCKED else "unblock"
+    return (UpdateEntity(replace(entity, state=state)), act.audit(action, entity))
