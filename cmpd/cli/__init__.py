@@ -19,6 +19,7 @@ from cmpd import __version__
 __all__ = ["COMMANDS", "build_parser", "main"]
 
 COMMANDS: dict[str, str] = {
+    "completion": "the shell's completion of cmpd's words: bash, zsh, fish",
     "entity": "end entities: add, list, show, password, block, unblock",
 }
 """Noun → what `cmpd --help` says of it. The noun's module is cmpd.cli.<noun>."""
