@@ -2,6 +2,9 @@
 # make test     lint, types, and the whole test suite
 # make lint     ruff and mypy alone
 # make format   let ruff lay out the code
+# make dist     a wheel and a source archive in dist/
+# make deb      a Debian package in dist/
+# make zipapp   one file with everything in it, dist/cmpd.pyz
 # make clean    remove what was built; var/, with its keys and certificates, stays
 
 VENV := .venv
@@ -9,7 +12,7 @@ BIN := $(VENV)/bin
 WORKERS := 2
 PYTEST :=
 
-.PHONY: run test lint format venv clean
+.PHONY: run test lint format venv dist deb zipapp clean
 
 run: $(VENV)/.runs
 	@scripts/demo $(BIN)/python
@@ -35,6 +38,15 @@ $(VENV)/.runs: pyproject.toml scripts/venv
 $(VENV)/.develops: pyproject.toml scripts/venv
 	@scripts/venv $(VENV) dev
 	@touch $(VENV)/.runs $@
+
+dist: $(VENV)/.develops
+	$(BIN)/python -m build --outdir dist .
+
+deb:
+	@packaging/debian/build dist
+
+zipapp: $(VENV)/.runs
+	@packaging/zipapp/build $(BIN)/python dist/cmpd.pyz
 
 clean:
 	rm -rf $(VENV) build dist .mypy_cache .pytest_cache .ruff_cache .hypothesis
