@@ -144,7 +144,7 @@ def chain(*plans: Plan) -> list[Holder]:
     return holders
 
 
-def three(kind: str = "P-256", **changes: Any) -> list[Holder]:
+def three(kind: str = "P-256", /, **changes: Any) -> list[Holder]:
     """Root, intermediate and leaf; `root`, `intermediate` and `leaf` are dicts that change the plans."""
     plans = (
         Plan(name("root"), key(kind, 1), ca=True),

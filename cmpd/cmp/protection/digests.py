@@ -1,0 +1,74 @@
+"""Hash functions and HMACs by OID: the small tables that every family of algorithms shares.
+
+Names are the ones hashlib has; an HMAC is named by its hash function, ``hmac-sha256``.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import hmac
+from typing import TYPE_CHECKING, Final
+
+from cryptography.hazmat.primitives import hashes
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+NULL: Final = b"\x05\x00"
+"""DER of NULL, the empty parameters of the older algorithms."""
+
+HASHES: Final = {
+    "1.3.14.3.2.26": "sha1",
+    "2.16.840.1.101.3.4.2.4": "sha224",
+    "2.16.840.1.101.3.4.2.1": "sha256",
+    "2.16.840.1.101.3.4.2.2": "sha384",
+    "2.16.840.1.101.3.4.2.3": "sha512",
+}
+"""OID → hash function (RFC 9481, section 2.1, and SHA-1 for PasswordBasedMac's owf)."""
+
+HASH_OIDS: Final = {name: oid for oid, name in HASHES.items()}
+
+HMACS: Final = {
+    "1.3.6.1.5.5.8.1.2": "hmac-sha1",
+    "1.2.840.113549.2.7": "hmac-sha1",
+    "1.2.840.113549.2.8": "hmac-sha224",
+    "1.2.840.113549.2.9": "hmac-sha256",
+    "1.2.840.113549.2.10": "hmac-sha384",
+    "1.2.840.113549.2.11": "hmac-sha512",
+}
+"""OID → HMAC (RFC 9481, section 6.2.1; both names that HMAC-SHA1 goes by)."""
+
+HMAC_OIDS: Final = {name: oid for oid, name in HMACS.items()}
+
+SHA2: Final[dict[str, Callable[[], hashes.HashAlgorithm]]] = {
+    "sha224": hashes.SHA224,
+    "sha256": hashes.SHA256,
+    "sha384": hashes.SHA384,
+    "sha512": hashes.SHA512,
+}
+"""The hash functions fit for signatures, as `cryptography` has them."""
+
+SHAKE256_OCTETS: Final = 64
+"""Of SHAKE256 output where RFC 9481, section 3.3, uses it as a hash function."""
+
+
+def digest(name: str, data: bytes) -> bytes:
+    """The hash of `data`; ``shake256`` with 512 bits of output."""
+    if name == "shake256":
+        return hashlib.shake_256(data).digest(SHAKE256_OCTETS)
+    return hashlib.new(name, data, usedforsecurity=False).digest()
+
+
+def hmac_digest(name: str, key: bytes, data: bytes) -> bytes:
+    """The HMAC of `data` under `key`; `name` is one of `HMACS`."""
+    return hmac.digest(key, data, hash_of(name))
+
+
+def hmac_size(name: str) -> int:
+    """Octets of an HMAC."""
+    return hashlib.new(hash_of(name), usedforsecurity=False).digest_size
+
+
+def hash_of(name: str) -> str:
+    """The hash function inside an HMAC of `HMACS`."""
+    return name.removeprefix("hmac-")

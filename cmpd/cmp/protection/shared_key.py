@@ -1,0 +1,49 @@
+"""HMAC under a key both sides hold (RFC 9481, section 6.2.1), where the policy allows it.
+
+The shared secret is the key as it is: for secrets of full entropy, never for passwords people choose.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Final
+
+from cmpd.cmp.failure import CMPFailure, FailInfo
+from cmpd.cmp.protection import digests, mac
+from cmpd.cmp.protection.table import Family
+
+if TYPE_CHECKING:
+    from cmpd.clm.policy import MacRules
+    from cmpd.cmp.message import Algorithm
+
+
+@dataclass(frozen=True, slots=True)
+class SharedKeyMac(mac.MacAlgorithm):
+    """An HMAC without key derivation."""
+
+    @property
+    def name(self) -> str:
+        return self.mac.upper()
+
+    @property
+    def heavy(self) -> bool:
+        return False
+
+    def derive(self, secret: bytes) -> bytes:
+        return secret
+
+    def permit(self, rules: MacRules) -> None:
+        if not rules.shared_key_hmac:
+            raise CMPFailure(FailInfo.badAlg, f"{self.name} with a shared key is not allowed by this policy")
+        mac.permitted("the MAC", self.mac, rules.macs)
+
+
+def parse(algorithm: Algorithm, bounds: mac.Bounds) -> SharedKeyMac:
+    """Raises CMPFailure badAlg. There is nothing to bound."""
+    identifier = {"algorithm": algorithm.oid, "parameters": algorithm.parameters}
+    return SharedKeyMac(identifier=algorithm.der, mac=mac.member("the MAC", identifier, digests.HMACS))
+
+
+FAMILIES: Final = tuple(
+    Family("mac", oid, name.upper(), parse) for oid, name in digests.HMACS.items() if name != "hmac-sha1"
+)
