@@ -1,0 +1,380 @@
+"""The one door to the lifecycle: what the protocol may ask of it, under an API client's credentials.
+
+`Client.login` proves the credentials; everything afterwards happens within what that API client may use.
+Acts are collected as changes in a unit that the caller commits together with its own, so that a
+certificate, the transaction that asked for it and the audit record of both stand or fall together.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import uuid
+from collections.abc import Callable, Iterable
+from typing import TYPE_CHECKING, Any
+
+from cmpd.clm import issuing, secrets
+from cmpd.clm.catalog import Catalog, ServedPolicy
+from cmpd.clm.model import (
+    AuditEvent,
+    Certificate,
+    CertificateState,
+    Entity,
+    EntityState,
+    Kind,
+    StoredCRL,
+    Transaction,
+)
+from cmpd.clm.store.changes import (
+    AddCertificate,
+    AddEntity,
+    Audit,
+    Change,
+    LimitActive,
+    MoveCertificate,
+    UsePassword,
+)
+
+if TYPE_CHECKING:
+    from cryptography import x509
+
+    from cmpd.clm.authority import Authority
+    from cmpd.clm.secrets import MasterKey
+    from cmpd.clm.store.base import Store
+
+ISSUED = (CertificateState.UNCONFIRMED, CertificateState.ACTIVE)
+"""The standings of a certificate that may still be revoked for good."""
+
+REMOVE_FROM_CRL = 8
+CERTIFICATE_HOLD = 6
+SUPERSEDED = 4
+
+
+class LoginRefused(Exception):
+    """The API client's credentials are wrong, or it is disabled."""
+
+
+class InvalidIdentifier(Exception):
+    """No policy is served under that identifier; which of the reasons applies is for the log only."""
+
+
+class AlreadyRevoked(Exception):
+    """The certificate is revoked for good, or in the standing that was asked for."""
+
+
+class Client:
+    """The lifecycle as one API client may use it."""
+
+    def __init__(
+        self,
+        store: Store,
+        master_key: MasterKey,
+        catalog: Catalog,
+        client_id: str,
+        *,
+        clock: Callable[[], float],
+        random: Callable[[int], bytes],
+    ) -> None:
+        self.store = store
+        self.catalog = catalog
+        self.id = client_id
+        self.random = random
+        self._master_key = master_key
+        self._clock = clock
+        self._decoy = random(16)
+
+    @classmethod
+    async def login(
+        cls,
+        store: Store,
+        master_key: MasterKey,
+        client_id: str,
+        secret: str,
+        *,
+        clock: Callable[[], float],
+        random: Callable[[int], bytes],
+    ) -> Client:
+        """Log in as API client `client_id`. Raises LoginRefused, whatever was wrong with the same words."""
+        catalog = Catalog(store, master_key, clock)
+        record = await catalog.client(client_id)
+        if record is None or not record.accepts(secret, int(clock())):
+            raise LoginRefused(
+                f"API client {client_id!r}: unknown, disabled, or the secret is wrong; "
+                f"'cmpd client list' shows the ids, 'cmpd client rotate {client_id}' makes a new secret"
+            )
+        return cls(store, master_key, catalog, client_id, clock=clock, random=random)
+
+    def now(self) -> int:
+        """The clock, in whole seconds since the epoch."""
+        return int(self._clock())
+
+    # Policies
+
+    async def default_policy(self) -> ServedPolicy:
+        """The API client's default policy. Raises InvalidIdentifier where it has none."""
+        record = await self.catalog.client(self.id)
+        if record is None or record.default_policy is None:
+            raise InvalidIdentifier("the API client has no default policy")
+        return await self._served(record.default_policy)
+
+    async def policy(self, identifier: str) -> ServedPolicy:
+        """The policy with that UUID (RFC 4122 text). Raises InvalidIdentifier."""
+        try:
+            canonical = str(uuid.UUID(identifier))
+        except ValueError:
+            raise InvalidIdentifier("not a UUID") from None
+        if canonical != identifier.lower():
+            raise InvalidIdentifier("not a UUID in its usual form")
+        return await self._served(canonical)
+
+    async def policy_by_name(self, name: str) -> ServedPolicy:
+        """The policy with that name. Raises InvalidIdentifier."""
+        served = await self.catalog.by_name(name)
+        if served is None:
+            raise InvalidIdentifier(f"no policy is named {name!r}")
+        return await self._served(served.policy.id)
+
+    async def _served(self, policy_id: str) -> ServedPolicy:
+        record = await self.catalog.client(self.id)
+        if record is None or not record.may_use(policy_id):
+            raise InvalidIdentifier(f"API client {self.id!r} may not use policy {policy_id}")
+        served = await self.catalog.served(policy_id)
+        if served is None:
+            raise InvalidIdentifier(f"no policy {policy_id}")
+        return served
+
+    async def authorities(self) -> list[Authority]:
+        """All CAs that can be used now."""
+        return await self.catalog.authorities()
+
+    # Entities
+
+    async def entity(self, entity_id: str) -> Entity | None:
+        """The end entity with that UUID text, in whatever state."""
+        return await self.store.entity(entity_id)
+
+    async def entity_by_reference(self, reference: bytes) -> Entity | None:
+        """The end entity a senderKID names: by its UUID in ASCII, or by a further reference."""
+        if len(reference) == 36:
+            try:
+                text = str(uuid.UUID(reference.decode("ascii")))
+            except ValueError:
+                pass
+            else:
+                entity = await self.store.entity(text)
+                if entity is not None:
+                    return entity
+        return await self.store.entity_by_reference(reference)
+
+    async def entity_of_certificate(self, certificate: x509.Certificate) -> Entity | None:
+        """The registered end entity that a vendor certificate names: by fingerprint, subject or
+        X.520 serialNumber, in this order."""
+        for kind, value in secrets_free_identities(certificate):
+            entity = await self.store.entity_by_identity(kind, value)
+            if entity is not None:
+                return entity
+        return None
+
+    def shared_secret(self, entity: Entity | None) -> tuple[bytes, bool]:
+        """(secret, usable). Where there is none to use, a decoy of this process that nothing matches,
+        so that the caller does the same work whether the entity is unknown, blocked or well."""
+        usable = (
+            entity is not None
+            and entity.password is not None
+            and entity.state is EntityState.ACTIVE
+            and (entity.password_expires is None or self.now() < entity.password_expires)
+        )
+        if not usable or entity is None or entity.password is None:
+            return self._decoy, False
+        return self._master_key.open(entity.password, secrets.entity_context(entity.id)), True
+
+    async def check_password(self, entity_id: str, password: bytes) -> bool:
+        """Whether `password` is the entity's, in the same time whatever is wrong."""
+        try:
+            canonical = str(uuid.UUID(entity_id))
+        except ValueError:
+            canonical = str(uuid.UUID(int=0))
+        secret, usable = self.shared_secret(await self.store.entity(canonical))
+        given = hashlib.sha256(self._decoy + password).digest()
+        wanted = hashlib.sha256(self._decoy + secret).digest()
+        return secrets.equal(given, wanted) and usable
+
+    def register(self, certificate: x509.Certificate, policy_id: str, unit: list[Change]) -> Entity:
+        """A new end entity for the holder of a vendor certificate (a policy's auto_register)."""
+        fingerprint = dict(secrets_free_identities(certificate))["fingerprint"]
+        entity = Entity(
+            id=str(uuid.UUID(bytes=self.random(16), version=4)),
+            name=certificate.subject.rfc4514_string(),
+            policies=(policy_id,),
+            identities=(("fingerprint", fingerprint),),
+            created=self.now(),
+        )
+        unit.append(AddEntity(entity))
+        self.audit(unit, f"client:{self.id}", "entity.register", f"entity:{entity.id}", name=entity.name)
+        return entity
+
+    def use_password(self, entity: Entity, unit: list[Change]) -> None:
+        """Count the begin of a transaction against a password with a bounded number of uses."""
+        if entity.password_uses is not None:
+            unit.append(UsePassword(entity.id))
+
+    # Certificates
+
+    async def certificate(self, ca: str, serial: int) -> Certificate | None:
+        return await self.store.certificate(ca, serial)
+
+    async def certificate_of(self, der: bytes) -> Certificate | None:
+        """The record of exactly this certificate, if it was issued here."""
+        return await self.store.certificate_by_fingerprint(hashlib.sha256(der).digest())
+
+    async def certificates_by_key_id(self, key_id: bytes) -> list[Certificate]:
+        return await self.store.certificates_by_key_id(key_id)
+
+    async def certificates_by_issuer(self, issuer: bytes, serial: int) -> Certificate | None:
+        """By issuer (DER of its Name) and serial number, over all CAs with that name."""
+        for authority in await self.catalog.authorities_by_subject(issuer):
+            record = await self.store.certificate(authority.id, serial)
+            if record is not None:
+                return record
+        return None
+
+    def issue(
+        self,
+        served: ServedPolicy,
+        entity: Entity | None,
+        request: issuing.CertificateRequest,
+        unit: list[Change],
+        *,
+        transaction: bytes,
+        confirmed: bool,
+        replaces: Certificate | None = None,
+    ) -> tuple[Certificate, tuple[str, ...]]:
+        """Issue under a policy: (the record, in words what was changed of the wish).
+
+        Raises issuing.RequestRefused. Nothing is issued until `unit` is committed, where ``limit`` may
+        still conflict.
+        """
+        now = self.now()
+        issuance = issuing.issue(served, entity, request, now=now, random=self.random, replaces=replaces)
+        policy = served.policy
+        if policy.max_active is not None and entity is not None:
+            unit.append(
+                LimitActive(
+                    entity.id,
+                    policy.id,
+                    most=policy.max_active - 1,
+                    after=now + (policy.renewal_window or 0),
+                    excluding=(replaces.ca, replaces.serial) if replaces else None,
+                )
+            )
+        record = issuance.record(
+            entity=entity.id if entity else None,
+            policy=policy.id,
+            transaction=transaction,
+            state=CertificateState.ACTIVE if confirmed else CertificateState.UNCONFIRMED,
+            replaces=(replaces.ca, replaces.serial) if replaces else None,
+        )
+        unit.append(AddCertificate(record))
+        self.audit(
+            unit,
+            _actor(entity),
+            "certificate.issue",
+            name_of(record),
+            subject=record.subject,
+            policy=policy.id,
+            confirmed=confirmed,
+        )
+        return record, issuance.modifications
+
+    async def confirm(self, served: ServedPolicy | None, record: Certificate, unit: list[Change]) -> None:
+        """Accept an issued certificate; what it replaces goes as the policy says."""
+        unit.append(
+            MoveCertificate(
+                record.ca, record.serial, (CertificateState.UNCONFIRMED,), CertificateState.ACTIVE
+            )
+        )
+        self.audit(unit, f"entity:{record.entity}", "certificate.confirm", name_of(record))
+        await self.retire_replaced(served, record, unit)
+
+    async def retire_replaced(
+        self, served: ServedPolicy | None, record: Certificate, unit: list[Change]
+    ) -> None:
+        """After a key update is confirmed: revoke the old certificate as superseded where the policy
+        says so."""
+        if record.replaces is None or served is None or served.policy.old_certificate != "revoke":
+            return
+        old = await self.store.certificate(*record.replaces)
+        if old is not None and old.state in (*ISSUED, CertificateState.ON_HOLD):
+            self.revoke(old, SUPERSEDED, unit, actor="cmpd")
+
+    def reject(self, record: Certificate, unit: list[Change], *, why: str, actor: str) -> None:
+        """Take back a certificate that its requester refused or never confirmed."""
+        unit.append(
+            MoveCertificate(
+                record.ca,
+                record.serial,
+                (CertificateState.UNCONFIRMED,),
+                CertificateState.REJECTED,
+                revoked=self.now(),
+                reason=5,
+            )
+        )
+        self.audit(unit, actor, "certificate.reject", name_of(record), why=why)
+
+    def revoke(self, record: Certificate, reason: int, unit: list[Change], *, actor: str) -> None:
+        """Revoke, hold or release, as CRLReason `reason` says (RFC 5280, section 5.3.1).
+
+        Raises AlreadyRevoked where the certificate's standing does not admit it.
+        """
+        held = record.state is CertificateState.ON_HOLD
+        if reason == REMOVE_FROM_CRL:
+            expected, state = (CertificateState.ON_HOLD,), CertificateState.ACTIVE
+        elif reason == CERTIFICATE_HOLD:
+            expected, state = ISSUED, CertificateState.ON_HOLD
+        else:
+            expected, state = (*ISSUED, CertificateState.ON_HOLD), CertificateState.REVOKED
+        if record.state not in expected:
+            raise AlreadyRevoked(
+                "the certificate is not on hold" if reason == REMOVE_FROM_CRL
+                else "the certificate is on hold already" if held
+                else "the certificate is revoked already"
+            )
+        gone = state is not CertificateState.ACTIVE
+        unit.append(
+            MoveCertificate(
+                record.ca,
+                record.serial,
+                expected,
+                state,
+                revoked=self.now() if gone else None,
+                reason=reason if gone else None,
+            )
+        )
+        verb = "certificate.release" if reason == REMOVE_FROM_CRL else "certificate.revoke"
+        self.audit(unit, actor, verb, name_of(record), reason=reason)
+
+    # Transactions, audit, commit
+
+    async def transaction(self, transaction_id: bytes) -> Transaction | None:
+        return await self.store.transaction(transaction_id)
+
+    def audit(
+        self, unit: list[Change], actor: str, action: str, subject: str, outcome: str = "ok", **detail: Any
+    ) -> None:
+        unit.append(Audit(AuditEvent(self.now(), actor, action, subject, outcome, detail)))
+
+    async def commit(self, unit: Iterable[Change]) -> None:
+        """Durable when it returns. Raises Conflict, StoreUnavailable (`cmpd.clm.store.base`)."""
+        await self.store.commit(tuple(unit))
+
+    async def crl(self, ca: str) -> StoredCRL | None:
+        """The latest CRL of the CA with that id."""
+        return await self.store.crl(ca)
+
+
+def _actor(entity: Entity | None) -> str:
+    return f"entity:{entity.id}" if entity else "cmpd"
+
+
+def name_of(record: Certificate) -> str:
+    """How a certificate is named in the audit: ``certificate:<ca>/<serial hex>``."""
+    return f"certificate:{record.ca}/{record.serial:x}"

@@ -1,0 +1,298 @@
+"""Who protected a message, and whether it is what they sent (RFC 9483, sections 3.2 and 3.5).
+
+Everything that turns a message's protection into a `Party` is here: the shared secret behind a MAC, or
+the certificate behind a signature and the trust in it. What the party may do is for the handlers.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import hmac
+from collections.abc import Awaitable, Callable
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+from cryptography import x509
+from cryptography.hazmat.primitives.serialization import Encoding, PublicFormat
+
+from cmpd.clm import paths
+from cmpd.clm.model import Certificate, CertificateState, Entity, EntityState
+from cmpd.cmp import protection
+from cmpd.cmp.failure import CMPFailure, FailInfo
+from cmpd.cmp.names import directory_name
+from cmpd.cmp.protection import mac, signature
+
+if TYPE_CHECKING:
+    from cmpd.clm.catalog import ServedPolicy
+    from cmpd.clm.client import Client
+    from cmpd.cmp.message import Message
+
+MOST_EXTRA_CERTS = 32
+"""Certificates a message may carry; more is refused before any is parsed."""
+MOST_CANDIDATES = 3
+"""Certificates that may stand for one senderKID; each costs a signature check."""
+CMC_RA = x509.ObjectIdentifier("1.3.6.1.5.5.7.3.28")
+"""id-kp-cmcRA (RFC 6402): the extended key usage of an RA (RFC 9483, section 5)."""
+
+Derive = Callable[[mac.MacAlgorithm, bytes], Awaitable[bytes]]
+"""Derives a MAC key, away from the event loop where that takes long."""
+
+
+@dataclass(frozen=True, slots=True)
+class MacKey:
+    """A key that verified a request, to protect its response with."""
+
+    algorithm: mac.MacAlgorithm
+    key: bytes
+
+
+@dataclass(frozen=True, slots=True)
+class Party:
+    """Who protected a message."""
+
+    name: str
+    """``mac:<entity id>``, ``cert:<fingerprint>``, ``key:<SHA-256 of the public key>``, or empty: nobody.
+    The messages of one transaction have one name."""
+    entity: Entity | None = None
+    certificate: x509.Certificate | None = None
+    """The protection certificate."""
+    record: Certificate | None = None
+    """Its record, where it was issued here."""
+    mac: MacKey | None = None
+    is_ra: bool = False
+    registers: bool = False
+    """It holds a trusted vendor certificate no entity is registered for, under a policy with
+    auto_register: an entity is made for it with what it gets."""
+
+    @property
+    def actor(self) -> str:
+        """How the audit names it."""
+        return f"entity:{self.entity.id}" if self.entity else self.name
+
+
+NOBODY = Party("")
+
+
+@dataclass(frozen=True, slots=True)
+class Authenticator:
+    """Verifies protection against what the lifecycle knows."""
+
+    clm: Client
+    derive: Derive
+    bounds: mac.Bounds
+    """Limits on MAC parameters of the whole server; a policy may be narrower."""
+
+    async def authenticate(
+        self, message: Message, served: ServedPolicy | None, basic: Entity | None, expected: str | None
+    ) -> Party:
+        """The party behind a message's protection.
+
+        `basic`: the entity HTTP Basic authentication speaks for, if any. `expected`: the party that began
+        the transaction, None for a first message. Raises CMPFailure.
+        """
+        algorithm = message.header.protection_alg
+        if algorithm is None or message.protection is None:
+            missing = "protectionAlg" if algorithm is None else "protection"
+            raise CMPFailure(FailInfo.badMessageCheck, f"{missing} is missing")
+        family = protection.family(algorithm.oid)
+        if family == "mac":
+            return await self._by_mac(message, served)
+        if family == "signature":
+            return await self._by_signature(message, served, basic, expected)
+        raise CMPFailure(FailInfo.badAlg, f"protectionAlg {algorithm.oid} is not supported")
+
+    async def _by_mac(self, message: Message, served: ServedPolicy | None) -> Party:
+        algorithm = message.header.protection_alg
+        reference = message.header.sender_kid
+        assert algorithm is not None and message.protection is not None  # noqa: S101 - told by the caller
+        if not reference:
+            raise CMPFailure(FailInfo.badMessageCheck, "senderKID is missing; it names the shared secret")
+        parsed = mac.parse(algorithm, self.bounds)
+        if served is not None:
+            mac.permit(parsed, served.policy.mac)
+        entity = await self.clm.entity_by_reference(reference)
+        secret, usable = self.clm.shared_secret(entity)
+        key = await self.derive(parsed, secret)
+        right = hmac.compare_digest(parsed.tag(key, message.protected_part), message.protection)
+        if not (right and usable) or entity is None:
+            raise CMPFailure(
+                FailInfo.badMessageCheck,
+                "protection does not verify: the reference is not known or the secret is another",
+                detail="unknown reference" if entity is None else "blocked" if not usable else "wrong MAC",
+            )
+        return Party(f"mac:{entity.id}", entity=entity, mac=MacKey(parsed, key))
+
+    async def _by_signature(
+        self, message: Message, served: ServedPolicy | None, basic: Entity | None, expected: str | None
+    ) -> Party:
+        algorithm = message.header.protection_alg
+        assert algorithm is not None and message.protection is not None  # noqa: S101 - told by the caller
+        parsed = signature.parse(algorithm)
+        if served is None:
+            raise CMPFailure(FailInfo.signerNotTrusted, "no trust anchors without a policy")
+        if parsed.name not in served.policy.signatures:
+            raise CMPFailure(FailInfo.badAlg, f"{parsed.name} is not allowed for protection by this policy")
+        extra = self._extra_certificates(message)
+        certificate = await self._signer(message, parsed, extra)
+        if _names(certificate) != message.header.sender:
+            raise CMPFailure(
+                FailInfo.badMessageCheck, "sender is not the subject of the protection certificate"
+            )
+        if not _may_sign(certificate):
+            raise CMPFailure(
+                FailInfo.signerNotTrusted, "the protection certificate's keyUsage lacks digitalSignature"
+            )
+        return await self._trust(certificate, extra, message, served, basic, expected)
+
+    def _extra_certificates(self, message: Message) -> list[x509.Certificate]:
+        if len(message.extra_certs) > MOST_EXTRA_CERTS:
+            raise CMPFailure(
+                FailInfo.badDataFormat, f"extraCerts holds more than {MOST_EXTRA_CERTS} certificates"
+            )
+        try:
+            return [x509.load_der_x509_certificate(der) for der in message.extra_certs]
+        except ValueError as error:
+            raise CMPFailure(
+                FailInfo.badDataFormat, "extraCerts holds what is no certificate", detail=str(error)
+            ) from None
+
+    async def _signer(
+        self, message: Message, algorithm: signature.SignatureAlgorithm, extra: list[x509.Certificate]
+    ) -> x509.Certificate:
+        """The certificate, of extraCerts or issued here, whose key made the signature."""
+        assert message.protection is not None  # noqa: S101 - told by the caller
+        kid = message.header.sender_kid
+        candidates = [certificate for certificate in extra if _fits(certificate, kid, message.header.sender)]
+        if not candidates and kid:
+            records = await self.clm.certificates_by_key_id(kid)
+            candidates = [x509.load_der_x509_certificate(record.der) for record in records]
+        if not candidates:
+            raise CMPFailure(
+                FailInfo.badMessageCheck,
+                "the protection certificate is neither in extraCerts nor known: "
+                "none there has this sender and senderKID",
+            )
+        failure: CMPFailure | None = None
+        for certificate in candidates[:MOST_CANDIDATES]:
+            try:
+                algorithm.verify(_key(certificate), message.protection, message.protected_part)
+            except CMPFailure as error:
+                failure = error
+            else:
+                return certificate
+        assert failure is not None  # noqa: S101 - there was a candidate
+        raise failure
+
+    async def _trust(
+        self,
+        certificate: x509.Certificate,
+        extra: list[x509.Certificate],
+        message: Message,
+        served: ServedPolicy,
+        basic: Entity | None,
+        expected: str | None,
+    ) -> Party:
+        """Why the holder of a protection certificate is trusted, and as whom."""
+        der = certificate.public_bytes(Encoding.DER)
+        name = f"cert:{hashlib.sha256(der).hexdigest()}"
+        record = await self.clm.certificate_of(der)
+        if record is not None:
+            return await self._trust_issued(name, certificate, record)
+        now = self.clm.now()
+        if served.policy.ra_certificates and _is_ra(certificate):
+            try:
+                paths.build_path(certificate, extra, served.policy.ra_certificates, now)
+            except paths.PathError as error:
+                raise CMPFailure(
+                    FailInfo.signerNotTrusted, f"the RA certificate is not trusted: {error}"
+                ) from None
+            return Party(name, certificate=certificate, is_ra=True)
+        if basic is not None and served.policy.password_login:
+            own = _own_key(certificate)
+            if expected in (None, own):
+                return Party(own, entity=basic, certificate=certificate)
+        try:
+            paths.build_path(certificate, extra, served.policy.trust_anchors, now)
+        except paths.PathError as error:
+            raise CMPFailure(
+                FailInfo.signerNotTrusted, f"the protection certificate is not trusted: {error}"
+            ) from None
+        entity = await self.clm.entity_of_certificate(certificate)
+        if entity is None and not served.policy.auto_register:
+            raise CMPFailure(
+                FailInfo.notAuthorized, "no end entity is registered for this protection certificate"
+            )
+        if entity is not None and entity.state is not EntityState.ACTIVE:
+            raise CMPFailure(
+                FailInfo.notAuthorized, "no end entity is registered for this protection certificate",
+                detail="blocked",
+            )
+        return Party(name, entity=entity, certificate=certificate, registers=entity is None)
+
+    async def _trust_issued(self, name: str, certificate: x509.Certificate, record: Certificate) -> Party:
+        """A certificate issued here is trusted as long as the store says so."""
+        if record.state in (CertificateState.REVOKED, CertificateState.REJECTED, CertificateState.ON_HOLD):
+            raise CMPFailure(FailInfo.certRevoked, "the protection certificate is revoked")
+        if record.state is CertificateState.UNCONFIRMED:
+            raise CMPFailure(FailInfo.signerNotTrusted, "the protection certificate was not confirmed yet")
+        now = self.clm.now()
+        if now > record.not_after:
+            raise CMPFailure(FailInfo.signerNotTrusted, "the protection certificate is expired")
+        if now < record.not_before:
+            raise CMPFailure(FailInfo.signerNotTrusted, "the protection certificate is not valid yet")
+        entity = await self.clm.entity(record.entity) if record.entity else None
+        if entity is not None and entity.state is not EntityState.ACTIVE:
+            raise CMPFailure(FailInfo.notAuthorized, "the end entity is not allowed to do this", detail="blocked")
+        return Party(name, entity=entity, certificate=certificate, record=record)
+
+
+def _key(certificate: x509.Certificate) -> protection.PublicKey:
+    try:
+        return certificate.public_key()
+    except ValueError as error:
+        raise CMPFailure(
+            FailInfo.badAlg, "the protection certificate's key is of no supported kind", detail=str(error)
+        ) from None
+
+
+def _own_key(certificate: x509.Certificate) -> str:
+    """The party that is known by nothing but its key."""
+    spki = _key(certificate).public_bytes(Encoding.DER, PublicFormat.SubjectPublicKeyInfo)
+    return f"key:{hashlib.sha256(spki).hexdigest()}"
+
+
+def _names(certificate: x509.Certificate) -> bytes:
+    return directory_name(certificate.subject.public_bytes())
+
+
+def _key_id(certificate: x509.Certificate) -> bytes | None:
+    try:
+        return certificate.extensions.get_extension_for_class(x509.SubjectKeyIdentifier).value.digest
+    except (x509.ExtensionNotFound, ValueError):
+        return None
+
+
+def _fits(certificate: x509.Certificate, kid: bytes | None, sender: bytes) -> bool:
+    """Whether a certificate may be the one that senderKID and sender mean (RFC 9483, section 3.1)."""
+    own = _key_id(certificate)
+    if kid is not None and own is not None:
+        return kid == own
+    return _names(certificate) == sender
+
+
+def _may_sign(certificate: x509.Certificate) -> bool:
+    """Whether keyUsage, where there is one, has digitalSignature (RFC 9483, section 3.2)."""
+    try:
+        return certificate.extensions.get_extension_for_class(x509.KeyUsage).value.digital_signature
+    except x509.ExtensionNotFound:
+        return True
+    except ValueError:
+        return False
+
+
+def _is_ra(certificate: x509.Certificate) -> bool:
+    try:
+        usage = certificate.extensions.get_extension_for_class(x509.ExtendedKeyUsage).value
+    except (x509.ExtensionNotFound, ValueError):
+        return False
+    return CMC_RA in usage

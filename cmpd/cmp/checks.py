@@ -1,0 +1,111 @@
+"""The checks every message's header passes, each a row of `FIRST` or `LATER` (RFC 9483, section 3.5).
+
+They cost nothing and need no key; protection is checked after them, in `cmpd.cmp.authentication`.
+"""
+
+from __future__ import annotations
+
+import hmac
+from collections.abc import Callable
+from dataclasses import dataclass
+
+from cmpd.clm.model import Transaction
+from cmpd.cmp.failure import CMPFailure, FailInfo
+from cmpd.cmp.message import Body, Message
+from cmpd.cmp.transactions import EVENTS
+
+CMP2000, CMP2021 = 2, 3
+NONCE_OCTETS = 16
+"""RFC 9483, section 3.1: 128 bits of randomness at the least."""
+LONGEST_FIELD = 128
+"""Octets of transactionID, nonces and senderKID that are worth keeping; a stranger chooses them."""
+
+
+@dataclass(frozen=True, slots=True)
+class Situation:
+    """What the checks look at beside the message."""
+
+    now: int
+    time_tolerance: int
+    """Seconds that messageTime may be off; 0: any."""
+    transaction: Transaction | None
+    """What the store knows under the message's transactionID."""
+
+
+def version(message: Message, situation: Situation) -> None:
+    if message.header.pvno not in (CMP2000, CMP2021):
+        raise CMPFailure(
+            FailInfo.unsupportedVersion, f"pvno {message.header.pvno} is not supported, 2 and 3 are"
+        )
+
+
+def body_type(message: Message, situation: Situation) -> None:
+    if message.tag not in EVENTS:
+        raise CMPFailure(FailInfo.badRequest, f"body type {message.kind} is not served here")
+
+
+def message_time(message: Message, situation: Situation) -> None:
+    told = message.header.message_time
+    if told is None or not situation.time_tolerance:
+        return
+    off = abs(told.timestamp() - situation.now)
+    if off > situation.time_tolerance:
+        raise CMPFailure(
+            FailInfo.badTime,
+            f"messageTime is {off:.0f} seconds from this server's clock, "
+            f"{situation.time_tolerance} are tolerated",
+        )
+
+
+def transaction_id(message: Message, situation: Situation) -> None:
+    value = message.header.transaction_id
+    if not value:
+        raise CMPFailure(FailInfo.badDataFormat, "transactionID is missing")
+    if len(value) > LONGEST_FIELD:
+        raise CMPFailure(FailInfo.badDataFormat, f"transactionID is longer than {LONGEST_FIELD} octets")
+
+
+def sender_nonce(message: Message, situation: Situation) -> None:
+    value = message.header.sender_nonce
+    if value is None:
+        raise CMPFailure(FailInfo.badSenderNonce, "senderNonce is missing")
+    if not NONCE_OCTETS <= len(value) <= LONGEST_FIELD:
+        raise CMPFailure(
+            FailInfo.badSenderNonce,
+            f"senderNonce has {len(value)} octets, {NONCE_OCTETS} to {LONGEST_FIELD} are expected",
+        )
+
+
+def no_recip_nonce(message: Message, situation: Situation) -> None:
+    if message.header.recip_nonce is not None:
+        raise CMPFailure(FailInfo.badRecipientNonce, "recipNonce has no place in a transaction's first message")
+
+
+def recip_nonce(message: Message, situation: Situation) -> None:
+    if situation.transaction is None:
+        return
+    if not hmac.compare_digest(message.header.recip_nonce or b"", situation.transaction.server_nonce):
+        raise CMPFailure(
+            FailInfo.badRecipientNonce, "recipNonce is not the senderNonce of the message before"
+        )
+
+
+def protection(message: Message, situation: Situation) -> None:
+    if message.header.protection_alg is None:
+        raise CMPFailure(FailInfo.badMessageCheck, "protectionAlg is missing")
+    if message.protection is None:
+        raise CMPFailure(FailInfo.badMessageCheck, "protection is missing")
+
+
+Check = Callable[[Message, Situation], None]
+
+EVERY: tuple[Check, ...] = (version, body_type, message_time, transaction_id, sender_nonce)
+FIRST: tuple[Check, ...] = (*EVERY, no_recip_nonce)
+LATER: tuple[Check, ...] = (*EVERY, recip_nonce)
+FIRST_BODIES = frozenset({Body.IR, Body.CR, Body.P10CR, Body.KUR, Body.RR, Body.GENM, Body.NESTED})
+
+
+def header(message: Message, situation: Situation) -> None:
+    """Run the checks that fit the body. Raises the CMPFailure of the first that fails."""
+    for check in FIRST if message.tag in FIRST_BODIES else LATER:
+        check(message, situation)
