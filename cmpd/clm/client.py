@@ -174,6 +174,10 @@ class Client:
                 return entity
         return None
 
+    async def entity_of_subject(self, subject: x509.Name) -> Entity | None:
+        """The registered end entity with that subject; whom an RA asks for."""
+        return await self.store.entity_by_identity("subject", subject.rfc4514_string())
+
     def shared_secret(self, entity: Entity | None) -> tuple[bytes, bool]:
         """(secret, usable). Where there is none to use, a decoy of this process that nothing matches,
         so that the caller does the same work whether the entity is unknown, blocked or well."""
@@ -229,7 +233,7 @@ class Client:
     async def certificates_by_key_id(self, key_id: bytes) -> list[Certificate]:
         return await self.store.certificates_by_key_id(key_id)
 
-    async def certificates_by_issuer(self, issuer: bytes, serial: int) -> Certificate | None:
+    async def certificate_by_issuer(self, issuer: bytes, serial: int) -> Certificate | None:
         """By issuer (DER of its Name) and serial number, over all CAs with that name."""
         for authority in await self.catalog.authorities_by_subject(issuer):
             record = await self.store.certificate(authority.id, serial)

@@ -1,0 +1,54 @@
+"""What happens because time passed: certificates never confirmed are taken back, old transactions go."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from typing import TYPE_CHECKING
+
+from cmpd.clm.model import CertificateState, Transaction, TransactionState
+from cmpd.clm.store.base import Conflict
+from cmpd.clm.store.changes import AdvanceTransaction, Change
+
+if TYPE_CHECKING:
+    from cmpd.clm.client import Client
+
+BATCH = 200
+"""Transactions handled between two looks at the rest of the world."""
+
+
+async def expire_transactions(client: Client, memory: int) -> int:
+    """Close open transactions whose time is over; what they issued unconfirmed is rejected
+    (RFC 9810, section 5.1.1.2). `memory`: seconds a closed transaction is remembered. Gives how many."""
+    now = client.now()
+    overdue = await client.store.expired_transactions(now, BATCH)
+    closed = 0
+    for transaction in overdue:
+        unit = await _closing(client, transaction, now + memory)
+        try:
+            await client.commit(unit)
+        except Conflict:
+            continue  # its message came after all, or another process was faster
+        closed += 1
+    return closed
+
+
+async def _closing(client: Client, transaction: Transaction, until: int) -> list[Change]:
+    unit: list[Change] = [
+        AdvanceTransaction(
+            replace(transaction, state=TransactionState.CLOSED, expires=until, request=None),
+            expected=transaction.state,
+            expected_nonce=transaction.server_nonce,
+        )
+    ]
+    if transaction.ca is not None and transaction.serial is not None:
+        record = await client.certificate(transaction.ca, transaction.serial)
+        if record is not None and record.state is CertificateState.UNCONFIRMED:
+            client.reject(record, unit, why="not confirmed in time", actor="cmpd")
+    else:
+        client.audit(unit, "cmpd", "request.expire", f"transaction:{transaction.id.hex()}")
+    return unit
+
+
+async def forget_transactions(client: Client) -> int:
+    """Delete closed transactions nobody may ask about any more. Gives how many."""
+    return await client.store.forget_transactions(client.now(), BATCH)

@@ -1,0 +1,140 @@
+"""One request and its answer, as the rooms of `cmpd.cmp` hand them to each other."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Any
+
+from cmpd.clm.model import Certificate, Entity, Transaction, TransactionState
+from cmpd.cmp.authentication import NOBODY, Party
+from cmpd.cmp.failure import CMPFailure, FailInfo, PKIStatus
+from cmpd.cmp.message import Body, Message
+
+if TYPE_CHECKING:
+    from cmpd.clm.catalog import ServedPolicy
+    from cmpd.clm.client import Client
+    from cmpd.clm.store.changes import Change
+    from cmpd.config import CMPConfig
+
+
+@dataclass(frozen=True, slots=True)
+class Call:
+    """A request as the transfer brings it."""
+
+    body: bytes
+    policy: str | None = None
+    """The policy identifier the address names, as it stands there; None: the API client's default."""
+    policy_name: str | None = None
+    """The policy's name, where the address has that instead (RFC 9811, section 3.1)."""
+    operation: str | None = None
+    """The operation the address ends in (RFC 9483, section 6.1)."""
+    entity: str | None = None
+    """UUID of the end entity that HTTP Basic authentication proved."""
+    peer: str = ""
+    secure: bool = False
+    """Whether the transfer is encrypted or does not leave the machine."""
+
+
+@dataclass(slots=True)
+class Record:
+    """What a log line and the metrics say of one exchange."""
+
+    peer: str = ""
+    transaction: str = ""
+    """transactionID in hexadecimal."""
+    request: str = ""
+    """The body's name in the ASN.1, empty where it could not be told."""
+    response: str = ""
+    entity: str = ""
+    policy: str = ""
+    status: str = ""
+    """PKIStatus by name; empty where the response has none."""
+    fail_info: str = ""
+    text: str = ""
+    """What the client was told was wrong."""
+    detail: str = ""
+    """What it was not told."""
+    serial: str = ""
+    retransmission: bool = False
+    phases: dict[str, float] = field(default_factory=dict)
+    """Seconds by phase: decode, verify, clm, sign, commit."""
+
+
+@dataclass(frozen=True, slots=True)
+class Reply:
+    """The response's DER, and what there is to say of it."""
+
+    body: bytes
+    record: Record
+
+
+@dataclass(frozen=True, slots=True)
+class Answer:
+    """What a handler answers, before protection."""
+
+    body: Body
+    content: Any
+    """Shaped as the body's raw view (`cmpd.cmp.schema`)."""
+    general_info: dict[str, bytes | None] = field(default_factory=dict)
+    extra_certs: tuple[bytes, ...] = ()
+    """Beside those that the protection needs."""
+    state: TransactionState | None = None
+    """Where the transaction goes; None: it is not remembered."""
+    expires: int = 0
+    """When that state is given up, in seconds since the epoch."""
+    certificate: Certificate | None = None
+    status: PKIStatus | None = None
+    fail_info: FailInfo | None = None
+    text: str = ""
+    detail: dict[str, Any] | None = None
+    """What the transaction remembers for later messages; None: as before."""
+    pvno: int | None = None
+    """Where it must be another than the request's."""
+
+
+@dataclass(slots=True)
+class Exchange:
+    """The working state of one request, from its decoding to its answer."""
+
+    call: Call
+    message: Message
+    clm: Client
+    settings: CMPConfig
+    now: int
+    record: Record
+    served: ServedPolicy
+    party: Party = NOBODY
+    transaction: Transaction | None = None
+    """What the store holds under the message's transactionID."""
+    unit: list[Change] = field(default_factory=list)
+    """What is committed before the answer leaves."""
+    vouched: Party | None = None
+    """The RA that wrapped this message in a nested one (RFC 9483, section 5.2.2)."""
+
+    @property
+    def transaction_id(self) -> bytes:
+        """Checked to be there by `cmpd.cmp.checks`."""
+        return self.message.header.transaction_id or b""
+
+    @property
+    def entity(self) -> Entity | None:
+        return self.party.entity
+
+    @property
+    def is_ra(self) -> bool:
+        """Whether an RA stands behind the request: it signed it, or wrapped it."""
+        return self.party.is_ra or self.vouched is not None
+
+    def refuse(self, failure: CMPFailure) -> None:
+        """Undo what was collected and write the refusal down instead."""
+        self.unit.clear()
+        self.record.detail = failure.detail
+        self.clm.audit(
+            self.unit,
+            self.party.actor,
+            "request.refuse",
+            f"transaction:{self.record.transaction}",
+            failure.fail_info.name if failure.fail_info is not None else failure.status.name,
+            request=self.message.kind,
+            text=failure.text,
+        )

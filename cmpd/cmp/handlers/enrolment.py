@@ -1,0 +1,190 @@
+"""ir, cr, kur and p10cr → ip, cp, kup, cp (RFC 9810, sections 5.3.1 to 5.3.6; RFC 9483, section 4.1)."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from typing import Any
+
+from cmpd.clm import issuing
+from cmpd.clm.model import Certificate, Entity, TransactionState
+from cmpd.cmp import general_info
+from cmpd.cmp.exchange import Answer, Exchange
+from cmpd.cmp.failure import CMPFailure, FailInfo, PKIStatus
+from cmpd.cmp.handlers import update
+from cmpd.cmp.message import Body, Message
+from cmpd.cmp.protector import issuing_chain
+from cmpd.cmp.status import failure_info, status_info
+from cmpd.cmp.wish import Wish, read_wish
+
+RESPONSES = {Body.IR: Body.IP, Body.CR: Body.CP, Body.KUR: Body.KUP, Body.P10CR: Body.CP}
+
+
+async def enrol(exchange: Exchange) -> Answer:
+    """A certificate, the promise of one (waiting), or a rejection in the response."""
+    return await certify(exchange, exchange.message, may_wait=True)
+
+
+async def certify(exchange: Exchange, request: Message, *, may_wait: bool) -> Answer:
+    """Answer the certificate request in `request`: the exchange's own message, or, when the client
+    polls for what was approved, the one that began the transaction."""
+    body = Body(request.tag)
+    _check_protection(exchange, body)
+    wish = read_wish(request)
+    try:
+        return await _certify(exchange, request, wish, may_wait=may_wait)
+    except CMPFailure as failure:
+        exchange.refuse(failure)
+        return _rejection(exchange, body, wish, failure)
+
+
+async def _certify(exchange: Exchange, request: Message, wish: Wish, *, may_wait: bool) -> Answer:
+    _check_possession(exchange, wish)
+    body = Body(request.tag)
+    old: Certificate | None = None
+    if body is Body.KUR:
+        old = await update.replaced(exchange, wish)
+        wish = update.completed(exchange, wish, old)
+    entity = await _beneficiary(exchange, wish, old)
+    waits = may_wait and exchange.served.policy.approvals > 0
+    policy = exchange.served.policy
+    implicit = general_info.asks_implicit_confirm(request.header.general_info) and policy.implicit_confirm
+    if exchange.party.mac is not None and exchange.party.entity is not None and may_wait:
+        exchange.clm.use_password(exchange.party.entity, exchange.unit)
+    try:
+        record, modifications = exchange.clm.issue(
+            exchange.served,
+            entity,
+            wish.request,
+            [] if waits else exchange.unit,
+            transaction=exchange.transaction_id,
+            confirmed=implicit,
+            replaces=old,
+        )
+    except issuing.RequestRefused as refused:
+        raise CMPFailure(FailInfo.badCertTemplate, f"{refused.field}: {refused.text}") from None
+    if waits:
+        return _waiting(exchange, body, wish, record)
+    if implicit:
+        await exchange.clm.retire_replaced(exchange.served, record, exchange.unit)
+    return _granted(exchange, body, wish, record, modifications, implicit=implicit)
+
+
+def _check_protection(exchange: Exchange, body: Body) -> None:
+    """Whether this kind of protection is one the request may use (RFC 9483, section 4.1)."""
+    if exchange.party.mac is None:
+        return
+    if body is Body.KUR:
+        raise CMPFailure(
+            FailInfo.wrongIntegrity, "a key update takes the signature of the certificate being updated"
+        )
+    if not exchange.served.policy.password_enrolment:
+        raise CMPFailure(FailInfo.wrongIntegrity, "enrolment takes a signature under this policy")
+
+
+def _check_possession(exchange: Exchange, wish: Wish) -> None:
+    """Proof that the requester holds the private key (RFC 9810, section 5.2.8; RFC 4211, section 4)."""
+    if wish.ra_verified:
+        if not exchange.is_ra:
+            raise CMPFailure(FailInfo.notAuthorized, "raVerified is for registration authorities")
+    else:
+        wish.prove()
+    if exchange.party.name.startswith("key:") and exchange.party.name != f"key:{wish.key_hash.hex()}":
+        raise CMPFailure(
+            FailInfo.notAuthorized, "the message is not signed with the key a certificate is asked for"
+        )
+
+
+async def _beneficiary(exchange: Exchange, wish: Wish, old: Certificate | None) -> Entity | None:
+    """The end entity the certificate is for."""
+    if exchange.is_ra and exchange.entity is None:
+        if old is not None and old.entity is not None:
+            return await exchange.clm.entity(old.entity)
+        return await exchange.clm.entity_of_subject(wish.request.subject)
+    if exchange.party.registers and exchange.party.certificate is not None:
+        return exchange.clm.register(
+            exchange.party.certificate, exchange.served.policy.id, exchange.unit
+        )
+    return exchange.entity
+
+
+def _granted(
+    exchange: Exchange,
+    body: Body,
+    wish: Wish,
+    record: Certificate,
+    modifications: tuple[str, ...],
+    *,
+    implicit: bool,
+) -> Answer:
+    status = PKIStatus.grantedWithMods if modifications else PKIStatus.accepted
+    text = "changed: " + "; ".join(modifications) if modifications else ""
+    policy, authority = exchange.served.policy, exchange.served.authority
+    wait = policy.confirm_wait
+    info = (
+        general_info.implicit_confirm() if implicit else general_info.confirm_wait_time(exchange.now + wait)
+    )
+    content: dict[str, Any] = {
+        "response": [
+            {
+                "certReqId": wish.id,
+                "status": status_info(status, text=text),
+                "certifiedKeyPair": {"certOrEncCert": ("certificate", record.der)},
+            }
+        ]
+    }
+    if body is Body.IR and policy.ca_pubs and exchange.party.mac is not None:
+        content["caPubs"] = [authority.root_der]
+    return Answer(
+        RESPONSES[body],
+        content,
+        general_info=info,
+        extra_certs=issuing_chain(authority),
+        state=TransactionState.CLOSED if implicit else TransactionState.CONFIRMING,
+        expires=0 if implicit else exchange.now + wait,
+        certificate=record,
+        status=status,
+        text=text,
+    )
+
+
+def _waiting(exchange: Exchange, body: Body, wish: Wish, draft: Certificate) -> Answer:
+    """The request stands; an operator decides, the client polls (RFC 9483, section 4.4)."""
+    exchange.clm.audit(
+        exchange.unit,
+        exchange.party.actor,
+        "request.wait",
+        f"transaction:{exchange.record.transaction}",
+        subject=draft.subject,
+        policy=exchange.served.policy.id,
+    )
+    return Answer(
+        RESPONSES[body],
+        {"response": [{"certReqId": wish.id, "status": status_info(PKIStatus.waiting)}]},
+        state=TransactionState.WAITING,
+        expires=exchange.now + exchange.settings.waiting_memory,
+        status=PKIStatus.waiting,
+        detail={
+            "subject": draft.subject,
+            "needed": exchange.served.policy.approvals,
+            "approvals": [],
+            "certReqId": wish.id,
+        },
+    )
+
+
+def _rejection(exchange: Exchange, body: Body, wish: Wish, failure: CMPFailure) -> Answer:
+    answer = rejection(body, wish.id, failure)
+    if exchange.transaction is None:
+        return answer
+    return replace(answer, state=TransactionState.CLOSED)
+
+
+def rejection(body: Body, cert_req_id: int, failure: CMPFailure) -> Answer:
+    """The response that refuses a certificate request."""
+    return Answer(
+        RESPONSES[body],
+        {"response": [{"certReqId": cert_req_id, "status": failure_info(failure)}]},
+        status=failure.status,
+        fail_info=failure.fail_info,
+        text=failure.text,
+    )

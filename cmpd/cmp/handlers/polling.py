@@ -1,0 +1,46 @@
+"""pollReq → pollRep, or what the client waits for (RFC 9810, section 5.3.22; RFC 9483, section 4.4)."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from typing import Any
+
+from cmpd.clm.model import TransactionState
+from cmpd.cmp import message
+from cmpd.cmp.exchange import Answer, Exchange
+from cmpd.cmp.failure import CMPFailure, FailInfo
+from cmpd.cmp.handlers import enrolment
+from cmpd.cmp.message import Body
+
+
+async def poll(exchange: Exchange) -> Answer:
+    """checkAfter while the request waits for approval, then the response to it."""
+    transaction = exchange.transaction
+    assert transaction is not None  # noqa: S101 - the state machine's word
+    items: list[dict[str, Any]] = exchange.message.content
+    cert_req_id = transaction.detail["certReqId"]
+    if [item["certReqId"] for item in items] != [cert_req_id]:
+        raise CMPFailure(FailInfo.badRequest, f"pollReq must ask for certReqId {cert_req_id} alone")
+    if transaction.state is TransactionState.WAITING and exchange.now <= transaction.expires:
+        return _wait(exchange, cert_req_id)
+    if transaction.request is None:
+        raise CMPFailure(FailInfo.systemFailure, "the transaction has lost its request")
+    request = message.parse(transaction.request)
+    if transaction.state is TransactionState.APPROVED:
+        answer = await enrolment.certify(exchange, request, may_wait=False)
+        return replace(answer, detail={})
+    why = transaction.detail.get("reason") or "the request was not approved"
+    failure = CMPFailure(FailInfo.notAuthorized, why)
+    answer = enrolment.rejection(Body(request.tag), cert_req_id, failure)
+    return replace(answer, state=TransactionState.CLOSED, detail={})
+
+
+def _wait(exchange: Exchange, cert_req_id: int) -> Answer:
+    transaction = exchange.transaction
+    assert transaction is not None  # noqa: S101 - the state machine's word
+    item = {
+        "certReqId": cert_req_id,
+        "checkAfter": exchange.settings.check_after,
+        "reason": ["the request waits for approval"],
+    }
+    return Answer(Body.POLLREP, [item], state=TransactionState.WAITING, expires=transaction.expires)

@@ -1,0 +1,88 @@
+"""What kur adds to an enrolment (RFC 9810, section 5.3.5; RFC 9483, section 4.1.3)."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+from cryptography import x509
+
+from cmpd.clm.model import Certificate, CertificateState
+from cmpd.cmp.exchange import Exchange
+from cmpd.cmp.failure import CMPFailure, FailInfo
+from cmpd.cmp.wish import Wish
+
+
+async def replaced(exchange: Exchange, wish: Wish) -> Certificate:
+    """The certificate that is updated: the protection certificate, which oldCertID may repeat; or, where
+    an RA asks, the one oldCertID names."""
+    own = exchange.party.record
+    named = wish.old_certificate
+    if exchange.is_ra and named is not None:
+        own = await exchange.clm.certificate_by_issuer(*named)
+        if own is None:
+            raise CMPFailure(FailInfo.badCertId, "oldCertID names no certificate that was issued here")
+        _check_standing(exchange, own)
+    if own is None:
+        raise CMPFailure(
+            FailInfo.notAuthorized, "a key update takes the signature of a certificate that was issued here"
+        )
+    if named is not None and not exchange.is_ra:
+        issuer, serial = named
+        certificate = x509.load_der_x509_certificate(own.der)
+        if serial != own.serial or issuer != certificate.issuer.public_bytes():
+            raise CMPFailure(FailInfo.badCertId, "oldCertID is not the certificate that protects the message")
+    _check_window(exchange, own)
+    if wish.key_hash == own.key_hash and not exchange.served.policy.same_key_renewal:
+        raise CMPFailure(
+            FailInfo.badCertTemplate, "publicKey: it is that of the certificate being updated, a new one is due"
+        )
+    return own
+
+
+def completed(exchange: Exchange, wish: Wish, old: Certificate) -> Wish:
+    """The wish with the old certificate's subject and SAN where it leaves them out.
+
+    Raises CMPFailure where it wants others and the policy does not let it.
+    """
+    certificate = x509.load_der_x509_certificate(old.der)
+    request = wish.request
+    if not list(request.subject):
+        request = replace(request, subject=certificate.subject)
+    old_san = _san(certificate.extensions)
+    new_san = _san(request.extensions)
+    if new_san is None and old_san is not None:
+        request = replace(request, extensions=x509.Extensions([*request.extensions, old_san]))
+        new_san = old_san
+    if not exchange.served.policy.update_may_change_subject:
+        if request.subject != certificate.subject:
+            raise CMPFailure(FailInfo.badCertTemplate, "subject: a key update keeps the old certificate's")
+        if (old_san.value if old_san else None) != (new_san.value if new_san else None):
+            raise CMPFailure(
+                FailInfo.badCertTemplate, "subjectAltName: a key update keeps the old certificate's"
+            )
+    return replace(wish, request=request)
+
+
+def _san(extensions: x509.Extensions) -> x509.Extension[x509.SubjectAlternativeName] | None:
+    try:
+        return extensions.get_extension_for_class(x509.SubjectAlternativeName)
+    except x509.ExtensionNotFound:
+        return None
+
+
+def _check_standing(exchange: Exchange, old: Certificate) -> None:
+    if old.state is not CertificateState.ACTIVE:
+        raise CMPFailure(FailInfo.certRevoked, "the certificate to be updated is revoked or not confirmed")
+    if old.not_after < exchange.now:
+        raise CMPFailure(FailInfo.badCertId, "the certificate to be updated is expired")
+
+
+def _check_window(exchange: Exchange, old: Certificate) -> None:
+    window = exchange.served.policy.renewal_window
+    if window is not None and exchange.now < old.not_after - window:
+        raise CMPFailure(
+            FailInfo.notAuthorized,
+            f"too early: under this policy a certificate is updated in its last {window // 86400} days",
+        )
+
+

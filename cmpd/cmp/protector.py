@@ -1,0 +1,96 @@
+"""Protection and encoding of responses (RFC 9810, section 5.1.3; RFC 9483, section 3.2).
+
+A request whose MAC verified is answered under the same MAC: same algorithm, same parameters, so that
+the key is derived once (RFC 9810, section 5.1.3.1). Everything else is signed by the CMP signer.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+from cmpd.cmp import message as messages
+from cmpd.cmp.authentication import Party
+from cmpd.cmp.checks import CMP2021
+from cmpd.cmp.names import directory_name
+from cmpd.cmp.protection.signature import signer_algorithm
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from cmpd.clm.authority import Authority
+    from cmpd.cmp.exchange import Answer
+
+NONCE_OCTETS = 16
+
+
+@dataclass(frozen=True, slots=True)
+class Addressing:
+    """What a response's header takes from the request, as far as it was understood."""
+
+    pvno: int = CMP2021
+    recipient: bytes = messages.NULL_DN
+    transaction_id: bytes | None = None
+    recip_nonce: bytes | None = None
+    sender_kid: bytes | None = None
+
+    @classmethod
+    def answering(cls, request: messages.Message) -> Addressing:
+        header = request.header
+        return cls(
+            pvno=header.pvno if header.pvno in (2, 3) else CMP2021,
+            recipient=header.sender,
+            transaction_id=header.transaction_id,
+            recip_nonce=header.sender_nonce,
+            sender_kid=header.sender_kid,
+        )
+
+
+def respond(
+    answer: Answer,
+    addressing: Addressing,
+    party: Party,
+    authority: Authority | None,
+    *,
+    now: int,
+    random: Callable[[int], bytes],
+) -> tuple[bytes, bytes]:
+    """(DER of the response, its senderNonce). Unprotected only where no CA is there to sign."""
+    nonce = random(NONCE_OCTETS)
+    algorithm: bytes | None = None
+    kid: bytes | None = None
+    extra_certs = answer.extra_certs
+    sign = None
+    if party.mac is not None:
+        mac = party.mac
+        algorithm, kid = mac.algorithm.der, addressing.sender_kid
+
+        def sign(data: bytes) -> bytes:
+            return mac.algorithm.tag(mac.key, data)
+
+    elif authority is not None:
+        algorithm, sign = signer_algorithm(authority.signer.key)
+        kid = authority.signer.key_id
+        own = (authority.signer.certificate_der, *issuing_chain(authority))
+        extra_certs = (*own, *(der for der in extra_certs if der not in own))
+    header = messages.encode_header(
+        pvno=answer.pvno or addressing.pvno,
+        sender=directory_name(authority.signer.subject) if authority else messages.NULL_DN,
+        recipient=addressing.recipient,
+        message_time=now,
+        protection_alg=algorithm,
+        sender_kid=kid,
+        transaction_id=addressing.transaction_id or random(NONCE_OCTETS),
+        sender_nonce=nonce,
+        recip_nonce=addressing.recip_nonce,
+        general_info=answer.general_info,
+    )
+    body = messages.encode_body(answer.body, answer.content)
+    protection = sign(messages.protected_part(header, body)) if sign else None
+    return messages.encode(header, body, protection, extra_certs), nonce
+
+
+def issuing_chain(authority: Authority) -> tuple[bytes, ...]:
+    """The CA's certificate and those above it but the root (RFC 9483, section 3.3)."""
+    path = (authority.certificate_der, *authority.chain)
+    return path[:-1] if len(path) > 1 else path

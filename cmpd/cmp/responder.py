@@ -1,0 +1,376 @@
+"""One way in, the same way out: a request's bytes become a response's bytes here.
+
+    decode → header checks → verify protection → state machine → handler → protect → commit
+
+Everything that goes wrong on the way is a `CMPFailure`, and becomes an error message in one place.
+Nothing leaves before the unit that makes it true is committed (`Responder._conclude`).
+"""
+
+from __future__ import annotations
+
+import hashlib
+import logging
+from collections.abc import Awaitable, Callable
+from dataclasses import dataclass, replace
+from time import perf_counter
+from typing import TYPE_CHECKING
+
+from cmpd.clm.client import InvalidIdentifier
+from cmpd.clm.model import Entity, Transaction, TransactionState
+from cmpd.clm.store.base import Conflict, StoreError, StoreUnavailable
+from cmpd.clm.store.changes import AdvanceTransaction, Change, OpenTransaction
+from cmpd.cmp import checks, message, protector, transactions
+from cmpd.cmp.authentication import NOBODY, Authenticator, Derive, Party
+from cmpd.cmp.exchange import Answer, Call, Exchange, Record, Reply
+from cmpd.cmp.failure import CMPFailure, FailInfo, PKIStatus
+from cmpd.cmp.handlers import HANDLERS
+from cmpd.cmp.message import Body, Message
+from cmpd.cmp.operations import check_operation
+from cmpd.cmp.protection import mac
+from cmpd.cmp.schema import DecodeError
+from cmpd.cmp.status import failure_info
+
+if TYPE_CHECKING:
+    from cmpd.clm.authority import Authority
+    from cmpd.clm.catalog import ServedPolicy
+    from cmpd.clm.client import Client
+    from cmpd.config import CMPConfig
+
+log = logging.getLogger(__name__)
+
+CONFLICTS: dict[str, tuple[FailInfo, str]] = {
+    "limit": (FailInfo.notAuthorized, "the end entity holds as many certificates as the policy allows"),
+    "password": (
+        FailInfo.badMessageCheck,
+        "protection does not verify: the reference is not known or the secret is another",
+    ),
+    "state": (FailInfo.certRevoked, "the certificate's standing changed meanwhile"),
+}
+"""What a client is told where its unit conflicts for a reason that trying again would not mend."""
+TRIES = 3
+"""For conflicts that another try mends: two requests met."""
+
+
+@dataclass(slots=True)
+class _Known:
+    """What is known of a request by the time it fails, to answer it as well as can be."""
+
+    message: Message | None = None
+    served: ServedPolicy | None = None
+    party: Party = NOBODY
+    verified: bool = False
+
+
+class Responder:
+    """Answers CMP requests out of one lifecycle client."""
+
+    def __init__(self, clm: Client, settings: CMPConfig, derive: Derive | None = None) -> None:
+        """`derive` runs a costly key derivation away from the event loop; None: where it stands."""
+        self.clm = clm
+        self.settings = settings
+        self._authenticator = Authenticator(
+            clm,
+            derive or _derive_here,
+            mac.Bounds(
+                settings.pbm_iterations_min, settings.pbm_iterations_max, settings.pbkdf2_iterations_max
+            ),
+        )
+
+    async def respond(self, call: Call) -> Reply:
+        """The response to a request, whatever its bytes are. Never raises for what was sent."""
+        record = Record(peer=call.peer)
+        known = _Known()
+        try:
+            for _ in range(TRIES):
+                try:
+                    return await self._respond(call, record, known)
+                except Conflict as conflict:
+                    if conflict.what in CONFLICTS:
+                        raise CMPFailure(*CONFLICTS[conflict.what], detail=str(conflict)) from None
+                    log.info("trying again: %s", conflict)
+            raise CMPFailure(FailInfo.systemUnavail, "too many requests at once for the same thing, try again")
+        except CMPFailure as failure:
+            return await self._refuse(call, record, known, failure)
+        except StoreUnavailable as error:
+            failure = CMPFailure(
+                FailInfo.systemUnavail, "the server cannot keep records now, try again later", detail=str(error)
+            )
+            return await self._refuse(call, record, known, failure)
+        except StoreError as error:
+            failure = CMPFailure(FailInfo.systemFailure, "the server's store failed", detail=str(error))
+            return await self._refuse(call, record, known, failure)
+        except Exception as error:  # noqa: BLE001 - whatever happens, the client gets an answer and the log the rest
+            log.exception("unexpected failure")
+            failure = CMPFailure(FailInfo.systemFailure, "internal error", detail=repr(error))
+            return await self._refuse(call, record, known, failure)
+
+    async def _respond(self, call: Call, record: Record, known: _Known) -> Reply:
+        started = perf_counter()
+        request = _parse(call.body)
+        known.message = request
+        record.request = request.kind
+        header = request.header
+        record.transaction = (header.transaction_id or b"").hex()
+        record.phases["decode"] = perf_counter() - started
+
+        digest = hashlib.sha256(call.body).digest()
+        transaction = None
+        if header.transaction_id and len(header.transaction_id) <= checks.LONGEST_FIELD:
+            transaction = await self.clm.transaction(header.transaction_id)
+        if transaction is not None and (again := _retransmitted(transaction, digest)) is not None:
+            record.retransmission = True
+            return Reply(again, record)
+
+        invalid: InvalidIdentifier | None = None
+        try:
+            known.served = await self._policy(call, transaction)
+            record.policy = known.served.policy.id
+        except InvalidIdentifier as error:
+            invalid = error
+        now = self.clm.now()
+        situation = checks.Situation(now, self.settings.time_tolerance, transaction)
+        checks.header(request, situation)
+        check_operation(call.operation, request)
+        party = await self._authenticate(call, request, transaction, known)
+        record.entity = party.entity.id if party.entity else ""
+        if invalid is not None or known.served is None:
+            raise CMPFailure(FailInfo.badRequest, "invalid identifier", detail=str(invalid))
+        exchange = Exchange(
+            call=call,
+            message=request,
+            clm=self.clm,
+            settings=self.settings,
+            now=now,
+            record=record,
+            served=known.served,
+            party=party,
+            transaction=transaction,
+        )
+        verified = perf_counter()
+        record.phases["verify"] = verified - started - record.phases["decode"]
+        answer = await self._act(exchange)
+        record.phases["clm"] = perf_counter() - verified
+        return await self._conclude(exchange, answer, digest)
+
+    async def _policy(self, call: Call, transaction: Transaction | None) -> ServedPolicy:
+        if call.policy is not None:
+            return await self.clm.policy(call.policy)
+        if call.policy_name is not None:
+            return await self.clm.policy_by_name(call.policy_name)
+        return await self.clm.default_policy()
+
+    async def _authenticate(
+        self, call: Call, request: Message, transaction: Transaction | None, known: _Known
+    ) -> Party:
+        """Verify protection; the party goes to `known` as soon as its answer may be MACed."""
+        known.verified = True
+        basic: Entity | None = None
+        if call.entity is not None:
+            basic = await self.clm.entity(call.entity)
+        expected = transaction.party if transaction else None
+        party = await self._authenticator.authenticate(request, known.served, basic, expected)
+        known.party = party
+        if basic is not None and (party.entity is None or party.entity.id != basic.id):
+            raise CMPFailure(
+                FailInfo.notAuthorized, "the message is protected by another than HTTP authentication named"
+            )
+        if (
+            transaction is not None
+            and request.tag not in checks.FIRST_BODIES
+            and transaction.party != party.name
+        ):
+            raise CMPFailure(
+                FailInfo.badMessageCheck, "the message is not protected by who began the transaction"
+            )
+        return party
+
+    async def _act(self, exchange: Exchange) -> Answer:
+        event = transactions.EVENTS[Body(exchange.message.tag)]
+        state = exchange.transaction.state if exchange.transaction else None
+        step = transactions.step(state, event)
+        return await HANDLERS[step, exchange.message.tag](exchange)
+
+    async def _conclude(self, exchange: Exchange, answer: Answer, digest: bytes) -> Reply:
+        """Protect the answer, commit what it says, and only then let it go."""
+        started = perf_counter()
+        response, nonce = protector.respond(
+            answer,
+            protector.Addressing.answering(exchange.message),
+            exchange.party,
+            exchange.served.authority,
+            now=exchange.now,
+            random=self.clm.random,
+        )
+        signed = perf_counter()
+        exchange.record.phases["sign"] = signed - started
+        unit = exchange.unit
+        if answer.state is not None:
+            unit.append(_remember(exchange, answer, digest, response, nonce))
+        if unit:
+            try:
+                await self.clm.commit(unit)
+            except Conflict as conflict:
+                if conflict.what != "transaction":
+                    raise
+                return await self._met(exchange, digest, conflict)
+        exchange.record.phases["commit"] = perf_counter() - signed
+        _describe(exchange.record, answer)
+        return Reply(response, exchange.record)
+
+    async def _met(self, exchange: Exchange, digest: bytes, conflict: Conflict) -> Reply:
+        """Another process was faster with this transactionID: the same request has its response there."""
+        transaction = await self.clm.transaction(exchange.transaction_id)
+        again = _retransmitted(transaction, digest) if transaction else None
+        if again is None:
+            raise CMPFailure(
+                FailInfo.transactionIdInUse, "transactionID is in use", detail=str(conflict)
+            ) from None
+        exchange.record.retransmission = True
+        return Reply(again, exchange.record)
+
+    # Refusals
+
+    async def _refuse(self, call: Call, record: Record, known: _Known, failure: CMPFailure) -> Reply:
+        """The error message for a failure, protected as well as the request allows (RFC 9483, 3.6)."""
+        authority: Authority | None = None
+        try:
+            if known.message is not None and not known.verified:
+                known.party = await self._party_for_error(known)
+            authority = await self._authority(known)
+            await self._audit_refusal(call, record, known, failure)
+        except StoreError as error:
+            log.warning("a refusal could not be written down: %s", error)
+        answer = Answer(
+            Body.ERROR,
+            {"pKIStatusInfo": failure_info(failure)},
+            status=failure.status,
+            fail_info=failure.fail_info,
+            text=failure.text,
+        )
+        addressing = (
+            protector.Addressing.answering(known.message) if known.message else protector.Addressing()
+        )
+        response, _ = protector.respond(
+            answer, addressing, known.party, authority, now=self.clm.now(), random=self.clm.random
+        )
+        record.detail = failure.detail
+        _describe(record, answer)
+        return Reply(response, record)
+
+    async def _party_for_error(self, known: _Known) -> Party:
+        """A MAC that verifies earns an error under the same MAC, even where a cheaper check failed first."""
+        assert known.message is not None  # noqa: S101 - told by the caller
+        algorithm = known.message.header.protection_alg
+        if algorithm is None or known.message.header.sender_kid is None:
+            return NOBODY
+        try:
+            party = await self._authenticator.authenticate(known.message, known.served, None, None)
+        except CMPFailure:
+            return NOBODY
+        return party if party.mac is not None else NOBODY
+
+    async def _authority(self, known: _Known) -> Authority | None:
+        """Whose CMP signer speaks: the policy's, the default policy's, or any."""
+        if known.served is not None:
+            return known.served.authority
+        try:
+            return (await self.clm.default_policy()).authority
+        except InvalidIdentifier:
+            authorities = await self.clm.authorities()
+            return authorities[0] if authorities else None
+
+    async def _audit_refusal(self, call: Call, record: Record, known: _Known, failure: CMPFailure) -> None:
+        """Refusals of somebody known, and failed authentication, are audited; noise is only logged."""
+        if failure.fail_info in (FailInfo.systemUnavail, FailInfo.systemFailure):
+            return
+        if not known.party.name and not known.verified:
+            return
+        unit: list[Change] = []
+        self.clm.audit(
+            unit,
+            known.party.actor or f"peer:{call.peer}",
+            "request.refuse",
+            f"transaction:{record.transaction}",
+            failure.fail_info.name if failure.fail_info is not None else failure.status.name,
+            request=record.request,
+            text=failure.text,
+        )
+        await self.clm.commit(unit)
+
+
+async def _derive_here(algorithm: mac.MacAlgorithm, secret: bytes) -> bytes:
+    return algorithm.derive(secret)
+
+
+def _parse(body: bytes) -> Message:
+    try:
+        return message.parse(body)
+    except DecodeError as error:
+        raise CMPFailure(
+            FailInfo.badDataFormat, "the request is no PKIMessage in DER", detail=str(error)
+        ) from None
+
+
+def _retransmitted(transaction: Transaction, digest: bytes) -> bytes | None:
+    if digest == transaction.first_digest:
+        return transaction.first_response
+    if digest == transaction.last_digest:
+        return transaction.last_response
+    return None
+
+
+def _remember(
+    exchange: Exchange, answer: Answer, digest: bytes, response: bytes, nonce: bytes
+) -> OpenTransaction | AdvanceTransaction:
+    """The change that makes later messages of the transaction find this one."""
+    assert answer.state is not None  # noqa: S101 - told by the caller
+    expires = answer.expires or exchange.now + exchange.settings.transaction_memory
+    before = exchange.transaction
+    certificate = answer.certificate
+    if before is None:
+        waits = answer.state in (TransactionState.WAITING, TransactionState.CHALLENGED)
+        return OpenTransaction(
+            Transaction(
+                id=exchange.transaction_id,
+                state=answer.state,
+                body=exchange.message.tag,
+                party=exchange.party.name,
+                policy=exchange.served.policy.id,
+                entity=exchange.party.entity.id if exchange.party.entity else None,
+                opened=exchange.now,
+                expires=expires,
+                first_digest=digest,
+                first_response=response,
+                last_digest=b"",
+                last_response=b"",
+                server_nonce=nonce,
+                ca=certificate.ca if certificate else None,
+                serial=certificate.serial if certificate else None,
+                request=exchange.message.der if waits else None,
+                detail=answer.detail or {},
+            )
+        )
+    after = replace(
+        before,
+        state=answer.state,
+        expires=expires,
+        last_digest=digest,
+        last_response=response,
+        server_nonce=nonce,
+        ca=certificate.ca if certificate else before.ca,
+        serial=certificate.serial if certificate else before.serial,
+        detail=before.detail if answer.detail is None else answer.detail,
+    )
+    return AdvanceTransaction(after, expected=before.state, expected_nonce=before.server_nonce)
+
+
+def _describe(record: Record, answer: Answer) -> None:
+    record.response = answer.body.field
+    record.status = answer.status.name if answer.status is not None else ""
+    record.fail_info = answer.fail_info.name if answer.fail_info is not None else ""
+    record.text = answer.text
+    if answer.certificate is not None:
+        record.serial = f"{answer.certificate.serial:x}"
+
+
+__all__ = ["Call", "PKIStatus", "Record", "Reply", "Responder"]

@@ -1,0 +1,195 @@
+"""What an enrolment message asks for, free of its syntax (RFC 4211, sections 3 to 6; RFC 2986).
+
+A CertTemplate is rewritten in the shape of a PKCS #10 request, so that one parser, `cryptography`'s,
+reads subject, key and extensions, whether they came in CRMF or in PKCS #10.
+"""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Callable
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Any
+
+from cryptography import x509
+from cryptography.exceptions import UnsupportedAlgorithm
+from cryptography.hazmat.primitives.serialization import Encoding, PublicFormat
+
+from cmpd.clm.issuing import CertificateRequest
+from cmpd.cmp import pop, schema
+from cmpd.cmp.failure import CMPFailure, FailInfo
+from cmpd.cmp.message import Body, Message
+from cmpd.cmp.schema import DecodeError
+
+EXTENSION_REQUEST = "1.2.840.113549.1.9.14"
+"""id-extensionRequest (RFC 2985, section 5.4.2)."""
+OLD_CERT_ID = "1.3.6.1.5.5.7.5.1.5"
+"""id-regCtrl-oldCertID (RFC 4211, section 6.5)."""
+EMPTY_NAME = b"\x30\x00"
+FORBIDDEN = ("serialNumber", "signingAlg", "issuerUID", "subjectUID")
+"""Fields of CertTemplate that are the CA's to fill (RFC 9483, section 4.1.1)."""
+VERSION_3 = 2
+
+
+@dataclass(frozen=True, slots=True)
+class Wish:
+    """One certificate asked for."""
+
+    id: int
+    """certReqId; -1 for p10cr (RFC 9483, section 4.1.4)."""
+    request: CertificateRequest
+    key_hash: bytes
+    """SHA-256 of the SubjectPublicKeyInfo."""
+    ra_verified: bool
+    prove: Callable[[], None]
+    """Verifies the proof of possession; raises CMPFailure."""
+    old_certificate: tuple[bytes, int] | None = None
+    """The oldCertID control: (DER of the issuer's Name, serial number)."""
+
+
+def read_wish(message: Message) -> Wish:
+    """The one certificate request of an ir, cr, kur or p10cr. Raises CMPFailure."""
+    if message.tag == Body.P10CR:
+        return _read_pkcs10(message)
+    requests: list[dict[str, Any]] = message.content
+    if len(requests) != 1:
+        raise CMPFailure(
+            FailInfo.badRequest, f"{message.kind} holds {len(requests)} CertReqMsgs, one is expected"
+        )
+    return _read_crmf(requests[0])
+
+
+def _read_crmf(item: dict[str, Any]) -> Wish:
+    raw: bytes = item["certReq"]
+    try:
+        cert_req = schema.decode("RawCertRequest", raw)
+    except DecodeError as error:
+        raise CMPFailure(
+            FailInfo.badDataFormat, "the CertReqMsg holds no CertRequest", detail=str(error)
+        ) from None
+    if cert_req["certReqId"] != 0:
+        raise CMPFailure(FailInfo.badRequest, f"certReqId is {cert_req['certReqId']}, 0 is expected")
+    template = cert_req["certTemplate"]
+    _check_template(template)
+    parsed = _as_pkcs10(template)
+    request, key_hash = _request(parsed, template.get("validity"))
+    popo = item.get("popo")
+
+    def prove() -> None:
+        pop.verify(popo, raw, template, request.public_key)
+
+    return Wish(
+        id=0,
+        request=request,
+        key_hash=key_hash,
+        ra_verified=popo is not None and popo[0] == "raVerified",
+        prove=prove,
+        old_certificate=_old_certificate(cert_req.get("controls", ())),
+    )
+
+
+def _read_pkcs10(message: Message) -> Wish:
+    try:
+        der = schema.encode("RawCertificationRequest", message.content)
+        parsed = x509.load_der_x509_csr(der)
+    except (ValueError, DecodeError) as error:
+        raise CMPFailure(
+            FailInfo.badDataFormat, "the p10cr holds no PKCS #10 request", detail=str(error)
+        ) from None
+    request, key_hash = _request(parsed, None)
+
+    def prove() -> None:
+        pop.verify_pkcs10(message.content, request.public_key)
+
+    return Wish(id=-1, request=request, key_hash=key_hash, ra_verified=False, prove=prove)
+
+
+def _check_template(template: dict[str, Any]) -> None:
+    if template.get("version", VERSION_3) != VERSION_3:
+        raise CMPFailure(FailInfo.badCertTemplate, "version: 2 (v3) is expected, or none")
+    for field in FORBIDDEN:
+        if field in template:
+            raise CMPFailure(FailInfo.badCertTemplate, f"{field}: it is not the requester's to choose")
+    if "subject" not in template:
+        raise CMPFailure(FailInfo.badCertTemplate, "subject: it is missing; it may be an empty name")
+    if "publicKey" not in template:
+        raise CMPFailure(
+            FailInfo.badCertTemplate, "publicKey: it is missing, and keys are not made here under this policy"
+        )
+
+
+def _as_pkcs10(template: dict[str, Any]) -> x509.CertificateSigningRequest:
+    """The template in the shape of a PKCS #10 request; nothing signed it."""
+    attributes = []
+    extensions = template.get("extensions")
+    if extensions:
+        value = schema.encode("RawExtensions", extensions)
+        attributes.append({"type": EXTENSION_REQUEST, "values": [value]})
+    info = schema.encode(
+        "RawCertificationRequestInfo",
+        {
+            "version": 0,
+            "subject": template["subject"],
+            "subjectPKInfo": template["publicKey"],
+            "attributes": attributes,
+        },
+    )
+    unsigned = {
+        "certificationRequestInfo": info,
+        "signatureAlgorithm": {"algorithm": "1.2.840.10045.4.3.2"},
+        "signature": (b"", 0),
+    }
+    try:
+        return x509.load_der_x509_csr(schema.encode("RawCertificationRequest", unsigned))
+    except ValueError as error:
+        raise CMPFailure(
+            FailInfo.badCertTemplate, "subject or publicKey cannot be read", detail=str(error)
+        ) from None
+
+
+def _request(
+    parsed: x509.CertificateSigningRequest, validity: dict[str, Any] | None
+) -> tuple[CertificateRequest, bytes]:
+    try:
+        public_key = parsed.public_key()
+        spki = public_key.public_bytes(Encoding.DER, PublicFormat.SubjectPublicKeyInfo)
+    except (ValueError, UnsupportedAlgorithm) as error:
+        raise CMPFailure(
+            FailInfo.badCertTemplate, "publicKey: no key of a supported kind", detail=str(error)
+        ) from None
+    try:
+        extensions = parsed.extensions
+        subject = parsed.subject
+    except (ValueError, x509.DuplicateExtension) as error:
+        raise CMPFailure(
+            FailInfo.badCertTemplate, f"extensions or subject: {error}", detail=repr(error)
+        ) from None
+    request = CertificateRequest(
+        subject=subject,
+        public_key=public_key,
+        extensions=extensions,
+        not_before=_time(validity, "notBefore"),
+        not_after=_time(validity, "notAfter"),
+    )
+    return request, hashlib.sha256(spki).digest()
+
+
+def _time(validity: dict[str, Any] | None, name: str) -> int | None:
+    choice: tuple[str, datetime] | None = (validity or {}).get(name)
+    return int(choice[1].timestamp()) if choice else None
+
+
+def _old_certificate(controls: Any) -> tuple[bytes, int] | None:
+    for control in controls:
+        if control["type"] != OLD_CERT_ID:
+            continue
+        try:
+            value = schema.decode("RawCertId", control["value"])
+        except DecodeError as error:
+            raise CMPFailure(FailInfo.badDataFormat, "oldCertID is no CertId", detail=str(error)) from None
+        kind, issuer = value["issuer"]
+        if kind != "directoryName":
+            raise CMPFailure(FailInfo.badCertId, "oldCertID's issuer is no directoryName")
+        return issuer, value["serialNumber"]
+    return None
