@@ -8,19 +8,20 @@ certificate, the transaction that asked for it and the audit record of both stan
 from __future__ import annotations
 
 import hashlib
+import hmac
 import uuid
 from collections.abc import Callable, Iterable
 from typing import TYPE_CHECKING, Any
 
-from cmpd.clm import issuing, secrets
+from cmpd.clm import issuing
 from cmpd.clm.catalog import Catalog, ServedPolicy
+from cmpd.clm.identities import identities_of
 from cmpd.clm.model import (
     AuditEvent,
     Certificate,
     CertificateState,
     Entity,
     EntityState,
-    Kind,
     StoredCRL,
     Transaction,
 )
@@ -168,7 +169,7 @@ class Client:
     async def entity_of_certificate(self, certificate: x509.Certificate) -> Entity | None:
         """The registered end entity that a vendor certificate names: by fingerprint, subject or
         X.520 serialNumber, in this order."""
-        for kind, value in secrets_free_identities(certificate):
+        for kind, value in identities_of(certificate):
             entity = await self.store.entity_by_identity(kind, value)
             if entity is not None:
                 return entity
@@ -189,7 +190,7 @@ class Client:
         )
         if not usable or entity is None or entity.password is None:
             return self._decoy, False
-        return self._master_key.open(entity.password, secrets.entity_context(entity.id)), True
+        return self._master_key.open(entity.password, f"entity:{entity.id}"), True
 
     async def check_password(self, entity_id: str, password: bytes) -> bool:
         """Whether `password` is the entity's, in the same time whatever is wrong."""
@@ -200,11 +201,11 @@ class Client:
         secret, usable = self.shared_secret(await self.store.entity(canonical))
         given = hashlib.sha256(self._decoy + password).digest()
         wanted = hashlib.sha256(self._decoy + secret).digest()
-        return secrets.equal(given, wanted) and usable
+        return hmac.compare_digest(given, wanted) and usable
 
     def register(self, certificate: x509.Certificate, policy_id: str, unit: list[Change]) -> Entity:
         """A new end entity for the holder of a vendor certificate (a policy's auto_register)."""
-        fingerprint = dict(secrets_free_identities(certificate))["fingerprint"]
+        fingerprint = dict(identities_of(certificate))["fingerprint"]
         entity = Entity(
             id=str(uuid.UUID(bytes=self.random(16), version=4)),
             name=certificate.subject.rfc4514_string(),

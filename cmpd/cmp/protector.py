@@ -63,7 +63,7 @@ def respond(
     sign = None
     if party.mac is not None:
         mac = party.mac
-        algorithm, kid = mac.algorithm.der, addressing.sender_kid
+        algorithm, kid = mac.algorithm.identifier, addressing.sender_kid
 
         def sign(data: bytes) -> bytes:
             return mac.algorithm.tag(mac.key, data)

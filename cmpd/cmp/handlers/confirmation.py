@@ -2,9 +2,7 @@
 
 from __future__ import annotations
 
-import hashlib
 import hmac
-from collections.abc import Callable
 from typing import Any
 
 from cryptography import x509
@@ -13,27 +11,9 @@ from cmpd.clm.model import Certificate, CertificateState, TransactionState
 from cmpd.cmp.checks import CMP2021
 from cmpd.cmp.exchange import Answer, Exchange
 from cmpd.cmp.failure import CMPFailure, FailInfo
-from cmpd.cmp.message import Body
+from cmpd.cmp.message import Body, parse_algorithm
+from cmpd.cmp.protection import digests, signature
 from cmpd.cmp.status import is_accepted
-
-HASHES: dict[str, Callable[[bytes], bytes]] = {
-    "1.3.14.3.2.26": lambda data: hashlib.sha1(data, usedforsecurity=False).digest(),
-    "2.16.840.1.101.3.4.2.4": lambda data: hashlib.sha224(data).digest(),
-    "2.16.840.1.101.3.4.2.1": lambda data: hashlib.sha256(data).digest(),
-    "2.16.840.1.101.3.4.2.2": lambda data: hashlib.sha384(data).digest(),
-    "2.16.840.1.101.3.4.2.3": lambda data: hashlib.sha512(data).digest(),
-    "2.16.840.1.101.3.4.2.8": lambda data: hashlib.sha3_256(data).digest(),
-    "2.16.840.1.101.3.4.2.9": lambda data: hashlib.sha3_384(data).digest(),
-    "2.16.840.1.101.3.4.2.10": lambda data: hashlib.sha3_512(data).digest(),
-    "2.16.840.1.101.3.4.2.12": lambda data: hashlib.shake_256(data).digest(64),
-}
-"""hashAlg of CertStatus → the hash."""
-
-OWN_HASH: dict[str, str] = {
-    "1.3.101.112": "2.16.840.1.101.3.4.2.3",
-    "1.3.101.113": "2.16.840.1.101.3.4.2.12",
-}
-"""Ed25519 and Ed448 sign without a hash of their own; RFC 9481, section 3.3 gives them one here."""
 
 PKICONF_VALUE = None
 
@@ -101,23 +81,13 @@ def _hash(exchange: Exchange, record: Certificate, status: dict[str, Any]) -> by
     if named is not None:
         if exchange.message.header.pvno < CMP2021:
             raise CMPFailure(FailInfo.badRequest, "hashAlg takes pvno 3")
-        oid = named["algorithm"]
-        if oid not in HASHES:
-            raise CMPFailure(FailInfo.badAlg, f"hashAlg {oid} is not supported")
-        return HASHES[oid](record.der)
-    certificate = x509.load_der_x509_certificate(record.der)
-    try:
-        own = certificate.signature_hash_algorithm
-    except ValueError:
-        own = None
-    if own is not None:
-        return hashlib.new(own.name, record.der).digest()
-    substitute = OWN_HASH.get(certificate.signature_algorithm_oid.dotted_string)
-    if substitute is None:
+        return digests.digest(signature.hash_algorithm(parse_algorithm(named)), record.der)
+    own = signature.certificate_hash(x509.load_der_x509_certificate(record.der))
+    if own is None:
         raise CMPFailure(
             FailInfo.badCertId, "hashAlg is missing, and the certificate's signature algorithm has no hash"
         )
-    return HASHES[substitute](record.der)
+    return digests.digest(own, record.der)
 
 
 def _done(exchange: Exchange, record: Certificate | None) -> Answer:
