@@ -339,8 +339,10 @@ class Client:
             expected, state = (*ISSUED, CertificateState.ON_HOLD), CertificateState.REVOKED
         if record.state not in expected:
             raise AlreadyRevoked(
-                "the certificate is not on hold" if reason == REMOVE_FROM_CRL
-                else "the certificate is on hold already" if held
+                "the certificate is not on hold"
+                if reason == REMOVE_FROM_CRL
+                else "the certificate is on hold already"
+                if held
                 else "the certificate is revoked already"
             )
         gone = state is not CertificateState.ACTIVE

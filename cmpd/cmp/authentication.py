@@ -224,7 +224,8 @@ class Authenticator:
             )
         if entity is not None and entity.state is not EntityState.ACTIVE:
             raise CMPFailure(
-                FailInfo.notAuthorized, "no end entity is registered for this protection certificate",
+                FailInfo.notAuthorized,
+                "no end entity is registered for this protection certificate",
                 detail="blocked",
             )
         return Party(name, entity=entity, certificate=certificate, registers=entity is None)
@@ -242,7 +243,9 @@ class Authenticator:
             raise CMPFailure(FailInfo.signerNotTrusted, "the protection certificate is not valid yet")
         entity = await self.clm.entity(record.entity) if record.entity else None
         if entity is not None and entity.state is not EntityState.ACTIVE:
-            raise CMPFailure(FailInfo.notAuthorized, "the end entity is not allowed to do this", detail="blocked")
+            raise CMPFailure(
+                FailInfo.notAuthorized, "the end entity is not allowed to do this", detail="blocked"
+            )
         return Party(name, entity=entity, certificate=certificate, record=record)
 
 

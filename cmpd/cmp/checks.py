@@ -78,7 +78,9 @@ def sender_nonce(message: Message, situation: Situation) -> None:
 
 def no_recip_nonce(message: Message, situation: Situation) -> None:
     if message.header.recip_nonce is not None:
-        raise CMPFailure(FailInfo.badRecipientNonce, "recipNonce has no place in a transaction's first message")
+        raise CMPFailure(
+            FailInfo.badRecipientNonce, "recipNonce has no place in a transaction's first message"
+        )
 
 
 def recip_nonce(message: Message, situation: Situation) -> None:

@@ -9,7 +9,6 @@ from cmpd.cmp import schema
 
 IMPLICIT_CONFIRM = "1.3.6.1.5.5.7.4.13"
 CONFIRM_WAIT_TIME = "1.3.6.1.5.5.7.4.14"
-NULL = b"\x05\x00"
 
 
 def asks_implicit_confirm(info: Mapping[str, bytes | None]) -> bool:
@@ -19,7 +18,7 @@ def asks_implicit_confirm(info: Mapping[str, bytes | None]) -> bool:
 
 def implicit_confirm() -> dict[str, bytes | None]:
     """The grant of implicit confirmation (section 5.1.1.1)."""
-    return {IMPLICIT_CONFIRM: NULL}
+    return {IMPLICIT_CONFIRM: schema.encode("ImplicitConfirmValue", None)}
 
 
 def confirm_wait_time(until: int) -> dict[str, bytes | None]:

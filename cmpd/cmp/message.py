@@ -59,9 +59,6 @@ FIELDS = {
     for body in Body
 }
 
-NULL_DN = b"\xa4\x02\x30\x00"
-"""GeneralName directoryName of no RDNs: sender or recipient unknown (RFC 9810, section 5.1.1)."""
-
 
 @dataclass(frozen=True, slots=True)
 class Algorithm:
@@ -124,21 +121,24 @@ def protected_part(header: bytes, body: bytes) -> bytes:
 def parse_algorithm(der: bytes) -> Algorithm:
     """Raises DecodeError."""
     value = schema.decode("RawAlgorithmIdentifier", der)
-    return Algorithm(value["algorithm"], value.get("parameters"), der)
+    parameters = value.get("parameters")
+    return Algorithm(value["algorithm"], bytes(parameters) if parameters is not None else None, bytes(der))
 
 
 def parse_header(der: bytes) -> Header:
     """Raises DecodeError."""
     value = schema.decode("RawHeader", der)
     algorithm = value.get("protectionAlg")
+    told: datetime | None = value.get("messageTime")
     info: dict[str, bytes | None] = {}
     for item in value.get("generalInfo", ()):
-        info.setdefault(item["infoType"], item.get("infoValue"))
+        value_der = item.get("infoValue")
+        info.setdefault(item["infoType"], bytes(value_der) if value_der is not None else None)
     return Header(
         pvno=value["pvno"],
-        sender=value["sender"],
-        recipient=value["recipient"],
-        message_time=value.get("messageTime"),
+        sender=bytes(value["sender"]),
+        recipient=bytes(value["recipient"]),
+        message_time=told.replace(tzinfo=UTC) if told is not None else None,
         protection_alg=parse_algorithm(algorithm) if algorithm is not None else None,
         sender_kid=value.get("senderKID"),
         transaction_id=value.get("transactionID"),
@@ -151,7 +151,7 @@ def parse_header(der: bytes) -> Header:
 def parse(der: bytes) -> Message:
     """A PKIMessage from its DER. Raises DecodeError for whatever is not one."""
     outer = schema.decode("RawMessage", der)
-    header_der, body_der = outer["header"], outer["body"]
+    header_der, body_der = bytes(outer["header"]), bytes(outer["body"])
     if not body_der or body_der[0] & 0xE0 != 0xA0:
         raise DecodeError("the body is no PKIBody")
     tag = body_der[0] & 0x1F
@@ -166,7 +166,7 @@ def parse(der: bytes) -> Message:
         tag=tag,
         content=schema.decode("RawBody", body_der)[1] if tag in FIELDS else None,
         protection=protection[0] if protection is not None else None,
-        extra_certs=tuple(outer.get("extraCerts", ())),
+        extra_certs=tuple(bytes(der) for der in outer.get("extraCerts", ())),
     )
 
 
@@ -193,7 +193,7 @@ def encode_header(
         "pvno": pvno,
         "sender": sender,
         "recipient": recipient,
-        "messageTime": datetime.fromtimestamp(message_time, UTC).replace(tzinfo=UTC),
+        "messageTime": datetime.fromtimestamp(message_time, UTC),
         "transactionID": transaction_id,
         "senderNonce": sender_nonce,
     }

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING
 from cmpd.cmp import message as messages
 from cmpd.cmp.authentication import Party
 from cmpd.cmp.checks import CMP2021
-from cmpd.cmp.names import directory_name
+from cmpd.cmp.names import directory_name, null_dn
 from cmpd.cmp.protection.signature import signer_algorithm
 
 if TYPE_CHECKING:
@@ -29,7 +29,7 @@ class Addressing:
     """What a response's header takes from the request, as far as it was understood."""
 
     pvno: int = CMP2021
-    recipient: bytes = messages.NULL_DN
+    recipient: bytes | None = None
     transaction_id: bytes | None = None
     recip_nonce: bytes | None = None
     sender_kid: bytes | None = None
@@ -75,8 +75,8 @@ def respond(
         extra_certs = (*own, *(der for der in extra_certs if der not in own))
     header = messages.encode_header(
         pvno=answer.pvno or addressing.pvno,
-        sender=directory_name(authority.signer.subject) if authority else messages.NULL_DN,
-        recipient=addressing.recipient,
+        sender=directory_name(authority.signer.subject) if authority else null_dn(),
+        recipient=addressing.recipient or null_dn(),
         message_time=now,
         protection_alg=algorithm,
         sender_kid=kid,

@@ -10,7 +10,6 @@ from __future__ import annotations
 
 import hashlib
 import logging
-from collections.abc import Awaitable, Callable
 from dataclasses import dataclass, replace
 from time import perf_counter
 from typing import TYPE_CHECKING
@@ -88,19 +87,23 @@ class Responder:
                     if conflict.what in CONFLICTS:
                         raise CMPFailure(*CONFLICTS[conflict.what], detail=str(conflict)) from None
                     log.info("trying again: %s", conflict)
-            raise CMPFailure(FailInfo.systemUnavail, "too many requests at once for the same thing, try again")
+            raise CMPFailure(
+                FailInfo.systemUnavail, "too many requests at once for the same thing, try again"
+            )
         except CMPFailure as failure:
             return await self._refuse(call, record, known, failure)
         except StoreUnavailable as error:
             failure = CMPFailure(
-                FailInfo.systemUnavail, "the server cannot keep records now, try again later", detail=str(error)
+                FailInfo.systemUnavail,
+                "the server cannot keep records now, try again later",
+                detail=str(error),
             )
             return await self._refuse(call, record, known, failure)
         except StoreError as error:
             failure = CMPFailure(FailInfo.systemFailure, "the server's store failed", detail=str(error))
             return await self._refuse(call, record, known, failure)
-        except Exception as error:  # noqa: BLE001 - whatever happens, the client gets an answer and the log the rest
-            log.exception("unexpected failure")
+        except Exception as error:
+            log.exception("unexpected failure")  # whatever happens, the client gets an answer
             failure = CMPFailure(FailInfo.systemFailure, "internal error", detail=repr(error))
             return await self._refuse(call, record, known, failure)
 

@@ -10,9 +10,7 @@ LONGEST_TEXT = 512
 """Characters of one statusString; texts quote what strangers sent."""
 
 
-def status_info(
-    status: PKIStatus, fail_info: FailInfo | None = None, text: str = ""
-) -> dict[str, Any]:
+def status_info(status: PKIStatus, fail_info: FailInfo | None = None, text: str = "") -> dict[str, Any]:
     """The value of a PKIStatusInfo."""
     value: dict[str, Any] = {"status": int(status)}
     if text:

@@ -9,7 +9,7 @@ from __future__ import annotations
 import hashlib
 from collections.abc import Callable
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import UTC, datetime
 from typing import Any
 
 from cryptography import x509
@@ -26,7 +26,8 @@ EXTENSION_REQUEST = "1.2.840.113549.1.9.14"
 """id-extensionRequest (RFC 2985, section 5.4.2)."""
 OLD_CERT_ID = "1.3.6.1.5.5.7.5.1.5"
 """id-regCtrl-oldCertID (RFC 4211, section 6.5)."""
-EMPTY_NAME = b"\x30\x00"
+NO_SIGNATURE = {"algorithm": "1.2.840.10045.4.3.2"}
+"""Stands where nothing signed a PKCS #10 shape; nobody verifies it."""
 FORBIDDEN = ("serialNumber", "signingAlg", "issuerUID", "subjectUID")
 """Fields of CertTemplate that are the CA's to fill (RFC 9483, section 4.1.1)."""
 VERSION_3 = 2
@@ -61,7 +62,7 @@ def read_wish(message: Message) -> Wish:
 
 
 def _read_crmf(item: dict[str, Any]) -> Wish:
-    raw: bytes = item["certReq"]
+    raw = bytes(item["certReq"])
     try:
         cert_req = schema.decode("RawCertRequest", raw)
     except DecodeError as error:
@@ -137,7 +138,7 @@ def _as_pkcs10(template: dict[str, Any]) -> x509.CertificateSigningRequest:
     )
     unsigned = {
         "certificationRequestInfo": info,
-        "signatureAlgorithm": {"algorithm": "1.2.840.10045.4.3.2"},
+        "signatureAlgorithm": schema.encode("RawAlgorithmIdentifier", NO_SIGNATURE),
         "signature": (b"", 0),
     }
     try:
@@ -177,7 +178,7 @@ def _request(
 
 def _time(validity: dict[str, Any] | None, name: str) -> int | None:
     choice: tuple[str, datetime] | None = (validity or {}).get(name)
-    return int(choice[1].timestamp()) if choice else None
+    return int(choice[1].replace(tzinfo=UTC).timestamp()) if choice else None
 
 
 def _old_certificate(controls: Any) -> tuple[bytes, int] | None:
@@ -191,5 +192,5 @@ def _old_certificate(controls: Any) -> tuple[bytes, int] | None:
         kind, issuer = value["issuer"]
         if kind != "directoryName":
             raise CMPFailure(FailInfo.badCertId, "oldCertID's issuer is no directoryName")
-        return issuer, value["serialNumber"]
+        return bytes(issuer), value["serialNumber"]
     return None

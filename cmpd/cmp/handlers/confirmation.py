@@ -92,5 +92,3 @@ def _hash(exchange: Exchange, record: Certificate, status: dict[str, Any]) -> by
 
 def _done(exchange: Exchange, record: Certificate | None) -> Answer:
     return Answer(Body.PKICONF, PKICONF_VALUE, state=TransactionState.CLOSED, certificate=record)
-
-

@@ -101,9 +101,7 @@ async def _beneficiary(exchange: Exchange, wish: Wish, old: Certificate | None) 
             return await exchange.clm.entity(old.entity)
         return await exchange.clm.entity_of_subject(wish.request.subject)
     if exchange.party.registers and exchange.party.certificate is not None:
-        return exchange.clm.register(
-            exchange.party.certificate, exchange.served.policy.id, exchange.unit
-        )
+        return exchange.clm.register(exchange.party.certificate, exchange.served.policy.id, exchange.unit)
     return exchange.entity
 
 

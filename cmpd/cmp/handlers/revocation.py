@@ -10,13 +10,23 @@ from cmpd.cmp import schema
 from cmpd.cmp.exchange import Answer, Exchange
 from cmpd.cmp.failure import CMPFailure, FailInfo, PKIStatus
 from cmpd.cmp.message import Body
-from cmpd.cmp.names import directory_name
 from cmpd.cmp.schema import DecodeError
 from cmpd.cmp.status import failure_info, status_info
 
 REASON_CODE = "2.5.29.21"
 UNSPECIFIED = 0
-REASONS = frozenset({0, 1, 2, 3, 4, 5, 6, 8, 9, 10})
+REASONS = {
+    "unspecified": 0,
+    "keyCompromise": 1,
+    "cACompromise": 2,
+    "affiliationChanged": 3,
+    "superseded": 4,
+    "cessationOfOperation": 5,
+    "certificateHold": 6,
+    "removeFromCRL": 8,
+    "privilegeWithdrawn": 9,
+    "aACompromise": 10,
+}
 """CRLReason (RFC 5280, section 5.3.1); 7 is not used."""
 REQUESTED = frozenset({"issuer", "serialNumber"})
 
@@ -54,7 +64,7 @@ async def _named(exchange: Exchange, template: dict[str, Any]) -> Certificate:
     for field in sorted(REQUESTED):
         if field not in template:
             raise CMPFailure(FailInfo.badCertTemplate, f"certDetails lacks {field}")
-    record = await exchange.clm.certificate_by_issuer(template["issuer"], template["serialNumber"])
+    record = await exchange.clm.certificate_by_issuer(bytes(template["issuer"]), template["serialNumber"])
     if record is None:
         raise CMPFailure(FailInfo.badCertId, "no certificate of this issuer and serialNumber was issued here")
     return record
@@ -65,14 +75,11 @@ def _reason(extensions: Any) -> int:
         if extension["extnID"] != REASON_CODE:
             continue
         try:
-            reason = schema.decode("CRLReasonValue", extension["extnValue"])
+            return REASONS[schema.decode("CRLReasonValue", extension["extnValue"])]
         except DecodeError as error:
             raise CMPFailure(
                 FailInfo.badDataFormat, "reasonCode is no CRLReason", detail=str(error)
             ) from None
-        if reason not in REASONS:
-            raise CMPFailure(FailInfo.badDataFormat, f"reasonCode {reason} is none of RFC 5280")
-        return int(reason)
     return UNSPECIFIED
 
 
@@ -91,7 +98,7 @@ def _authorize(exchange: Exchange, record: Certificate) -> None:
 
 
 def _cert_id(template: dict[str, Any], record: Certificate) -> dict[str, Any]:
-    return {"issuer": directory_name(template["issuer"]), "serialNumber": record.serial}
+    return {"issuer": ("directoryName", template["issuer"]), "serialNumber": record.serial}
 
 
 def _refused(exchange: Exchange, failure: CMPFailure) -> Answer:

@@ -34,7 +34,8 @@ async def replaced(exchange: Exchange, wish: Wish) -> Certificate:
     _check_window(exchange, own)
     if wish.key_hash == own.key_hash and not exchange.served.policy.same_key_renewal:
         raise CMPFailure(
-            FailInfo.badCertTemplate, "publicKey: it is that of the certificate being updated, a new one is due"
+            FailInfo.badCertTemplate,
+            "publicKey: it is that of the certificate being updated, a new one is due",
         )
     return own
 
@@ -84,5 +85,3 @@ def _check_window(exchange: Exchange, old: Certificate) -> None:
             FailInfo.notAuthorized,
             f"too early: under this policy a certificate is updated in its last {window // 86400} days",
         )
-
-
