@@ -7,7 +7,6 @@ the certificate behind a signature and the trust in it. What the party may do is
 from __future__ import annotations
 
 import hashlib
-import hmac
 from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
@@ -25,7 +24,7 @@ from cmpd.cmp.protection import mac, signature
 if TYPE_CHECKING:
     from cmpd.clm.catalog import ServedPolicy
     from cmpd.clm.client import Client
-    from cmpd.cmp.message import Message
+    from cmpd.cmp.message import Algorithm, Message
 
 MOST_EXTRA_CERTS = 32
 """Certificates a message may carry; more is refused before any is parsed."""
@@ -36,6 +35,25 @@ CMC_RA = x509.ObjectIdentifier("1.3.6.1.5.5.7.3.28")
 
 Derive = Callable[[mac.MacAlgorithm, bytes], Awaitable[bytes]]
 """Derives a MAC key, away from the event loop where that takes long."""
+
+
+@dataclass(frozen=True, slots=True)
+class Protection:
+    """A message's protection, complete (RFC 9810, section 5.1.3)."""
+
+    algorithm: Algorithm
+    value: bytes
+    data: bytes
+    """DER of the ProtectedPart."""
+
+    @classmethod
+    def of(cls, message: Message) -> Protection:
+        """Raises CMPFailure where a part of it is missing."""
+        algorithm = message.header.protection_alg
+        if algorithm is None or message.protection is None:
+            missing = "protectionAlg" if algorithm is None else "protection"
+            raise CMPFailure(FailInfo.badMessageCheck, f"{missing} is missing")
+        return cls(algorithm, message.protection, message.protected_part)
 
 
 @dataclass(frozen=True, slots=True)
@@ -90,30 +108,25 @@ class Authenticator:
         `basic`: the entity HTTP Basic authentication speaks for, if any. `expected`: the party that began
         the transaction, None for a first message. Raises CMPFailure.
         """
-        algorithm = message.header.protection_alg
-        if algorithm is None or message.protection is None:
-            missing = "protectionAlg" if algorithm is None else "protection"
-            raise CMPFailure(FailInfo.badMessageCheck, f"{missing} is missing")
-        family = protection.family(algorithm.oid)
+        claim = Protection.of(message)
+        family = protection.family(claim.algorithm.oid)
         if family == "mac":
-            return await self._by_mac(message, served)
+            return await self._by_mac(message, claim, served)
         if family == "signature":
-            return await self._by_signature(message, served, basic, expected)
-        raise CMPFailure(FailInfo.badAlg, f"protectionAlg {algorithm.oid} is not supported")
+            return await self._by_signature(message, claim, served, basic, expected)
+        raise CMPFailure(FailInfo.badAlg, f"protectionAlg {claim.algorithm.oid} is not supported")
 
-    async def _by_mac(self, message: Message, served: ServedPolicy | None) -> Party:
-        algorithm = message.header.protection_alg
+    async def _by_mac(self, message: Message, claim: Protection, served: ServedPolicy | None) -> Party:
         reference = message.header.sender_kid
-        assert algorithm is not None and message.protection is not None  # noqa: S101 - told by the caller
         if not reference:
             raise CMPFailure(FailInfo.badMessageCheck, "senderKID is missing; it names the shared secret")
-        parsed = mac.parse(algorithm, self.bounds)
+        parsed = mac.parse(claim.algorithm, self.bounds)
         if served is not None:
             mac.permit(parsed, served.policy.mac)
         entity = await self.clm.entity_by_reference(reference)
         secret, usable = self.clm.shared_secret(entity)
         key = await self.derive(parsed, secret)
-        right = hmac.compare_digest(parsed.tag(key, message.protected_part), message.protection)
+        right = parsed.verify(key, claim.value, claim.data)
         if not (right and usable) or entity is None:
             raise CMPFailure(
                 FailInfo.badMessageCheck,
@@ -123,17 +136,20 @@ class Authenticator:
         return Party(f"mac:{entity.id}", entity=entity, mac=MacKey(parsed, key))
 
     async def _by_signature(
-        self, message: Message, served: ServedPolicy | None, basic: Entity | None, expected: str | None
+        self,
+        message: Message,
+        claim: Protection,
+        served: ServedPolicy | None,
+        basic: Entity | None,
+        expected: str | None,
     ) -> Party:
-        algorithm = message.header.protection_alg
-        assert algorithm is not None and message.protection is not None  # noqa: S101 - told by the caller
-        parsed = signature.parse(algorithm)
+        parsed = signature.parse(claim.algorithm)
         if served is None:
             raise CMPFailure(FailInfo.signerNotTrusted, "no trust anchors without a policy")
         if parsed.name not in served.policy.signatures:
             raise CMPFailure(FailInfo.badAlg, f"{parsed.name} is not allowed for protection by this policy")
         extra = self._extra_certificates(message)
-        certificate = await self._signer(message, parsed, extra)
+        certificate = await self._signer(message, claim, parsed, extra)
         if _names(certificate) != message.header.sender:
             raise CMPFailure(
                 FailInfo.badMessageCheck, "sender is not the subject of the protection certificate"
@@ -157,30 +173,30 @@ class Authenticator:
             ) from None
 
     async def _signer(
-        self, message: Message, algorithm: signature.SignatureAlgorithm, extra: list[x509.Certificate]
+        self,
+        message: Message,
+        claim: Protection,
+        algorithm: signature.SignatureAlgorithm,
+        extra: list[x509.Certificate],
     ) -> x509.Certificate:
         """The certificate, of extraCerts or issued here, whose key made the signature."""
-        assert message.protection is not None  # noqa: S101 - told by the caller
         kid = message.header.sender_kid
         candidates = [certificate for certificate in extra if _fits(certificate, kid, message.header.sender)]
         if not candidates and kid:
             records = await self.clm.certificates_by_key_id(kid)
             candidates = [x509.load_der_x509_certificate(record.der) for record in records]
-        if not candidates:
-            raise CMPFailure(
-                FailInfo.badMessageCheck,
-                "the protection certificate is neither in extraCerts nor known: "
-                "none there has this sender and senderKID",
-            )
-        failure: CMPFailure | None = None
+        failure = CMPFailure(
+            FailInfo.badMessageCheck,
+            "the protection certificate is neither in extraCerts nor known: "
+            "none there has this sender and senderKID",
+        )
         for certificate in candidates[:MOST_CANDIDATES]:
             try:
-                algorithm.verify(_key(certificate), message.protection, message.protected_part)
+                algorithm.verify(_key(certificate), claim.value, claim.data)
             except CMPFailure as error:
                 failure = error
             else:
                 return certificate
-        assert failure is not None  # noqa: S101 - there was a candidate
         raise failure
 
     async def _trust(

@@ -92,13 +92,6 @@ def recip_nonce(message: Message, situation: Situation) -> None:
         )
 
 
-def protection(message: Message, situation: Situation) -> None:
-    if message.header.protection_alg is None:
-        raise CMPFailure(FailInfo.badMessageCheck, "protectionAlg is missing")
-    if message.protection is None:
-        raise CMPFailure(FailInfo.badMessageCheck, "protection is missing")
-
-
 Check = Callable[[Message, Situation], None]
 
 EVERY: tuple[Check, ...] = (version, body_type, message_time, transaction_id, sender_nonce)

@@ -117,6 +117,13 @@ class Exchange:
         return self.message.header.transaction_id or b""
 
     @property
+    def begun(self) -> Transaction:
+        """The open transaction, where the state machine has let only its later messages through."""
+        if self.transaction is None:
+            raise CMPFailure(FailInfo.systemFailure, "internal error", detail="no transaction to go on with")
+        return self.transaction
+
+    @property
     def entity(self) -> Entity | None:
         return self.party.entity
 

@@ -46,6 +46,8 @@ CONFLICTS: dict[str, tuple[FailInfo, str]] = {
     "state": (FailInfo.certRevoked, "the certificate's standing changed meanwhile"),
 }
 """What a client is told where its unit conflicts for a reason that trying again would not mend."""
+INVALID_IDENTIFIER = "invalid identifier"
+"""What a client is told of a policy it cannot use, whatever the reason: no hint at what exists."""
 TRIES = 3
 """For conflicts that another try mends: two requests met."""
 
@@ -134,10 +136,13 @@ class Responder:
         situation = checks.Situation(now, self.settings.time_tolerance, transaction)
         checks.header(request, situation)
         check_operation(call.operation, request)
+        if transaction is not None and known.served is not None and request.tag not in checks.FIRST_BODIES:
+            _check_policy(transaction, known.served)
         party = await self._authenticate(call, request, transaction, known)
         record.entity = party.entity.id if party.entity else ""
         if invalid is not None or known.served is None:
-            raise CMPFailure(FailInfo.badRequest, "invalid identifier", detail=str(invalid))
+            raise CMPFailure(FailInfo.badRequest, INVALID_IDENTIFIER, detail=str(invalid))
+        _check_entity(call, party, known.served)
         exchange = Exchange(
             call=call,
             message=request,
@@ -208,7 +213,7 @@ class Responder:
         exchange.record.phases["sign"] = signed - started
         unit = exchange.unit
         if answer.state is not None:
-            unit.append(_remember(exchange, answer, digest, response, nonce))
+            unit.append(_remember(exchange, answer, answer.state, digest, response, nonce))
         if unit:
             try:
                 await self.clm.commit(unit)
@@ -237,8 +242,7 @@ class Responder:
         """The error message for a failure, protected as well as the request allows (RFC 9483, 3.6)."""
         authority: Authority | None = None
         try:
-            if known.message is not None and not known.verified:
-                known.party = await self._party_for_error(known)
+            known.party = await self._party_for_error(known)
             authority = await self._authority(known)
             await self._audit_refusal(call, record, known, failure)
         except StoreError as error:
@@ -262,10 +266,8 @@ class Responder:
 
     async def _party_for_error(self, known: _Known) -> Party:
         """A MAC that verifies earns an error under the same MAC, even where a cheaper check failed first."""
-        assert known.message is not None  # noqa: S101 - told by the caller
-        algorithm = known.message.header.protection_alg
-        if algorithm is None or known.message.header.sender_kid is None:
-            return NOBODY
+        if known.message is None or known.verified:
+            return known.party
         try:
             party = await self._authenticator.authenticate(known.message, known.served, None, None)
         except CMPFailure:
@@ -314,6 +316,25 @@ def _parse(body: bytes) -> Message:
         ) from None
 
 
+def _check_policy(transaction: Transaction, served: ServedPolicy) -> None:
+    """A transaction goes on where it began."""
+    if transaction.policy != served.policy.id:
+        raise CMPFailure(FailInfo.badRequest, "the transaction was begun under another policy")
+
+
+def _check_entity(call: Call, party: Party, served: ServedPolicy) -> None:
+    """Whether the end entity may use the policy; of one it named it learns nothing."""
+    entity = party.entity
+    if entity is None or served.policy.id in entity.policies:
+        return
+    detail = f"entity {entity.id} may not use policy {served.policy.id}"
+    if call.policy is not None or call.policy_name is not None:
+        raise CMPFailure(FailInfo.badRequest, INVALID_IDENTIFIER, detail=detail)
+    raise CMPFailure(
+        FailInfo.notAuthorized, "the end entity may not use the policy served here", detail=detail
+    )
+
+
 def _retransmitted(transaction: Transaction, digest: bytes) -> bytes | None:
     if digest == transaction.first_digest:
         return transaction.first_response
@@ -323,19 +344,18 @@ def _retransmitted(transaction: Transaction, digest: bytes) -> bytes | None:
 
 
 def _remember(
-    exchange: Exchange, answer: Answer, digest: bytes, response: bytes, nonce: bytes
+    exchange: Exchange, answer: Answer, state: TransactionState, digest: bytes, response: bytes, nonce: bytes
 ) -> OpenTransaction | AdvanceTransaction:
     """The change that makes later messages of the transaction find this one."""
-    assert answer.state is not None  # noqa: S101 - told by the caller
     expires = answer.expires or exchange.now + exchange.settings.transaction_memory
     before = exchange.transaction
     certificate = answer.certificate
     if before is None:
-        waits = answer.state in (TransactionState.WAITING, TransactionState.CHALLENGED)
+        waits = state in (TransactionState.WAITING, TransactionState.CHALLENGED)
         return OpenTransaction(
             Transaction(
                 id=exchange.transaction_id,
-                state=answer.state,
+                state=state,
                 body=exchange.message.tag,
                 party=exchange.party.name,
                 policy=exchange.served.policy.id,
@@ -355,7 +375,7 @@ def _remember(
         )
     after = replace(
         before,
-        state=answer.state,
+        state=state,
         expires=expires,
         last_digest=digest,
         last_response=response,

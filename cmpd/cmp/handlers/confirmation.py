@@ -27,8 +27,7 @@ async def confirm(exchange: Exchange) -> Answer:
     statuses: list[dict[str, Any]] = exchange.message.content
     if len(statuses) > 1:
         raise CMPFailure(FailInfo.badRequest, "certConf answers more certificates than were issued")
-    transaction = exchange.transaction
-    assert transaction is not None  # noqa: S101 - the state machine's word
+    transaction = exchange.begun
     if not statuses:
         exchange.clm.reject(record, exchange.unit, why="empty certConf", actor=exchange.party.actor)
         return _done(exchange, record)
@@ -50,8 +49,7 @@ async def confirm(exchange: Exchange) -> Answer:
 async def abort(exchange: Exchange) -> Answer:
     """error from the client → pkiconf: the transaction ends, an unconfirmed certificate is rejected
     (RFC 9483, section 3.6.4)."""
-    transaction = exchange.transaction
-    assert transaction is not None  # noqa: S101 - the state machine's word
+    transaction = exchange.begun
     if transaction.state is TransactionState.CONFIRMING:
         record = await _awaiting(exchange)
         exchange.clm.reject(record, exchange.unit, why="error from the client", actor=exchange.party.actor)
@@ -61,8 +59,7 @@ async def abort(exchange: Exchange) -> Answer:
 
 async def _awaiting(exchange: Exchange) -> Certificate:
     """The certificate whose confirmation is awaited."""
-    transaction = exchange.transaction
-    assert transaction is not None  # noqa: S101 - the state machine's word
+    transaction = exchange.begun
     if transaction.ca is None or transaction.serial is None:
         raise CMPFailure(FailInfo.systemFailure, "the transaction has lost its certificate")
     record = await exchange.clm.certificate(transaction.ca, transaction.serial)

@@ -15,8 +15,7 @@ from cmpd.cmp.message import Body
 
 async def poll(exchange: Exchange) -> Answer:
     """checkAfter while the request waits for approval, then the response to it."""
-    transaction = exchange.transaction
-    assert transaction is not None  # noqa: S101 - the state machine's word
+    transaction = exchange.begun
     items: list[dict[str, Any]] = exchange.message.content
     cert_req_id = transaction.detail["certReqId"]
     if [item["certReqId"] for item in items] != [cert_req_id]:
@@ -36,8 +35,7 @@ async def poll(exchange: Exchange) -> Answer:
 
 
 def _wait(exchange: Exchange, cert_req_id: int) -> Answer:
-    transaction = exchange.transaction
-    assert transaction is not None  # noqa: S101 - the state machine's word
+    transaction = exchange.begun
     item = {
         "certReqId": cert_req_id,
         "checkAfter": exchange.settings.check_after,
