@@ -6,8 +6,10 @@ Everything any implementation must do is said here; `tests/clm/store` runs the s
 from __future__ import annotations
 
 from collections.abc import AsyncIterator
+from contextlib import AbstractAsyncContextManager
 from dataclasses import dataclass
-from typing import Protocol
+from pathlib import Path
+from typing import TYPE_CHECKING, Protocol
 
 from cmpd.clm.model import (
     AuditRecord,
@@ -21,6 +23,9 @@ from cmpd.clm.model import (
     TransactionState,
 )
 from cmpd.clm.store.changes import Unit
+
+if TYPE_CHECKING:
+    from cmpd.clm.audit import ChainHead
 
 
 class StoreError(Exception):
@@ -47,7 +52,8 @@ class Conflict(StoreError):
 
 @dataclass(frozen=True, slots=True)
 class CertificateQuery:
-    """Which certificates to list; what is None does not narrow. Ordered by issue time, then serial."""
+    """Which certificates to list; what is None does not narrow. In the order in which the store got them,
+    or by their end where `expires_before` is what narrows most."""
 
     ca: str | None = None
     entity: str | None = None
@@ -63,7 +69,11 @@ class CertificateQuery:
 
 
 class Store(Protocol):
-    """One truth for all processes that open it. A read sees every unit whose commit has returned."""
+    """One truth for all processes that open it. A read sees every unit whose commit has returned.
+
+    A store belongs to the event loop and the process it was opened in: open it after a fork. Lists are
+    read page by page, and see each record as it was when its page was read.
+    """
 
     async def open(self) -> None:
         """Connect, check the schema version. Raises StoreError naming the remedy."""
@@ -79,6 +89,27 @@ class Store(Protocol):
 
     async def check(self) -> None:
         """Prove that the store can be read and written now; raises StoreError otherwise."""
+
+    async def integrity(self) -> list[str]:
+        """What is wrong inside the store, in words; reads all of it."""
+
+    async def backup(self, path: Path) -> None:
+        """Write a consistent copy, a SQLite store of its own, to `path` while serving; mode 0600.
+
+        Raises StoreError where `path` exists or cannot be written; no half copy stays behind.
+        """
+
+    def serving(self) -> AbstractAsyncContextManager[None]:
+        """Say that a daemon works on this store, until the context ends, however the process ends.
+
+        Raises StoreUnavailable while somebody has the store `alone`.
+        """
+
+    def alone(self) -> AbstractAsyncContextManager[None]:
+        """Keep daemons out while the context lasts. Raises StoreUnavailable while one is `serving`."""
+
+    def crl_lock(self, ca: str) -> AbstractAsyncContextManager[None]:
+        """One at a time, of all processes on all nodes, makes a CRL for the CA; others wait here."""
 
     async def change_counter(self) -> int:
         """Grows with each change of a configuration document; cheap enough to ask per request."""
@@ -105,8 +136,11 @@ class Store(Protocol):
 
     def certificates(self, query: CertificateQuery) -> AsyncIterator[Certificate]: ...
 
+    def archived_certificates(self) -> AsyncIterator[Certificate]:
+        """What ArchiveCertificate put away, in the order in which it did."""
+
     async def count_certificates(self, by: str) -> dict[str, int]:
-        """Counts by ``state``, ``policy`` or ``ca``."""
+        """Counts by ``state``, ``policy`` (empty: without one) or ``ca``; cheap."""
 
     def revoked(self, ca: str, after: int) -> AsyncIterator[tuple[int, int, int | None]]:
         """(serial, revoked, reason) of all on hold, revoked or rejected that end after `after`."""
@@ -124,4 +158,7 @@ class Store(Protocol):
         """Delete closed ones whose `expires` is before `now`; gives how many."""
 
     def audit(self, after: int = 0, chain: str | None = None) -> AsyncIterator[AuditRecord]:
-        """By chain and sequence."""
+        """By chain and sequence; those whose sequence is above `after`."""
+
+    async def audit_heads(self) -> dict[str, ChainHead]:
+        """The end of each chain, as the store noted it apart from the records (`cmpd.clm.audit`)."""

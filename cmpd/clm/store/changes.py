@@ -80,8 +80,9 @@ class OpenTransaction:
 
 @dataclass(frozen=True, slots=True)
 class AdvanceTransaction:
-    """Write a transaction's next state. Conflicts: ``transaction`` (it is not in `expected` any more,
-    or its server_nonce is not `expected_nonce`)."""
+    """Write a transaction's next state: its state, expires, last_digest, last_response, server_nonce, ca,
+    serial, request and detail; the rest belongs to its first message and stays. Conflicts:
+    ``transaction`` (it is not in `expected` any more, or its server_nonce is not `expected_nonce`)."""
 
     transaction: Transaction
     expected: TransactionState
@@ -108,10 +109,21 @@ class MoveCertificate:
 
 
 @dataclass(frozen=True, slots=True)
+class ArchiveCertificate:
+    """Move a certificate that ended before `ended_before` out of the way of requests, to where only
+    `Store.archived_certificates` looks. Conflicts: ``state`` (it is not there, or ends later)."""
+
+    ca: str
+    serial: int
+    ended_before: int
+
+
+@dataclass(frozen=True, slots=True)
 class LimitActive:
-    """Demand that, before this unit, the entity holds at most `most` certificates under the policy that
-    are active or unconfirmed, end after `after`, and are not `excluding`. Conflicts: ``limit``.
-    Two units for the same entity are judged one after the other, whatever the node."""
+    """Demand that the entity holds at most `most` certificates under the policy that are active or
+    unconfirmed, end after `after`, and are not `excluding`. Conflicts: ``limit``. It counts what the
+    changes before it left, so it goes before the unit's AddCertificate. Two units for the same entity
+    are judged one after the other, whatever the node."""
 
     entity: str
     policy: str
@@ -145,6 +157,7 @@ Change = (
     | AdvanceTransaction
     | AddCertificate
     | MoveCertificate
+    | ArchiveCertificate
     | LimitActive
     | PutCRL
     | Audit

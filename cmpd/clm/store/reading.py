@@ -1,0 +1,197 @@
+"""The reads of the store, once for all engines.
+
+Lists are read a page at a time, each page by its own query from where the last one ended: no query stays
+open between pages, so a long list neither holds a snapshot nor keeps the event loop for long. A list sees
+each record as it was when its page was read.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from abc import ABC, abstractmethod
+from collections.abc import AsyncIterator
+from typing import ClassVar
+
+from cmpd.clm.audit import ChainHead
+from cmpd.clm.model import (
+    AuditRecord,
+    Certificate,
+    Entity,
+    Kind,
+    StoredCRL,
+    StoredObject,
+    Transaction,
+    TransactionState,
+)
+from cmpd.clm.store.base import CertificateQuery
+from cmpd.clm.store.rows import (
+    Row,
+    audit_of,
+    certificate_of,
+    crl_of,
+    entity_of,
+    object_of,
+    serial_key,
+    serial_of,
+    transaction_of,
+)
+from cmpd.clm.store.statements import Statements
+
+PAGE = 500
+"""Rows a query gives at a time: some milliseconds of work."""
+
+
+class Reading(ABC):
+    """Reads by an engine's statements; the engine says how to run one."""
+
+    sql: ClassVar[Statements]
+
+    @abstractmethod
+    async def rows(self, statement: str, parameters: Row) -> list[Row]:
+        """What a query gives, of all that was committed before. Raises StoreUnavailable, StoreCorrupt."""
+
+    async def _row(self, statement: str, parameters: Row) -> Row | None:
+        rows = await self.rows(statement, parameters)
+        return rows[0] if rows else None
+
+    async def change_counter(self) -> int:
+        rows = await self.rows(self.sql.change_counter, ())
+        return int(rows[0][0])
+
+    async def objects(self, kind: Kind) -> list[StoredObject]:
+        return [object_of(row) for row in await self.rows(self.sql.objects, (str(kind),))]
+
+    async def object(self, kind: Kind, id_or_name: str) -> StoredObject | None:
+        row = await self._row(self.sql.object, (str(kind), id_or_name))
+        return object_of(row) if row else None
+
+    async def entity(self, id: str) -> Entity | None:
+        row = await self._row(self.sql.entity, (id,))
+        return entity_of(row) if row else None
+
+    async def entity_by_reference(self, reference: bytes) -> Entity | None:
+        row = await self._row(self.sql.entity_by_reference, (reference,))
+        return entity_of(row) if row else None
+
+    async def entity_by_identity(self, kind: str, value: str) -> Entity | None:
+        row = await self._row(self.sql.entity_by_identity, (kind, value))
+        return entity_of(row) if row else None
+
+    async def entities(self, search: str | None = None, after: str | None = None) -> AsyncIterator[Entity]:
+        text = None if search is None else search.lower()
+        in_hexadecimal = None if search is None else search.encode().hex()
+        last = after or ""
+        while rows := await self.rows(self.sql.entities, (last, text, in_hexadecimal, PAGE)):
+            for row in rows:
+                yield entity_of(row)
+            last = rows[-1][0]
+            await asyncio.sleep(0)
+
+    async def certificate(self, ca: str, serial: int) -> Certificate | None:
+        row = await self._row(self.sql.certificate, (ca, serial_key(serial)))
+        return certificate_of(row) if row else None
+
+    async def certificate_by_fingerprint(self, fingerprint: bytes) -> Certificate | None:
+        row = await self._row(self.sql.certificate_by_fingerprint, (fingerprint,))
+        return certificate_of(row) if row else None
+
+    async def certificates_by_key_id(self, key_id: bytes) -> list[Certificate]:
+        return [certificate_of(row) for row in await self.rows(self.sql.certificates_by_key_id, (key_id,))]
+
+    async def certificates(self, query: CertificateQuery) -> AsyncIterator[Certificate]:
+        by_end = False
+        if query.key_hash is not None:
+            statement = self.sql.certificates_of_key
+        elif query.entity is not None:
+            statement = self.sql.certificates_of_entity
+        elif query.expires_before is not None:
+            statement, by_end = self.sql.certificates_by_end, True
+        else:
+            statement = self.sql.certificates
+        narrowing = (
+            query.ca,
+            query.entity,
+            query.policy,
+            f",{','.join(query.states)}," if query.states else None,
+            None if query.subject is None else query.subject.lower(),
+            query.expires_before,
+            query.expires_after,
+            query.issued_after,
+            query.key_hash,
+        )
+        left = query.limit
+        number, end = 0, -1
+        while left is None or left > 0:
+            page = PAGE if left is None else min(PAGE, left)
+            rows = await self.rows(statement, (*narrowing, number, *((end,) if by_end else ()), page))
+            for *columns, number in rows:  # noqa: B007 - the last one is where the next page begins
+                yield certificate_of(tuple(columns))
+            if len(rows) < page:
+                return
+            end = rows[-1][5]
+            left = None if left is None else left - page
+            await asyncio.sleep(0)
+
+    async def archived_certificates(self) -> AsyncIterator[Certificate]:
+        number = 0
+        while rows := await self.rows(self.sql.archived_certificates, (number, PAGE)):
+            for *columns, number in rows:  # noqa: B007 - the last one is where the next page begins
+                yield certificate_of(tuple(columns))
+            await asyncio.sleep(0)
+
+    async def count_certificates(self, by: str) -> dict[str, int]:
+        statements = {
+            "state": self.sql.certificate_count_by_state,
+            "policy": self.sql.certificate_count_by_policy,
+            "ca": self.sql.certificate_count_by_ca,
+        }
+        if by not in statements:
+            raise ValueError(f"certificates are counted by {', '.join(statements)}, not by {by}")
+        return {key: number for key, number in await self.rows(statements[by], ()) if number}
+
+    async def revoked(self, ca: str, after: int) -> AsyncIterator[tuple[int, int, int | None]]:
+        last = b""
+        while rows := await self.rows(self.sql.revoked, (ca, last, after, PAGE)):
+            for serial, revoked, reason in rows:
+                yield serial_of(serial), revoked, reason
+            last = rows[-1][0]
+            await asyncio.sleep(0)
+
+    async def crl(self, ca: str) -> StoredCRL | None:
+        row = await self._row(self.sql.crl, (ca,))
+        return crl_of(row) if row else None
+
+    async def transaction(self, id: bytes) -> Transaction | None:
+        row = await self._row(self.sql.transaction, (id,))
+        return transaction_of(row) if row else None
+
+    async def transactions(self, state: TransactionState) -> AsyncIterator[Transaction]:
+        closed = state is TransactionState.CLOSED
+        statement = self.sql.closed_transactions if closed else self.sql.open_transactions
+        expires, id = -1, b""
+        while rows := await self.rows(statement, (str(state), expires, id, PAGE)):
+            for row in rows:
+                yield transaction_of(row)
+            expires, id = rows[-1][7], rows[-1][0]
+            await asyncio.sleep(0)
+
+    async def expired_transactions(self, now: int, limit: int) -> list[Transaction]:
+        return [transaction_of(row) for row in await self.rows(self.sql.expired_transactions, (now, limit))]
+
+    async def audit(self, after: int = 0, chain: str | None = None) -> AsyncIterator[AuditRecord]:
+        last_chain, last = chain or "", after
+        while True:
+            if chain is None:
+                rows = await self.rows(self.sql.audit, (last_chain, last, after, PAGE))
+            else:
+                rows = await self.rows(self.sql.audit_of_chain, (chain, last, PAGE))
+            for row in rows:
+                yield audit_of(row)
+            if len(rows) < PAGE:
+                return
+            last_chain, last = rows[-1][0], rows[-1][1]
+            await asyncio.sleep(0)
+
+    async def audit_heads(self) -> dict[str, ChainHead]:
+        rows = await self.rows(self.sql.audit_heads, ())
+        return {chain: ChainHead(sequence, hash_) for chain, sequence, hash_ in rows}

@@ -1,0 +1,84 @@
+"""What an engine must be able to say in its own SQL: one named statement for each read and write.
+
+The engines differ in dialect, not in what they do: each gives its statements in one place, and the
+effects of changes (`effects`), the reads (`reading`) and the records (`rows`) are written once.
+A statement takes its parameters by position, numbered in the order in which the caller gives them.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+
+@dataclass(frozen=True, slots=True)
+class Statements:
+    """The SQL of one engine. Writes report how many rows they touched; a clash on insert touches none."""
+
+    # Configuration documents.
+    add_object: str
+    update_object: str
+    delete_object: str
+    object_holding_name: str
+    count_configuration_change: str
+    change_counter: str
+    objects: str
+    object: str
+
+    # End entities, and the two tables that keep references and identities unique.
+    add_entity: str
+    update_entity: str
+    delete_entity: str
+    add_reference: str
+    add_identity: str
+    delete_references: str
+    delete_identities: str
+    use_password: str
+    password_uses: str
+    lock_entity: str
+    entity: str
+    entity_by_reference: str
+    entity_by_identity: str
+    entities: str
+
+    # Certificates.
+    add_certificate: str
+    move_certificate: str
+    archive_certificate: str
+    delete_certificate: str
+    count_active: str
+    certificate: str
+    certificate_by_fingerprint: str
+    certificates_by_key_id: str
+    certificates: str
+    certificates_of_entity: str
+    certificates_of_key: str
+    certificates_by_end: str
+    archived_certificates: str
+    certificate_count_by_state: str
+    certificate_count_by_policy: str
+    certificate_count_by_ca: str
+    revoked: str
+
+    # CRLs.
+    put_crl: str
+    crl: str
+
+    # Transactions.
+    open_transaction: str
+    advance_transaction: str
+    transaction: str
+    open_transactions: str
+    closed_transactions: str
+    expired_transactions: str
+    forget_transactions: str
+
+    # Audit.
+    audit_head: str
+    add_audit: str
+    put_audit_head: str
+    audit: str
+    audit_of_chain: str
+    audit_heads: str
+
+    # Readiness.
+    probe: str
