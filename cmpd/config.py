@@ -216,6 +216,8 @@ class Config:
 ENVIRONMENT = "CMPD_"
 NOT_KEYS = frozenset({"CMPD_CONF"})
 """Variables of the environment that begin alike and mean something else."""
+OF_ENGINES = re.compile(r"CMPD_(PORT|SERVICE)(_|$)")
+"""What container engines set in every container for a service named cmpd."""
 
 
 def _overrides(environment: Mapping[str, str]) -> dict[str, str]:
@@ -223,7 +225,7 @@ def _overrides(environment: Mapping[str, str]) -> dict[str, str]:
     found: dict[str, str] = {}
     names = {name.replace(".", "_").upper(): name for name in key_names(Config)}
     for variable, value in sorted(environment.items()):
-        if not variable.startswith(ENVIRONMENT) or variable in NOT_KEYS:
+        if not variable.startswith(ENVIRONMENT) or variable in NOT_KEYS or OF_ENGINES.match(variable):
             continue
         name = names.get(variable.removeprefix(ENVIRONMENT))
         if name is None:

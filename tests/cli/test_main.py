@@ -1,0 +1,110 @@
+"""The command line's frame: what every command has in common."""
+
+from __future__ import annotations
+
+import ast
+import os
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+import cmpd.cli
+from cmpd.cli import COMMANDS, main
+
+CLI = Path(cmpd.cli.__file__).parent
+
+
+def _status(argv: list[str]) -> int:
+    """The exit status, whether the command returns it or argparse leaves with it."""
+    try:
+        return main(argv)
+    except SystemExit as end:
+        return int(end.code or 0)
+
+
+def test_help_names_every_command(capsys: pytest.CaptureFixture[str]) -> None:
+    assert _status(["--help"]) == 0
+    shown = capsys.readouterr().out
+    assert [noun for noun in COMMANDS if noun not in shown] == []
+
+
+@pytest.mark.parametrize("noun", COMMANDS)
+def test_every_command_has_help_of_its_own(noun: str, capsys: pytest.CaptureFixture[str]) -> None:
+    assert _status([noun, "--help"]) == 0
+    assert f"cmpd {noun}" in capsys.readouterr().out
+
+
+def test_every_module_of_a_noun_is_listed_and_every_listed_noun_has_a_module() -> None:
+    with_register = {
+        path.stem
+        for path in CLI.glob("*.py")
+        if any(
+            isinstance(node, ast.FunctionDef) and node.name == "register"
+            for node in ast.parse(path.read_text()).body
+        )
+    }
+    assert with_register == set(COMMANDS)
+
+
+def test_help_comes_at_once() -> None:
+    """Its CPU time, since what else runs on the machine must not count."""
+    best = 1.0
+    for _ in range(5):
+        before = os.times()
+        subprocess.run([sys.executable, "-m", "cmpd", "--help"], check=True, stdout=subprocess.DEVNULL)
+        after = os.times()
+        best = min(
+            best, after.children_user + after.children_system - before.children_user - before.children_system
+        )
+    assert best < 0.1
+
+
+@pytest.mark.parametrize("argv", [["nonsense"], [], ["entity"], ["entity", "nonsense"], ["--nonsense"]])
+def test_a_wrong_command_line_is_a_usage_error(argv: list[str], capsys: pytest.CaptureFixture[str]) -> None:
+    assert _status(argv) == os.EX_USAGE
+    assert capsys.readouterr().err.startswith("usage: cmpd")
+
+
+def test_no_configuration_at_all_is_said_in_one_line(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.delenv("CMPD_CONF", raising=False)
+    monkeypatch.setattr("cmpd.cli.common.PLACES", (Path("cmpd.conf"), tmp_path / "etc" / "cmpd.conf"))
+    assert main(["entity", "list"]) == os.EX_CONFIG
+    (line,) = capsys.readouterr().err.splitlines()
+    assert line.startswith("cmpd: no configuration")
+    assert "-c FILE" in line
+
+
+@pytest.mark.parametrize("by", ["option", "environment"])
+def test_a_named_configuration_that_is_not_there_is_said_in_one_line(
+    by: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    missing = str(tmp_path / "missing.conf")
+    monkeypatch.setenv("CMPD_CONF", missing if by == "environment" else "other.conf")
+    argv = ["-c", missing] if by == "option" else []
+    assert main([*argv, "entity", "list"]) == os.EX_CONFIG
+    (line,) = capsys.readouterr().err.splitlines()
+    assert missing in line
+
+
+def test_an_error_nobody_foresaw_is_one_line_and_no_traceback(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    def fail(arguments: object) -> Path:
+        raise ZeroDivisionError("nobody foresaw this")
+
+    monkeypatch.setattr("cmpd.cli.common.config_path", fail)
+    assert main(["entity", "list"]) == os.EX_SOFTWARE
+    (line,) = capsys.readouterr().err.splitlines()
+    assert "nobody foresaw this" in line
+
+
+def test_a_reader_that_leaves_early_is_no_error() -> None:
+    command = f"{sys.executable} -m cmpd --help | true; exit ${{PIPESTATUS[0]}}"
+    done = subprocess.run(["bash", "-c", command], capture_output=True, text=True, check=False)
+    assert "Traceback" not in done.stderr
+    assert "Exception" not in done.stderr
