@@ -17,10 +17,10 @@ if TYPE_CHECKING:
     from cmpd.cmp.protection.keys import PublicKey
 
 ALGORITHMS: Final = {
-    "1.2.840.10045.4.3.1": ("ecdsa-with-SHA224", "sha224"),
-    "1.2.840.10045.4.3.2": ("ecdsa-with-SHA256", "sha256"),
-    "1.2.840.10045.4.3.3": ("ecdsa-with-SHA384", "sha384"),
-    "1.2.840.10045.4.3.4": ("ecdsa-with-SHA512", "sha512"),
+    "1.2.840.10045.4.3.1": ("ecdsa-with-SHA224", "SHA-224"),
+    "1.2.840.10045.4.3.2": ("ecdsa-with-SHA256", "SHA-256"),
+    "1.2.840.10045.4.3.3": ("ecdsa-with-SHA384", "SHA-384"),
+    "1.2.840.10045.4.3.4": ("ecdsa-with-SHA512", "SHA-512"),
 }
 
 SUITABLE: Final = {

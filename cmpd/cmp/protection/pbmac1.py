@@ -22,7 +22,7 @@ KEY_OCTETS: Final = range(16, 65)
 """A shorter key is weaker than any password policy; a longer one no HMAC here gains from."""
 LIGHT_ITERATIONS: Final = 1_000
 """PBKDF2 of so many iterations takes under a millisecond, less than a change of threads is worth."""
-MACS: Final = {oid: name for oid, name in digests.HMACS.items() if name != "hmac-sha1"}
+MACS: Final = {oid: name for oid, name in digests.HMACS.items() if name != "HMAC-SHA1"}
 """SHA-1 may be PBKDF2's prf, where it is the default, but no MAC."""
 
 
@@ -48,7 +48,7 @@ class PBMAC1(mac.MacAlgorithm):
     def derive(self, secret: bytes) -> bytes:
         """The key, by PBKDF2 (RFC 8018, section 5.2). Other threads run meanwhile."""
         return hashlib.pbkdf2_hmac(
-            digests.hash_of(self.prf), secret, self.salt, self.iterations, self.key_length
+            digests.hashlib_name(self.prf), secret, self.salt, self.iterations, self.key_length
         )
 
     def permit(self, rules: MacRules) -> None:
@@ -90,7 +90,7 @@ def _pbkdf2(identifier: dict[str, Any]) -> dict[str, Any]:
 
 def _prf(derivation: dict[str, Any]) -> str:
     if "prf" not in derivation:
-        return "hmac-sha1"
+        return "HMAC-SHA1"
     return mac.member("the prf", derivation["prf"], digests.HMACS)
 
 

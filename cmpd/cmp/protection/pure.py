@@ -49,8 +49,8 @@ class PureSignature(SignatureAlgorithm):
 ALGORITHMS: Final = {
     algorithm.oid: algorithm
     for algorithm in (
-        PureSignature("1.3.101.112", "Ed25519", ed25519.Ed25519PublicKey, "sha512"),
-        PureSignature("1.3.101.113", "Ed448", ed448.Ed448PublicKey, "shake256"),
+        PureSignature("1.3.101.112", "Ed25519", ed25519.Ed25519PublicKey, "SHA-512"),
+        PureSignature("1.3.101.113", "Ed448", ed448.Ed448PublicKey, "SHAKE256"),
         PureSignature("2.16.840.1.101.3.4.3.17", "ML-DSA-44", mldsa.MLDSA44PublicKey, None),
         PureSignature("2.16.840.1.101.3.4.3.18", "ML-DSA-65", mldsa.MLDSA65PublicKey, None),
         PureSignature("2.16.840.1.101.3.4.3.19", "ML-DSA-87", mldsa.MLDSA87PublicKey, None),

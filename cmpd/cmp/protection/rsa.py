@@ -28,10 +28,10 @@ LARGEST_EXPONENT: Final = 64
 """Bits, for the same reason."""
 
 PKCS1: Final = {
-    "1.2.840.113549.1.1.14": ("sha224WithRSAEncryption", "sha224"),
-    "1.2.840.113549.1.1.11": ("sha256WithRSAEncryption", "sha256"),
-    "1.2.840.113549.1.1.12": ("sha384WithRSAEncryption", "sha384"),
-    "1.2.840.113549.1.1.13": ("sha512WithRSAEncryption", "sha512"),
+    "1.2.840.113549.1.1.14": ("sha224WithRSAEncryption", "SHA-224"),
+    "1.2.840.113549.1.1.11": ("sha256WithRSAEncryption", "SHA-256"),
+    "1.2.840.113549.1.1.12": ("sha384WithRSAEncryption", "SHA-384"),
+    "1.2.840.113549.1.1.13": ("sha512WithRSAEncryption", "SHA-512"),
 }
 
 
@@ -156,8 +156,8 @@ def schemes(key: PublicKey) -> tuple[SignatureAlgorithm, ...]:
     """What to sign with, best first; nothing where the key is of another kind."""
     if not isinstance(key, rsa.RSAPublicKey):
         return ()
-    pkcs1 = tuple(RSAPKCS1v15(oid, *PKCS1[oid]) for oid in sorted(PKCS1) if PKCS1[oid][1] != "sha224")
-    return (*pkcs1, RSASSAPSS(PSS_OID, PSS, "sha256", "sha256", 32))
+    pkcs1 = tuple(RSAPKCS1v15(oid, *PKCS1[oid]) for oid in sorted(PKCS1) if PKCS1[oid][1] != "SHA-224")
+    return (*pkcs1, RSASSAPSS(PSS_OID, PSS, "SHA-256", "SHA-256", 32))
 
 
 FAMILIES: Final = (

@@ -23,7 +23,7 @@ class SharedKeyMac(mac.MacAlgorithm):
 
     @property
     def name(self) -> str:
-        return self.mac.upper()
+        return self.mac
 
     @property
     def heavy(self) -> bool:
@@ -45,5 +45,5 @@ def parse(algorithm: Algorithm, bounds: mac.Bounds) -> SharedKeyMac:
 
 
 FAMILIES: Final = tuple(
-    Family("mac", oid, name.upper(), parse) for oid, name in digests.HMACS.items() if name != "hmac-sha1"
+    Family("mac", oid, name, parse) for oid, name in digests.HMACS.items() if name != "HMAC-SHA1"
 )

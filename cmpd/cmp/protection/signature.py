@@ -48,8 +48,8 @@ def certificate_hash(certificate: x509.Certificate) -> str | None:
     `digests.digest`; None where hashAlg has to name one."""
     oid = certificate.signature_algorithm_oid.dotted_string
     if oid == rsa.PSS_OID:
-        algorithm = certificate.signature_hash_algorithm
-        return algorithm.name if algorithm is not None else None
+        used = certificate.signature_hash_algorithm
+        return next((name for name, make in digests.SHA2.items() if used and make().name == used.name), None)
     row = {**rsa.PKCS1, **ecdsa.ALGORITHMS}.get(oid)
     if row is not None:
         return row[1]

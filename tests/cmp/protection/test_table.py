@@ -1,0 +1,41 @@
+"""The table of protection algorithms: one meaning for an OID."""
+
+from __future__ import annotations
+
+import pytest
+
+from cmpd.cmp import protection
+from cmpd.cmp.failure import CMPFailure, FailInfo
+from cmpd.cmp.protection import table
+
+
+@pytest.mark.parametrize(
+    ("oid", "kind"),
+    [
+        ("1.2.840.113533.7.66.13", "mac"),
+        ("1.2.840.113549.1.5.14", "mac"),
+        ("1.2.840.113549.2.9", "mac"),
+        ("1.2.840.113549.1.1.11", "signature"),
+        ("1.2.840.113549.1.1.10", "signature"),
+        ("1.2.840.10045.4.3.2", "signature"),
+        ("1.3.101.112", "signature"),
+        ("2.16.840.1.101.3.4.3.18", "signature"),
+        ("1.2.840.113549.1.1.5", None),
+        ("1.2.840.10045.4.1", None),
+        ("1.2.3", None),
+    ],
+)
+def test_an_oid_names_a_mac_or_a_signature_algorithm_or_nothing(oid: str, kind: str | None) -> None:
+    assert protection.family(oid) == kind
+
+
+def test_an_oid_cannot_get_a_second_meaning() -> None:
+    first = protection.families()[0]
+    with pytest.raises(ValueError, match="is registered already"):
+        protection.register(first)
+
+
+def test_a_refusal_names_what_is_known_to_be_weak() -> None:
+    with pytest.raises(CMPFailure, match="sha1WithRSAEncryption") as raised:
+        table.lookup("signature", "1.2.840.113549.1.1.5")
+    assert raised.value.fail_info is FailInfo.badAlg
