@@ -44,7 +44,8 @@ def _json_of_dict(value: dict[str, Any]) -> str:
 
 
 def _dict_of_json(text: str) -> dict[str, Any]:
-    return json.loads(text) if text != "{}" else {}  # type: ignore[no-any-return]  # a dict was written
+    value: dict[str, Any] = json.loads(text) if text != "{}" else {}
+    return value
 
 
 def serial_key(serial: int) -> bytes | None:
@@ -153,9 +154,20 @@ def certificate_of(row: Row) -> Certificate:
     return Certificate(
         row[0],
         serial_of(row[1]),
-        *row[2:12],
+        row[2],
+        row[3],
+        row[4],
+        row[5],
+        row[6],
+        row[7],
+        row[8],
+        row[9],
+        row[10],
+        row[11],
         _CERTIFICATE_STATES[row[12]],
-        *row[13:16],
+        row[13],
+        row[14],
+        row[15],
         None if replaced_ca is None else (replaced_ca, serial_of(replaced_serial)),
     )
 
@@ -188,7 +200,18 @@ def transaction_of(row: Row) -> Transaction:
     return Transaction(
         row[0],
         _TRANSACTION_STATES[row[1]],
-        *row[2:14],
+        row[2],
+        row[3],
+        row[4],
+        row[5],
+        row[6],
+        row[7],
+        row[8],
+        row[9],
+        row[10],
+        row[11],
+        row[12],
+        row[13],
         None if row[14] is None else serial_of(row[14]),
         row[15],
         _dict_of_json(row[16]),
