@@ -44,7 +44,7 @@ def status_of(error: Exception) -> int | None:
     kinds: tuple[tuple[type[Exception], int], ...] = (
         (ConfigError, os.EX_CONFIG),
         (SecretError, os.EX_CONFIG),
-        (Conflict, os.EX_TEMPFAIL),
+        (Conflict, os.EX_DATAERR),
         (StoreUnavailable, os.EX_TEMPFAIL),
         (StoreError, os.EX_CONFIG),
         (PermissionError, os.EX_NOPERM),

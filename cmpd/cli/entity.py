@@ -37,7 +37,7 @@ def register(subparsers: Any) -> None:
 
     verb = verbs.add_parser("add", help="register an end entity; prints its UUID and password once")
     verb.add_argument("name", help="what people call it")
-    verb.add_argument("--id", metavar="UUID", type=_uuid, default="", help="its UUID (default: a random one)")
+    verb.add_argument("--id", metavar="UUID", type=_uuid, help="its UUID (default: a random one)")
     verb.add_argument(
         "--policy",
         metavar="POLICY",
@@ -235,7 +235,7 @@ async def _add(place: Workplace, arguments: argparse.Namespace) -> int:
         raise CommandError("--no-password and a password contradict each other", os.EX_USAGE)
     password = None if arguments.no_password else given or new_password()
     template = Entity(
-        id=arguments.id,
+        id=arguments.id or "",
         name=arguments.name,
         password_expires=arguments.expires and now() + arguments.expires,
         password_uses=arguments.uses,
