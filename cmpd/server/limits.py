@@ -1,0 +1,98 @@
+"""Bounds on what all connections of a process take together: their number, their requests, their time."""
+
+from __future__ import annotations
+
+import asyncio
+from collections import Counter
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from cmpd.config import HTTPConfig
+    from cmpd.server.http import Connection
+
+SWEEP = 0.5
+"""Seconds between two looks at the deadlines. One timer serves all connections, which costs an idle one
+nothing but its row."""
+
+
+class Limits:
+    """Counts connections and requests, and ends those whose time is over."""
+
+    def __init__(self, config: HTTPConfig) -> None:
+        self._config = config
+        self._connections: set[Connection] = set()
+        self._peers: Counter[str] = Counter()
+        self._tasks: set[asyncio.Task[None]] = set()
+        self._timer: asyncio.TimerHandle | None = None
+        self.requests = 0
+        self.refused = 0
+        """Connections and requests that got 503."""
+        self.draining = False
+
+    @property
+    def connections(self) -> int:
+        return len(self._connections)
+
+    def admit(self, connection: Connection) -> str | None:
+        """Count a new connection. Gives why it is refused, or None; it is to be released either way."""
+        self._connections.add(connection)
+        self._peers[connection.peer] += 1
+        if self._timer is None:
+            self._arm()
+        if len(self._connections) > self._config.max_connections:
+            self.refused += 1
+            return "too many connections, try again"
+        most = self._config.max_connections_per_peer
+        if most and connection.peer and self._peers[connection.peer] > most:
+            self.refused += 1
+            return "too many connections from this address, try again"
+        return None
+
+    def release(self, connection: Connection) -> None:
+        if connection not in self._connections:
+            return
+        self._connections.discard(connection)
+        self._peers[connection.peer] -= 1
+        if not self._peers[connection.peer]:
+            del self._peers[connection.peer]
+
+    def begin(self) -> bool:
+        """Count a request; False where there are too many under way."""
+        if self.requests >= self._config.max_requests:
+            self.refused += 1
+            return False
+        self.requests += 1
+        return True
+
+    def end(self) -> None:
+        self.requests -= 1
+
+    def hold(self, task: asyncio.Task[None]) -> None:
+        """Keep a request's task alive until it is done."""
+        self._tasks.add(task)
+        task.add_done_callback(self._tasks.discard)
+
+    async def drain(self) -> None:
+        """Close what is idle, let what is under way finish, within the configured bound."""
+        self.draining = True
+        for connection in tuple(self._connections):
+            connection.drain()
+        loop = asyncio.get_running_loop()
+        until = loop.time() + self._config.drain_timeout
+        while self._connections and loop.time() < until:
+            await asyncio.sleep(0.02)
+            for connection in tuple(self._connections):
+                connection.drain()
+        if self._timer is not None:
+            self._timer.cancel()
+
+    def _arm(self) -> None:
+        self._timer = asyncio.get_running_loop().call_later(SWEEP, self._sweep)
+
+    def _sweep(self) -> None:
+        self._timer = None
+        now = asyncio.get_running_loop().time()
+        for connection in [one for one in self._connections if one.deadline < now]:
+            connection.overdue()
+        if self._connections:
+            self._arm()
