@@ -50,3 +50,8 @@ def decode(type_name: str, data: bytes) -> Any:
 def encode(type_name: str, value: Any) -> bytes:
     """The DER of a value of the type; a value that is none is a mistake of the caller."""
     return cast("bytes", _specification().encode(type_name, value))
+
+
+def load() -> None:
+    """Compile now what the first use would compile otherwise."""
+    _specification()

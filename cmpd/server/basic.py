@@ -1,0 +1,61 @@
+"""HTTP Basic authentication with an end entity's UUID and password (RFC 7617).
+
+Whatever is wrong is answered with the same words, after the same work: the lifecycle compares against a
+decoy where there is no such entity.
+"""
+
+from __future__ import annotations
+
+import base64
+import binascii
+from typing import TYPE_CHECKING
+
+from cmpd.server.messages import HTTPResponse, plain
+
+if TYPE_CHECKING:
+    from cmpd.clm.client import Client
+    from cmpd.clm.throttle import Throttle
+    from cmpd.server.messages import HTTPRequest
+
+CHALLENGE = (b"www-authenticate", b'Basic realm="cmpd", charset="UTF-8"')
+NOBODY = "00000000-0000-0000-0000-000000000000"
+
+
+class BasicAuthentication:
+    """Turns an Authorization field into an end entity."""
+
+    def __init__(self, client: Client, throttle: Throttle, *, over_http: bool) -> None:
+        self._client = client
+        self._throttle = throttle
+        self._over_http = over_http
+
+    async def authenticate(self, request: HTTPRequest) -> str | HTTPResponse | None:
+        """The entity's UUID, the response that refuses, or None where no credentials were sent."""
+        field = request.header(b"authorization")
+        if field is None:
+            return None
+        if not (request.secure or self._over_http):
+            return plain(403, "passwords are not taken over plain HTTP; use HTTPS")
+        user, password = _credentials(field)
+        keys = (f"entity:{user}", f"peer:{request.peer}")
+        wait = self._throttle.wait(*keys)
+        if wait:
+            return plain(429, "too many failed attempts, wait", (b"retry-after", b"%d" % wait))
+        if await self._client.check_password(user, password):
+            self._throttle.succeeded(*keys)
+            return user.lower()
+        self._throttle.failed(*keys)
+        await self._client.audit_failed_login(user, request.peer)
+        return plain(401, "the user name or the password is wrong", CHALLENGE)
+
+
+def _credentials(field: bytes) -> tuple[str, bytes]:
+    """(user, password); what is malformed becomes credentials of nobody."""
+    scheme, _, encoded = field.partition(b" ")
+    if scheme.lower() != b"basic":
+        return NOBODY, b""
+    try:
+        user, separator, password = base64.b64decode(encoded.strip(), validate=True).partition(b":")
+        return (user.decode("utf-8"), password) if separator else (NOBODY, b"")
+    except (binascii.Error, UnicodeDecodeError):
+        return NOBODY, b""

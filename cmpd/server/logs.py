@@ -1,0 +1,85 @@
+"""What is written to standard error: journald's priorities or JSON, one line a request."""
+
+from __future__ import annotations
+
+import json
+import logging
+import sys
+from datetime import UTC, datetime
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from cmpd.cmp.exchange import Record
+    from cmpd.config import LogConfig
+
+PRIORITIES = {logging.DEBUG: 7, logging.INFO: 6, logging.WARNING: 4, logging.ERROR: 3, logging.CRITICAL: 2}
+"""sd-daemon(3)."""
+
+requests = logging.getLogger("cmpd.request")
+
+
+class JournalFormatter(logging.Formatter):
+    """``<6>text``: journald takes the priority off."""
+
+    def format(self, record: logging.LogRecord) -> str:
+        priority = PRIORITIES.get(record.levelno, 5)
+        text = super().format(record)
+        return "\n".join(f"<{priority}>{line}" for line in text.splitlines())
+
+
+class JSONFormatter(logging.Formatter):
+    """One JSON object a line."""
+
+    def format(self, record: logging.LogRecord) -> str:
+        value: dict[str, Any] = {
+            "time": datetime.fromtimestamp(record.created, UTC).isoformat(timespec="milliseconds"),
+            "level": record.levelname.lower(),
+            "logger": record.name,
+        }
+        fields = getattr(record, "fields", None)
+        if fields is None:
+            value["message"] = record.getMessage()
+        else:
+            value.update(fields)
+        if record.exc_info:
+            value["exception"] = self.formatException(record.exc_info)
+        return json.dumps(value, ensure_ascii=False)
+
+
+def set_up(config: LogConfig) -> None:
+    """Send all logging to standard error as configured."""
+    handler = logging.StreamHandler(sys.stderr)
+    handler.setFormatter(JSONFormatter() if config.format == "json" else JournalFormatter())
+    logging.basicConfig(handlers=[handler], level=config.level.upper(), force=True)
+
+
+def log_request(record: Record, milliseconds: float) -> None:
+    """The line of one CMP exchange."""
+    level = logging.WARNING if record.fail_info in ("systemFailure", "systemUnavail") else logging.INFO
+    if not requests.isEnabledFor(level):
+        return
+    fields = {
+        "peer": record.peer,
+        "transaction": record.transaction,
+        "request": record.request,
+        "response": record.response,
+        "entity": record.entity,
+        "policy": record.policy,
+        "status": record.status,
+        "failInfo": record.fail_info,
+        "serial": record.serial,
+        "text": record.text,
+        "detail": record.detail,
+        "retransmission": "yes" if record.retransmission else "",
+        "ms": f"{milliseconds:.1f}",
+    }
+    said = {name: value for name, value in fields.items() if value}
+    line = " ".join(f"{name}={_quoted(value)}" for name, value in said.items())
+    requests.log(level, "%s", line, extra={"fields": said})
+
+
+def _quoted(value: str) -> str:
+    """A value on one line, whatever a stranger put into it."""
+    if value.isprintable() and not any(character in value for character in ' "='):
+        return value
+    return json.dumps(value)

@@ -1,0 +1,46 @@
+"""Whose word about a client's address is believed (X-Forwarded-For)."""
+
+from __future__ import annotations
+
+import ipaddress
+from typing import TYPE_CHECKING
+
+from cmpd.config import ConfigError
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from cmpd.server.messages import HTTPRequest
+
+
+class Proxies:
+    """The reverse proxies that are trusted."""
+
+    def __init__(self, networks: Sequence[str]) -> None:
+        """Raises ConfigError for what is no address or network."""
+        try:
+            self._networks = [ipaddress.ip_network(network) for network in networks]
+        except ValueError as error:
+            raise ConfigError(f"http.trusted_proxies: {error}") from None
+
+    def client_of(self, request: HTTPRequest) -> str:
+        """The address a request comes from: the last one in X-Forwarded-For that is no trusted proxy's."""
+        peer = request.peer
+        if not self._networks or not self._trusts(peer):
+            return peer
+        field = request.header(b"x-forwarded-for") or b""
+        for hop in reversed(field.decode("latin-1").split(",")):
+            address = hop.strip()
+            if not address:
+                continue
+            peer = address
+            if not self._trusts(address):
+                break
+        return peer[:64]
+
+    def _trusts(self, address: str) -> bool:
+        try:
+            parsed = ipaddress.ip_address(address)
+        except ValueError:
+            return False
+        return any(parsed in network for network in self._networks)

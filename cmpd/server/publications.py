@@ -1,0 +1,65 @@
+"""CRLs and CA certificates over HTTP, for the URLs in certificates (RFC 5280, sections 4.2.1.13, 4.2.2.1)."""
+
+from __future__ import annotations
+
+import hashlib
+import re
+from collections.abc import Awaitable, Callable
+from email.utils import formatdate, parsedate_to_datetime
+from functools import partial
+from typing import TYPE_CHECKING
+
+from cmpd.server.messages import HTTPRequest, HTTPResponse, plain
+
+if TYPE_CHECKING:
+    from cmpd.clm.client import Client
+
+PATHS = re.compile(r"/(?P<kind>crl|ca)/(?P<name>[A-Za-z0-9._-]{1,128})\.(?P<ending>crl|cer)")
+KINDS = {"crl": "crl", "ca": "cer"}
+MEDIA_TYPES = {"crl": b"application/pkix-crl", "ca": b"application/pkix-cert"}
+FRESH = 60
+"""Seconds a cache may keep a CRL without asking: a revocation is to be seen soon."""
+
+
+class Publications:
+    """What anybody may fetch."""
+
+    def __init__(self, client: Client) -> None:
+        self._client = client
+
+    def find(self, path: str) -> Callable[[HTTPRequest], Awaitable[HTTPResponse]] | None:
+        """What serves the path, if anything is published there."""
+        match = PATHS.fullmatch(path)
+        if match is None or KINDS[match["kind"]] != match["ending"]:
+            return None
+        return partial(self._serve, match["kind"], match["name"])
+
+    async def _serve(self, kind: str, name: str, request: HTTPRequest) -> HTTPResponse:
+        found = await self._client.publication(kind, name)
+        if found is None:
+            return plain(404, "no CA of that name publishes here")
+        der, modified = found
+        tag = b'"%s"' % hashlib.sha256(der).hexdigest()[:32].encode()
+        headers = (
+            (b"content-type", MEDIA_TYPES[kind]),
+            (b"etag", tag),
+            (b"last-modified", formatdate(modified, usegmt=True).encode()),
+            (b"cache-control", b"max-age=%d" % FRESH),
+        )
+        if _has_it(request, tag, modified):
+            return HTTPResponse(304, headers)
+        return HTTPResponse(200, headers, der)
+
+
+def _has_it(request: HTTPRequest, tag: bytes, modified: int) -> bool:
+    """Whether the client's copy is current (RFC 9110, section 13.2.2)."""
+    tags = request.header(b"if-none-match")
+    if tags is not None:
+        return tags.strip() == b"*" or tag in (one.strip().removeprefix(b"W/") for one in tags.split(b","))
+    since = request.header(b"if-modified-since")
+    if since is None:
+        return False
+    try:
+        return modified <= parsedate_to_datetime(since.decode("ascii")).timestamp()
+    except (ValueError, UnicodeDecodeError):
+        return False
