@@ -22,7 +22,6 @@ from cmpd.clm.model import (
     CertificateState,
     Entity,
     EntityState,
-    StoredCRL,
     Transaction,
 )
 from cmpd.clm.store.changes import (
@@ -203,6 +202,12 @@ class Client:
         wanted = hashlib.sha256(self._decoy + secret).digest()
         return hmac.compare_digest(given, wanted) and usable
 
+    async def audit_failed_login(self, entity_id: str, peer: str) -> None:
+        """Write down an HTTP Basic login that failed."""
+        unit: list[Change] = []
+        self.audit(unit, f"peer:{peer}", "entity.login", f"entity:{entity_id[:64]}", "badPassword")
+        await self.commit(unit)
+
     def register(self, certificate: x509.Certificate, policy_id: str, unit: list[Change]) -> Entity:
         """A new end entity for the holder of a vendor certificate (a policy's auto_register)."""
         fingerprint = dict(identities_of(certificate))["fingerprint"]
@@ -373,9 +378,16 @@ class Client:
         """Durable when it returns. Raises Conflict, StoreUnavailable (`cmpd.clm.store.base`)."""
         await self.store.commit(tuple(unit))
 
-    async def crl(self, ca: str) -> StoredCRL | None:
-        """The latest CRL of the CA with that id."""
-        return await self.store.crl(ca)
+    async def publication(self, kind: str, name: str) -> tuple[bytes, int] | None:
+        """(DER, when it was made) of the CRL (``crl``) or certificate (``ca``) of the CA of that name."""
+        authority = next((one for one in await self.catalog.authorities() if one.name == name), None)
+        if authority is None:
+            return None
+        if kind == "ca":
+            made = authority.certificate.not_valid_before_utc
+            return authority.certificate_der, int(made.timestamp())
+        crl = await self.store.crl(authority.id)
+        return (crl.der, crl.this_update) if crl is not None else None
 
 
 def _actor(entity: Entity | None) -> str:

@@ -93,22 +93,12 @@ class MasterKey:
         must belong to the user cmpd runs as, or to root, and be closed to everybody else (0600 or 0400).
         Raises SecretError.
         """
-        path = Path(path)
-        credential = _credential(path.name)
-        source = credential or path
-        try:
-            descriptor = os.open(source, os.O_RDONLY | os.O_CLOEXEC)
-            with open(descriptor, "rb") as file:  # noqa: PTH123 - a descriptor, no path
-                if credential is None:
-                    _require_private(source, os.fstat(descriptor))
-                text = file.read(_FILE_LIMIT)
-        except FileNotFoundError:
-            raise SecretError(
-                f"no master key at {source}: restore it from where it is kept, or name another file with "
-                "master_key in the configuration; `cmpd init` makes one together with a new store"
-            ) from None
-        except OSError as error:
-            raise SecretError(f"cannot read the master key {source}: {error.strerror}") from None
+        source, text = _read_private(
+            Path(path),
+            "master key",
+            "restore it from where it is kept, or name another file with master_key in the configuration; "
+            "`cmpd init` makes one together with a new store",
+        )
         return cls(_parse(source, text), str(source))
 
     def seal(self, plaintext: bytes, context: str) -> bytes:
@@ -135,6 +125,36 @@ class MasterKey:
             ) from None
 
 
+def read_secret(path: str | Path) -> str:
+    """The API client's secret: the first line of the systemd credential of the file's name, where there
+    is one, or of the file, guarded as the master key's is. Raises SecretError."""
+    source, text = _read_private(
+        Path(path),
+        "API client's secret",
+        "`cmpd client rotate` makes a new one, client.secret_file in the configuration says where it lies",
+    )
+    try:
+        return text.decode("utf-8").partition("\n")[0].strip()
+    except UnicodeDecodeError:
+        raise SecretError(f"the API client's secret {source} is not UTF-8 text") from None
+
+
+def _read_private(path: Path, what: str, remedy: str) -> tuple[Path, bytes]:
+    """(where it was read from, the octets) of the credential or the file. Raises SecretError."""
+    credential = _credential(path.name)
+    source = credential or path
+    try:
+        descriptor = os.open(source, os.O_RDONLY | os.O_CLOEXEC)
+        with open(descriptor, "rb") as file:  # noqa: PTH123 - a descriptor, no path
+            if credential is None:
+                _require_private(source, os.fstat(descriptor), what)
+            return source, file.read(_FILE_LIMIT)
+    except FileNotFoundError:
+        raise SecretError(f"no {what} at {source}: {remedy}") from None
+    except OSError as error:
+        raise SecretError(f"cannot read the {what} {source}: {error.strerror}") from None
+
+
 def _credential(name: str) -> Path | None:
     directory = os.environ.get("CREDENTIALS_DIRECTORY")
     if not directory:
@@ -143,19 +163,19 @@ def _credential(name: str) -> Path | None:
     return path if path.is_file() else None
 
 
-def _require_private(path: Path, status: os.stat_result) -> None:
+def _require_private(path: Path, status: os.stat_result, what: str) -> None:
     if not stat.S_ISREG(status.st_mode):
-        raise SecretError(f"the master key {path} is not a regular file")
+        raise SecretError(f"the {what} {path} is not a regular file")
     mode = stat.S_IMODE(status.st_mode)
     if mode & 0o077:
         raise SecretError(
-            f"the master key {path} has mode {mode:04o}, open to other users: make it private with "
+            f"the {what} {path} has mode {mode:04o}, open to other users: make it private with "
             f"`chmod 600 {path}`"
         )
     user = os.geteuid()
     if user != 0 and status.st_uid not in (user, 0):
         raise SecretError(
-            f"the master key {path} belongs to user {status.st_uid}, but cmpd runs as user {user}: "
+            f"the {what} {path} belongs to user {status.st_uid}, but cmpd runs as user {user}: "
             f"give it to cmpd with `chown {user} {path}`"
         )
 

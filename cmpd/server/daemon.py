@@ -27,12 +27,12 @@ def serve(config: Config) -> int:
     os.umask(0o077)
     logs.set_up(config.log)
     given = systemd.listen_fds()
-    sockets = given or listeners.open_all(config.listen, shared=config.workers > 1)
     service.load()
     if config.workers == 1:
-        asyncio.run(_run(config, sockets))
+        asyncio.run(_run(config, given or listeners.open_all(config.listen, shared=False)))
         return os.EX_OK
-    return Supervisor(config, sockets, shared=not given).run()
+    seats = [given or listeners.open_all(config.listen, shared=True) for _ in range(config.workers)]
+    return Supervisor(config, seats).run()
 
 
 async def _run(config: Config, sockets: list[socket.socket]) -> None:
@@ -40,62 +40,54 @@ async def _run(config: Config, sockets: list[socket.socket]) -> None:
 
 
 class Supervisor:
-    """The parent of the workers: starts them, starts them again, passes signals on."""
+    """The parent of the workers: starts them, starts them again, passes signals on.
 
-    def __init__(self, config: Config, sockets: list[socket.socket], *, shared: bool) -> None:
+    Each worker has a seat: listening sockets of its own at the shared ports. The parent keeps them open,
+    so that connections that wait at the seat of a worker that died are served by the next one in it.
+    """
+
+    def __init__(self, config: Config, seats: list[list[socket.socket]]) -> None:
         self._config = config
-        self._sockets = sockets
-        self._shared = shared
-        self._workers: dict[int, float] = {}
+        self._seats = seats
+        self._workers: dict[int, tuple[int, float]] = {}
+        """Process id → (seat, when it was started)."""
         self._stopping = False
 
     def run(self) -> int:
         for number in (signal.SIGTERM, signal.SIGINT):
             signal.signal(number, self._stop)
         signal.signal(signal.SIGHUP, self._reload)
-        for _ in range(self._config.workers):
-            self._start()
+        for seat in range(len(self._seats)):
+            self._start(seat)
         while self._workers:
-            try:
-                pid, status = os.wait()
-            except InterruptedError:
-                continue
+            pid, status = os.wait()
             self._ended(pid, os.waitstatus_to_exitcode(status))
         return os.EX_OK
 
-    def _start(self) -> None:
+    def _start(self, seat: int) -> None:
         pid = os.fork()
         if pid:
-            self._workers[pid] = time.monotonic()
+            self._workers[pid] = (seat, time.monotonic())
             return
         status = os.EX_SOFTWARE
         try:
             for number in (signal.SIGTERM, signal.SIGINT, signal.SIGHUP):
                 signal.signal(number, signal.SIG_DFL)
-            asyncio.run(_run(self._config, self._own_sockets()))
+            asyncio.run(_run(self._config, self._seats[seat]))
             status = os.EX_OK
         except Exception:
             log.exception("a worker failed")
         finally:
             os._exit(status)
 
-    def _own_sockets(self) -> list[socket.socket]:
-        """Each worker has sockets of its own at shared ports; those of systemd are common to all."""
-        if not self._shared:
-            return self._sockets
-        own = listeners.open_all(self._config.listen, shared=True)
-        for inherited in self._sockets:
-            inherited.close()
-        return own
-
     def _ended(self, pid: int, status: int) -> None:
-        started = self._workers.pop(pid, None)
-        if started is None or self._stopping:
+        seat, started = self._workers.pop(pid, (None, 0.0))
+        if seat is None or self._stopping:
             return
         log.warning("worker %d ended with status %d, starting another", pid, status)
         if time.monotonic() - started < QUICK:
             time.sleep(QUICK)
-        self._start()
+        self._start(seat)
 
     def _stop(self, number: int, frame: object) -> None:
         self._stopping = True

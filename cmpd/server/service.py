@@ -20,6 +20,7 @@ from cmpd.clm.store.base import StoreError
 from cmpd.clm.throttle import Throttle
 from cmpd.cmp import schema
 from cmpd.cmp.responder import Responder
+from cmpd.config import ConfigError
 from cmpd.server import listeners, logs, systemd
 from cmpd.server.basic import BasicAuthentication
 from cmpd.server.endpoints import Endpoints
@@ -134,7 +135,7 @@ class Service:
             if context is not None:
                 try:
                     listeners.load_certificate(context, config)
-                except Exception as error:
+                except ConfigError as error:
                     log.error("the TLS certificate stays as it was: %s", error)
         log.info("reloaded")
 
