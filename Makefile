@@ -2,6 +2,7 @@
 # make test     lint, types, and the whole test suite
 # make lint     ruff and mypy alone
 # make format   let ruff lay out the code
+# make reference  write cmpd.conf and docs/configuration.md from the code
 # make dist     a wheel and a source archive in dist/
 # make deb      a Debian package in dist/
 # make zipapp   one file with everything in it, dist/cmpd.pyz
@@ -12,7 +13,7 @@ BIN := $(VENV)/bin
 WORKERS := 2
 PYTEST :=
 
-.PHONY: run test lint format venv dist deb zipapp clean
+.PHONY: run test lint format venv reference dist deb zipapp clean
 
 run: $(VENV)/.runs
 	@scripts/demo $(BIN)/python
@@ -38,6 +39,9 @@ $(VENV)/.runs: pyproject.toml scripts/venv
 $(VENV)/.develops: pyproject.toml scripts/venv
 	@scripts/venv $(VENV) dev
 	@touch $(VENV)/.runs $@
+
+reference: $(VENV)/.develops
+	$(BIN)/python packaging/reference.py
 
 dist: $(VENV)/.develops
 	$(BIN)/python -m build --outdir dist .

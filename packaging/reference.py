@@ -1,0 +1,120 @@
+"""Write cmpd.conf, with every default in a comment, and docs/configuration.md from `cmpd.config`.
+
+Usage: python packaging/reference.py    (in the repository; `make reference`)
+"""
+
+from __future__ import annotations
+
+import json
+import textwrap
+from collections.abc import Iterator
+from dataclasses import fields, is_dataclass
+from pathlib import Path
+from typing import Any, get_type_hints
+
+from cmpd.config import Config, ListenConfig, Rule
+
+PROJECT = Path(__file__).parent.parent
+SPOKEN = {"store", "master_key", "client.id", "client.secret_file", "listen.address"}
+"""The keys that cmpd.conf sets rather than comments, as they are what an operator looks for first."""
+EXAMPLES = {
+    "listen.tls_certificate": '"tls.pem"',
+    "listen.tls_key": '"tls-key.pem"',
+    "listen.tls_client_ca": '"tls-clients.pem"',
+}
+
+Key = tuple[str, Rule, Any, Any]
+"""Dotted name, rule, default, type."""
+
+
+def sections() -> Iterator[tuple[str, str, list[Key]]]:
+    """(name, what it is for, its keys) of each table; the top level first, nameless."""
+    yield "", Config.__doc__ or "", list(_keys(Config, ""))
+    for name, kind in get_type_hints(Config).items():
+        table = ListenConfig if name == "listen" else kind
+        if is_dataclass(table):
+            yield name, table.__doc__ or "", list(_keys(table, f"{name}."))
+
+
+def _keys(kind: Any, prefix: str) -> Iterator[Key]:
+    hints = get_type_hints(kind)
+    for item in fields(kind):
+        rule = item.metadata.get("rule")
+        if rule is not None and rule.doc:
+            yield prefix + item.name, rule, item.default, hints[item.name]
+
+
+def _value(default: Any) -> str:
+    """The default as TOML has it."""
+    if isinstance(default, bool):
+        return str(default).lower()
+    if isinstance(default, int):
+        return f"{default:_}" if default >= 10_000 else str(default)
+    if isinstance(default, tuple):
+        return json.dumps(list(default))
+    return json.dumps(str(default))
+
+
+def _range(rule: Rule) -> str:
+    if rule.choices:
+        return ", ".join(rule.choices)
+    if rule.low is None:
+        return rule.unit
+    return f"{rule.low:_} to {rule.high:_} {rule.unit}".rstrip()
+
+
+def commented() -> str:
+    """cmpd.conf."""
+    lines = [
+        "# The configuration of cmpd. What is commented out is the default. Paths are relative to this file.",
+        "# Any key outside [[listen]] may come from the environment instead: CMPD_WORKERS=2,",
+        "# CMPD_HTTP_BODY_SIZE=32768. `cmpd check` says what would be served.",
+        "",
+    ]
+    for section, purpose, keys in sections():
+        if section:
+            lines.append(f"# {purpose}")
+            lines.append(f"[[{section}]]" if section == "listen" else f"[{section}]")
+        for name, rule, default, _ in keys:
+            bounds = _range(rule)
+            text = f"{rule.doc} ({bounds})" if bounds and not rule.choices else rule.doc
+            lines += textwrap.wrap(text, 100, initial_indent="# ", subsequent_indent="# ")
+            shown = EXAMPLES.get(name) or _value(default)
+            lines += [f"{'' if name in SPOKEN else '# '}{name.rpartition('.')[2]} = {shown}", ""]
+    return "\n".join(lines)
+
+
+def reference() -> str:
+    """docs/configuration.md."""
+    lines = [
+        "# Configuration reference",
+        "",
+        "The daemon and every command read `cmpd.conf` (TOML): `-c FILE`, else `$CMPD_CONF`, else",
+        "`./cmpd.conf`, else `/etc/cmpd/cmpd.conf`. Paths in it are relative to the file. An unknown key is",
+        "an error that names the nearest known one. Policies, templates and CAs are",
+        "not here but in the store.",
+        "",
+        "A key may come from the environment: `CMPD_` and its name in capitals, with `_` for the dot",
+        "(`http.body_size` is `CMPD_HTTP_BODY_SIZE`). A key marked *reload* changes with SIGHUP",
+        "(`systemctl reload cmpd`); the others take a restart.",
+        "",
+        "This page is made from the code by `make reference`.",
+        "",
+    ]
+    for section, purpose, keys in sections():
+        title = f"[[{section}]]" if section == "listen" else f"[{section}]" if section else "Top level"
+        lines += [f"## {title}", purpose.partition("\n")[0], "", "| key | default | values | meaning |"]
+        lines.append("| --- | --- | --- | --- |")
+        for name, rule, default, _ in keys:
+            shown = "none" if default is None else f"`{_value(default)}`"
+            meaning = rule.doc.replace("|", "\\|") + ("" if rule.restart else " *reload*")
+            lines.append(f"| `{name}` | {shown} | {_range(rule)} | {meaning} |")
+        lines.append("")
+    return "\n".join(lines).rstrip() + "\n"
+
+
+FILES = {PROJECT / "cmpd.conf": commented, PROJECT / "docs" / "configuration.md": reference}
+
+if __name__ == "__main__":
+    for path, make in FILES.items():
+        path.write_text(make().rstrip() + "\n", "utf-8")
