@@ -49,6 +49,19 @@ CERTIFICATE_HOLD = 6
 SUPERSEDED = 4
 
 
+REVOKE = (
+    (*ISSUED, CertificateState.ON_HOLD),
+    CertificateState.REVOKED,
+    "the certificate is revoked already",
+)
+STANDINGS: dict[int, tuple[tuple[CertificateState, ...], CertificateState, str]] = {
+    REMOVE_FROM_CRL: ((CertificateState.ON_HOLD,), CertificateState.ACTIVE, "the certificate is not on hold"),
+    CERTIFICATE_HOLD: (ISSUED, CertificateState.ON_HOLD, "the certificate is on hold or revoked already"),
+}
+"""CRLReason → the standings it applies to, the one it leads to, and what is wrong in any other; every
+other reason is as in `REVOKE`."""
+
+
 class LoginRefused(Exception):
     """The API client's credentials are wrong, or it is disabled."""
 
@@ -264,7 +277,7 @@ class Client:
         still conflict.
         """
         now = self.now()
-        issuance = issuing.issue(served, entity, request, now=now, random=self.random, replaces=replaces)
+        issuance = issuing.issue(served, entity, request, now=now, random=self.random)
         policy = served.policy
         if policy.max_active is not None and entity is not None:
             unit.append(
@@ -335,21 +348,9 @@ class Client:
 
         Raises AlreadyRevoked where the certificate's standing does not admit it.
         """
-        held = record.state is CertificateState.ON_HOLD
-        if reason == REMOVE_FROM_CRL:
-            expected, state = (CertificateState.ON_HOLD,), CertificateState.ACTIVE
-        elif reason == CERTIFICATE_HOLD:
-            expected, state = ISSUED, CertificateState.ON_HOLD
-        else:
-            expected, state = (*ISSUED, CertificateState.ON_HOLD), CertificateState.REVOKED
+        expected, state, already = STANDINGS.get(reason, REVOKE)
         if record.state not in expected:
-            raise AlreadyRevoked(
-                "the certificate is not on hold"
-                if reason == REMOVE_FROM_CRL
-                else "the certificate is on hold already"
-                if held
-                else "the certificate is revoked already"
-            )
+            raise AlreadyRevoked(already)
         gone = state is not CertificateState.ACTIVE
         unit.append(
             MoveCertificate(
@@ -370,7 +371,14 @@ class Client:
         return await self.store.transaction(transaction_id)
 
     def audit(
-        self, unit: list[Change], actor: str, action: str, subject: str, outcome: str = "ok", **detail: Any
+        self,
+        unit: list[Change],
+        actor: str,
+        action: str,
+        subject: str,
+        outcome: str = "ok",
+        /,
+        **detail: Any,
     ) -> None:
         unit.append(Audit(AuditEvent(self.now(), actor, action, subject, outcome, detail)))
 

@@ -7,6 +7,7 @@ the key is derived once (RFC 9810, section 5.1.3.1). Everything else is signed b
 from __future__ import annotations
 
 from dataclasses import dataclass
+from functools import partial
 from typing import TYPE_CHECKING
 
 from cmpd.cmp import message as messages
@@ -57,37 +58,44 @@ def respond(
 ) -> tuple[bytes, bytes]:
     """(DER of the response, its senderNonce). Unprotected only where no CA is there to sign."""
     nonce = random(NONCE_OCTETS)
-    algorithm: bytes | None = None
-    kid: bytes | None = None
-    extra_certs = answer.extra_certs
-    sign = None
-    if party.mac is not None:
-        mac = party.mac
-        algorithm, kid = mac.algorithm.identifier, addressing.sender_kid
-
-        def sign(data: bytes) -> bytes:
-            return mac.algorithm.tag(mac.key, data)
-
-    elif authority is not None:
-        algorithm, sign = signer_algorithm(authority.signer.key)
-        kid = authority.signer.key_id
-        own = (authority.signer.certificate_der, *issuing_chain(authority))
-        extra_certs = (*own, *(der for der in extra_certs if der not in own))
+    seal = _seal(addressing, party, authority)
+    extra_certs = (*seal.extra_certs, *(der for der in answer.extra_certs if der not in seal.extra_certs))
     header = messages.encode_header(
         pvno=answer.pvno or addressing.pvno,
         sender=directory_name(authority.signer.subject) if authority else null_dn(),
         recipient=addressing.recipient or null_dn(),
         message_time=now,
-        protection_alg=algorithm,
-        sender_kid=kid,
+        protection_alg=seal.algorithm,
+        sender_kid=seal.kid,
         transaction_id=addressing.transaction_id or random(NONCE_OCTETS),
         sender_nonce=nonce,
         recip_nonce=addressing.recip_nonce,
         general_info=answer.general_info,
     )
     body = messages.encode_body(answer.body, answer.content)
-    protection = sign(messages.protected_part(header, body)) if sign else None
+    protection = seal.sign(messages.protected_part(header, body)) if seal.sign else None
     return messages.encode(header, body, protection, extra_certs), nonce
+
+
+@dataclass(frozen=True, slots=True)
+class _Seal:
+    """How a response is protected."""
+
+    algorithm: bytes | None = None
+    kid: bytes | None = None
+    sign: Callable[[bytes], bytes] | None = None
+    extra_certs: tuple[bytes, ...] = ()
+
+
+def _seal(addressing: Addressing, party: Party, authority: Authority | None) -> _Seal:
+    if party.mac is not None:
+        algorithm, key = party.mac.algorithm, party.mac.key
+        return _Seal(algorithm.identifier, addressing.sender_kid, partial(algorithm.tag, key))
+    if authority is None:
+        return _Seal()
+    signer = authority.signer
+    identifier, sign = signer_algorithm(signer.key)
+    return _Seal(identifier, signer.key_id, sign, (signer.certificate_der, *issuing_chain(authority)))
 
 
 def issuing_chain(authority: Authority) -> tuple[bytes, ...]:

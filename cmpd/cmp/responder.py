@@ -82,32 +82,32 @@ class Responder:
         record = Record(peer=call.peer)
         known = _Known()
         try:
-            for _ in range(TRIES):
-                try:
-                    return await self._respond(call, record, known)
-                except Conflict as conflict:
-                    if conflict.what in CONFLICTS:
-                        raise CMPFailure(*CONFLICTS[conflict.what], detail=str(conflict)) from None
-                    log.info("trying again: %s", conflict)
-            raise CMPFailure(
-                FailInfo.systemUnavail, "too many requests at once for the same thing, try again"
-            )
+            return await self._try(call, record, known)
         except CMPFailure as failure:
-            return await self._refuse(call, record, known, failure)
+            reason = failure
         except StoreUnavailable as error:
-            failure = CMPFailure(
+            reason = CMPFailure(
                 FailInfo.systemUnavail,
                 "the server cannot keep records now, try again later",
                 detail=str(error),
             )
-            return await self._refuse(call, record, known, failure)
         except StoreError as error:
-            failure = CMPFailure(FailInfo.systemFailure, "the server's store failed", detail=str(error))
-            return await self._refuse(call, record, known, failure)
+            reason = CMPFailure(FailInfo.systemFailure, "the server's store failed", detail=str(error))
         except Exception as error:
             log.exception("unexpected failure")  # whatever happens, the client gets an answer
-            failure = CMPFailure(FailInfo.systemFailure, "internal error", detail=repr(error))
-            return await self._refuse(call, record, known, failure)
+            reason = CMPFailure(FailInfo.systemFailure, "internal error", detail=repr(error))
+        return await self._refuse(call, record, known, reason)
+
+    async def _try(self, call: Call, record: Record, known: _Known) -> Reply:
+        """Again where two requests met and another try mends it."""
+        for _ in range(TRIES):
+            try:
+                return await self._respond(call, record, known)
+            except Conflict as conflict:
+                if conflict.what in CONFLICTS:
+                    raise CMPFailure(*CONFLICTS[conflict.what], detail=str(conflict)) from None
+                log.info("trying again: %s", conflict)
+        raise CMPFailure(FailInfo.systemUnavail, "too many requests at once for the same thing, try again")
 
     async def _respond(self, call: Call, record: Record, known: _Known) -> Reply:
         started = perf_counter()

@@ -66,44 +66,54 @@ _NOT_ISSUED = Refusal(FailInfo.badRequest, "no certificate was issued yet in thi
 _NOT_CHALLENGED = Refusal(FailInfo.badRequest, "no challenge was sent in this transaction")
 _CONFIRMED = Refusal(FailInfo.certConfirmed, "the transaction is finished, the certificate confirmed before")
 
-TABLE: dict[tuple[State | None, Event], Step | Refusal] = {
-    (None, Event.REQUEST): Step.BEGIN,
-    (None, Event.CONFIRM): _UNKNOWN,
-    (None, Event.POLL): _UNKNOWN,
-    (None, Event.PROVE): _UNKNOWN,
-    (None, Event.ERROR): _UNKNOWN,
-    (State.CONFIRMING, Event.REQUEST): _IN_USE,
-    (State.CONFIRMING, Event.CONFIRM): Step.CONFIRM,
-    (State.CONFIRMING, Event.POLL): _NOT_WAITING,
-    (State.CONFIRMING, Event.PROVE): _NOT_CHALLENGED,
-    (State.CONFIRMING, Event.ERROR): Step.ABORT,
-    **{
-        cell: outcome
-        for state in (State.WAITING, State.APPROVED, State.REFUSED)
-        for cell, outcome in {
-            (state, Event.REQUEST): _IN_USE,
-            (state, Event.CONFIRM): _NOT_ISSUED,
-            (state, Event.POLL): Step.POLL,
-            (state, Event.PROVE): _NOT_CHALLENGED,
-            (state, Event.ERROR): Step.ABORT,
-        }.items()
+Row = dict[Event, Step | Refusal]
+
+_WAITING: Row = {
+    Event.REQUEST: _IN_USE,
+    Event.CONFIRM: _NOT_ISSUED,
+    Event.POLL: Step.POLL,
+    Event.PROVE: _NOT_CHALLENGED,
+    Event.ERROR: Step.ABORT,
+}
+
+TABLE: dict[State | None, Row] = {
+    None: {
+        Event.REQUEST: Step.BEGIN,
+        Event.CONFIRM: _UNKNOWN,
+        Event.POLL: _UNKNOWN,
+        Event.PROVE: _UNKNOWN,
+        Event.ERROR: _UNKNOWN,
     },
-    (State.CHALLENGED, Event.REQUEST): _IN_USE,
-    (State.CHALLENGED, Event.CONFIRM): _NOT_ISSUED,
-    (State.CHALLENGED, Event.POLL): _NOT_WAITING,
-    (State.CHALLENGED, Event.PROVE): Step.PROVE,
-    (State.CHALLENGED, Event.ERROR): Step.ABORT,
-    (State.CLOSED, Event.REQUEST): _IN_USE,
-    (State.CLOSED, Event.CONFIRM): _CONFIRMED,
-    (State.CLOSED, Event.POLL): _NOT_WAITING,
-    (State.CLOSED, Event.PROVE): _NOT_CHALLENGED,
-    (State.CLOSED, Event.ERROR): _UNKNOWN,
+    State.CONFIRMING: {
+        Event.REQUEST: _IN_USE,
+        Event.CONFIRM: Step.CONFIRM,
+        Event.POLL: _NOT_WAITING,
+        Event.PROVE: _NOT_CHALLENGED,
+        Event.ERROR: Step.ABORT,
+    },
+    State.WAITING: _WAITING,
+    State.APPROVED: _WAITING,
+    State.REFUSED: _WAITING,
+    State.CHALLENGED: {
+        Event.REQUEST: _IN_USE,
+        Event.CONFIRM: _NOT_ISSUED,
+        Event.POLL: _NOT_WAITING,
+        Event.PROVE: Step.PROVE,
+        Event.ERROR: Step.ABORT,
+    },
+    State.CLOSED: {
+        Event.REQUEST: _IN_USE,
+        Event.CONFIRM: _CONFIRMED,
+        Event.POLL: _NOT_WAITING,
+        Event.PROVE: _NOT_CHALLENGED,
+        Event.ERROR: _UNKNOWN,
+    },
 }
 
 
 def step(state: State | None, event: Event) -> Step:
     """The step that `event` takes in `state`. Raises CMPFailure where it fits no step."""
-    outcome = TABLE[state, event]
+    outcome = TABLE[state][event]
     if isinstance(outcome, Refusal):
         raise CMPFailure(outcome.fail_info, outcome.text, detail=f"{event} in state {state or 'none'}")
     return outcome
@@ -114,7 +124,7 @@ def table() -> str:
     states: list[State | None] = [None, *State]
     rows = [["", *Event]]
     for state in states:
-        cells = (TABLE[state, event] for event in Event)
+        cells = (TABLE[state][event] for event in Event)
         rows.append(
             [state or "none", *(cell.fail_info.name if isinstance(cell, Refusal) else cell for cell in cells)]
         )
