@@ -58,10 +58,10 @@ def read_wish(message: Message) -> Wish:
         raise CMPFailure(
             FailInfo.badRequest, f"{message.kind} holds {len(requests)} CertReqMsgs, one is expected"
         )
-    return _read_crmf(requests[0])
+    return _read_crmf(requests[0], message.header.sender)
 
 
-def _read_crmf(item: dict[str, Any]) -> Wish:
+def _read_crmf(item: dict[str, Any], sender: bytes) -> Wish:
     raw = bytes(item["certReq"])
     try:
         cert_req = schema.decode("RawCertRequest", raw)
@@ -78,7 +78,7 @@ def _read_crmf(item: dict[str, Any]) -> Wish:
     popo = item.get("popo")
 
     def prove() -> None:
-        pop.verify(popo, raw, template, request.public_key)
+        pop.verify(popo, raw, template, request.public_key, sender)
 
     return Wish(
         id=0,
