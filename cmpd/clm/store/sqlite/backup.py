@@ -27,6 +27,8 @@ def restore(source: Path, target: Path) -> None:
         require_store(source)
     except sqlite3.Error as error:
         raise translated(error, str(source)) from None
+    if target.exists():
+        raise StoreError(f"{target} exists already; it stays as it is")
     for suffix in ("-wal", "-shm"):
         leftover = target.with_name(target.name + suffix)
         if leftover.exists():

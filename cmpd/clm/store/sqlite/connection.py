@@ -17,6 +17,7 @@ SYNCHRONOUS = ("full", "normal")
 commits, whose certificates devices then hold and the store does not know; a crash of cmpd alone does not."""
 
 _PRAGMAS = (
+    "PRAGMA journal_mode = WAL",  # which the file remembers, but for one that was a backup
     "PRAGMA foreign_keys = ON",
     "PRAGMA temp_store = MEMORY",
     "PRAGMA cache_size = -4096",  # KiB: bounded, however large the store
@@ -92,7 +93,7 @@ def create_file(path: Path) -> None:
 
 def _fill(path: Path) -> None:
     with contextlib.closing(connect(path)) as connection:
-        (mode,) = connection.execute("PRAGMA journal_mode = WAL").fetchone()
+        (mode,) = connection.execute("PRAGMA journal_mode").fetchone()
         if mode != "wal":
             raise StoreError(
                 f"the file system of {path} cannot hold a store: SQLite's write-ahead log needs shared "
