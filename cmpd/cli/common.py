@@ -35,22 +35,24 @@ class CommandError(Exception):
         """Exit status, of sysexits.h."""
 
 
+STATUSES = {
+    "cmpd.config.ConfigError": os.EX_CONFIG,
+    "cmpd.clm.secrets.SecretError": os.EX_CONFIG,
+    "cmpd.clm.client.LoginRefused": os.EX_CONFIG,
+    "cmpd.clm.store.base.Conflict": os.EX_DATAERR,
+    "cmpd.clm.store.base.StoreUnavailable": os.EX_TEMPFAIL,
+    "cmpd.clm.store.base.StoreError": os.EX_CONFIG,
+    "cmpd.server.listeners.ListenError": os.EX_UNAVAILABLE,
+    "builtins.PermissionError": os.EX_NOPERM,
+    "builtins.OSError": os.EX_IOERR,
+}
+"""Exceptions whose text is fit for the user, by name, so that none has to be imported to be known."""
+
+
 def status_of(error: Exception) -> int | None:
     """The exit status for an error whose text is fit for the user; None for any other."""
-    from cmpd.clm.secrets import SecretError
-    from cmpd.clm.store.base import Conflict, StoreError, StoreUnavailable
-    from cmpd.config import ConfigError
-
-    kinds: tuple[tuple[type[Exception], int], ...] = (
-        (ConfigError, os.EX_CONFIG),
-        (SecretError, os.EX_CONFIG),
-        (Conflict, os.EX_DATAERR),
-        (StoreUnavailable, os.EX_TEMPFAIL),
-        (StoreError, os.EX_CONFIG),
-        (PermissionError, os.EX_NOPERM),
-        (OSError, os.EX_IOERR),
-    )
-    return next((status for kind, status in kinds if isinstance(error, kind)), None)
+    names = (f"{kind.__module__}.{kind.__qualname__}" for kind in type(error).__mro__)
+    return next((STATUSES[name] for name in names if name in STATUSES), None)
 
 
 def config_path(arguments: argparse.Namespace) -> Path:
