@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import hashlib
 import hmac
+import time
 import uuid
 from collections.abc import Callable, Iterable
 from typing import TYPE_CHECKING, Any
@@ -33,6 +34,7 @@ from cmpd.clm.store.changes import (
     MoveCertificate,
     UsePassword,
 )
+from cmpd.clm.throttle import Throttle
 
 if TYPE_CHECKING:
     from cryptography import x509
@@ -94,6 +96,8 @@ class Client:
         self._master_key = master_key
         self._clock = clock
         self._decoy = random(16)
+        self.throttle = Throttle(time.monotonic)
+        """Of those who fail to prove a password, by MAC or by HTTP Basic authentication."""
 
     @classmethod
     async def login(

@@ -1,7 +1,9 @@
 """Slowing down who guesses secrets: after a few failures each next try waits longer, up to a cap.
 
-Counted per end entity and per peer address, in bounded space. The cap keeps a stranger from locking an
-honest device out for good: it waits `CAP` seconds at the most, and one success clears its count.
+Failures are counted per end entity and per peer address, in bounded space. A peer that has proved an
+entity's secret before is judged by its own failures alone: neither a stranger who guesses at the entity
+from elsewhere, nor a misconfigured neighbour behind the same address, locks it out. Everybody else waits
+`CAP` seconds at the most.
 """
 
 from __future__ import annotations
@@ -27,21 +29,24 @@ class _Failures:
 
 
 class Throttle:
-    """Failure counts by key, such as ``entity:<id>`` and ``peer:<address>``."""
+    """Counts failures to prove a secret, and says who has to wait."""
 
     def __init__(self, clock: Callable[[], float]) -> None:
         """`clock`: seconds that never run backwards."""
         self._clock = clock
         self._failures: OrderedDict[str, _Failures] = OrderedDict()
+        self._proved: OrderedDict[str, None] = OrderedDict()
 
-    def wait(self, *keys: str) -> int:
-        """Whole seconds until another try is looked at; 0: now."""
+    def wait(self, entity: str, peer: str) -> int:
+        """Whole seconds until `peer` may try again to speak for `entity`; 0: now."""
         now = self._clock()
-        return max((self._remaining(key, now) for key in keys), default=0)
+        pair = _pair(entity, peer)
+        keys = (pair,) if pair in self._proved else (f"entity {entity}", f"peer {peer}")
+        return max(self._remaining(key, now) for key in keys)
 
-    def failed(self, *keys: str) -> None:
+    def failed(self, entity: str, peer: str) -> None:
         now = self._clock()
-        for key in keys:
+        for key in (_pair(entity, peer), f"entity {entity}", f"peer {peer}"):
             known = self._failures.pop(key, None)
             if known is None or now - known.last > FORGET:
                 known = _Failures(0, now)
@@ -51,9 +56,15 @@ class Throttle:
         while len(self._failures) > MOST:
             self._failures.popitem(last=False)
 
-    def succeeded(self, *keys: str) -> None:
-        for key in keys:
-            self._failures.pop(key, None)
+    def succeeded(self, entity: str, peer: str) -> None:
+        pair = _pair(entity, peer)
+        if self._failures:
+            for key in (pair, f"entity {entity}", f"peer {peer}"):
+                self._failures.pop(key, None)
+        self._proved.pop(pair, None)
+        self._proved[pair] = None
+        if len(self._proved) > MOST:
+            self._proved.popitem(last=False)
 
     def _remaining(self, key: str, now: float) -> int:
         known = self._failures.get(key)
@@ -62,3 +73,7 @@ class Throttle:
         delay = min(CAP, 1 << min(known.count - FREE - 1, 16))
         remaining = known.last + delay - now
         return int(remaining) + 1 if remaining > 0 else 0
+
+
+def _pair(entity: str, peer: str) -> str:
+    return f"entity {entity} from {peer}"

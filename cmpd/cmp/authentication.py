@@ -101,38 +101,50 @@ class Authenticator:
     """Limits on MAC parameters of the whole server; a policy may be narrower."""
 
     async def authenticate(
-        self, message: Message, served: ServedPolicy | None, basic: Entity | None, expected: str | None
+        self,
+        message: Message,
+        served: ServedPolicy | None,
+        basic: Entity | None,
+        expected: str | None,
+        peer: str,
     ) -> Party:
         """The party behind a message's protection.
 
         `basic`: the entity HTTP Basic authentication speaks for, if any. `expected`: the party that began
-        the transaction, None for a first message. Raises CMPFailure.
+        the transaction, None for a first message. `peer`: where the message came from. Raises CMPFailure.
         """
         claim = Protection.of(message)
         family = protection.family(claim.algorithm.oid)
         if family == "mac":
-            return await self._by_mac(message, claim, served)
+            return await self._by_mac(message, claim, served, peer)
         if family == "signature":
             return await self._by_signature(message, claim, served, basic, expected)
         raise CMPFailure(FailInfo.badAlg, f"protectionAlg {claim.algorithm.oid} is not supported")
 
-    async def _by_mac(self, message: Message, claim: Protection, served: ServedPolicy | None) -> Party:
+    async def _by_mac(
+        self, message: Message, claim: Protection, served: ServedPolicy | None, peer: str
+    ) -> Party:
         reference = message.header.sender_kid
         if not reference:
             raise CMPFailure(FailInfo.badMessageCheck, "senderKID is missing; it names the shared secret")
         parsed = mac.parse(claim.algorithm, self.bounds)
         if served is not None:
             mac.permit(parsed, served.policy.mac)
+        throttle, guessed = self.clm.throttle, reference.hex()
+        if wait := throttle.wait(guessed, peer):
+            raise CMPFailure(FailInfo.systemUnavail, f"too many failed attempts, try again in {wait} seconds")
         entity = await self.clm.entity_by_reference(reference)
         secret, usable = self.clm.shared_secret(entity)
         key = await self.derive(parsed, secret)
         right = parsed.verify(key, claim.value, claim.data)
         if not (right and usable) or entity is None:
+            throttle.failed(guessed, peer)
             raise CMPFailure(
                 FailInfo.badMessageCheck,
                 "protection does not verify: the reference is not known or the secret is another",
                 detail="unknown reference" if entity is None else "blocked" if not usable else "wrong MAC",
             )
+        throttle.succeeded(guessed, peer)
         return Party(f"mac:{entity.id}", entity=entity, mac=MacKey(parsed, key))
 
     async def _by_signature(

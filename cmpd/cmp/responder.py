@@ -176,7 +176,7 @@ class Responder:
         if call.entity is not None:
             basic = await self.clm.entity(call.entity)
         expected = transaction.party if transaction else None
-        party = await self._authenticator.authenticate(request, known.served, basic, expected)
+        party = await self._authenticator.authenticate(request, known.served, basic, expected, call.peer)
         known.party = party
         if basic is not None and (party.entity is None or party.entity.id != basic.id):
             raise CMPFailure(
@@ -242,7 +242,7 @@ class Responder:
         """The error message for a failure, protected as well as the request allows (RFC 9483, 3.6)."""
         authority: Authority | None = None
         try:
-            known.party = await self._party_for_error(known)
+            known.party = await self._party_for_error(call, known)
             authority = await self._authority(known)
             await self._audit_refusal(call, record, known, failure)
         except StoreError as error:
@@ -264,12 +264,12 @@ class Responder:
         _describe(record, answer)
         return Reply(response, record)
 
-    async def _party_for_error(self, known: _Known) -> Party:
+    async def _party_for_error(self, call: Call, known: _Known) -> Party:
         """A MAC that verifies earns an error under the same MAC, even where a cheaper check failed first."""
         if known.message is None or known.verified:
             return known.party
         try:
-            party = await self._authenticator.authenticate(known.message, known.served, None, None)
+            party = await self._authenticator.authenticate(known.message, known.served, None, None, call.peer)
         except CMPFailure:
             return NOBODY
         return party if party.mac is not None else NOBODY

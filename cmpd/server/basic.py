@@ -14,7 +14,6 @@ from cmpd.server.messages import HTTPResponse, plain
 
 if TYPE_CHECKING:
     from cmpd.clm.client import Client
-    from cmpd.clm.throttle import Throttle
     from cmpd.server.messages import HTTPRequest
 
 CHALLENGE = (b"www-authenticate", b'Basic realm="cmpd", charset="UTF-8"')
@@ -24,9 +23,8 @@ NOBODY = "00000000-0000-0000-0000-000000000000"
 class BasicAuthentication:
     """Turns an Authorization field into an end entity."""
 
-    def __init__(self, client: Client, throttle: Throttle, *, over_http: bool) -> None:
+    def __init__(self, client: Client, *, over_http: bool) -> None:
         self._client = client
-        self._throttle = throttle
         self._over_http = over_http
 
     async def authenticate(self, request: HTTPRequest) -> str | HTTPResponse | None:
@@ -37,14 +35,15 @@ class BasicAuthentication:
         if not (request.secure or self._over_http):
             return plain(403, "passwords are not taken over plain HTTP; use HTTPS")
         user, password = _credentials(field)
-        keys = (f"entity:{user}", f"peer:{request.peer}")
-        wait = self._throttle.wait(*keys)
+        user = user.lower()
+        throttle = self._client.throttle
+        wait = throttle.wait(user, request.peer)
         if wait:
             return plain(429, "too many failed attempts, wait", (b"retry-after", b"%d" % wait))
         if await self._client.check_password(user, password):
-            self._throttle.succeeded(*keys)
-            return user.lower()
-        self._throttle.failed(*keys)
+            throttle.succeeded(user, request.peer)
+            return user
+        throttle.failed(user, request.peer)
         await self._client.audit_failed_login(user, request.peer)
         return plain(401, "the user name or the password is wrong", CHALLENGE)
 

@@ -17,7 +17,6 @@ from cmpd.clm.housekeeping import expire_transactions, forget_transactions
 from cmpd.clm.secrets import MasterKey, read_secret
 from cmpd.clm.store import open_store
 from cmpd.clm.store.base import StoreError
-from cmpd.clm.throttle import Throttle
 from cmpd.cmp import schema
 from cmpd.cmp.responder import Responder
 from cmpd.config import ConfigError
@@ -118,10 +117,9 @@ class Service:
         await self._finish()
 
     def _endpoints(self, client: Client) -> Endpoints:
-        throttle = Throttle(time.monotonic)
         return Endpoints(
             Responder(client, self._config.cmp, derive),
-            BasicAuthentication(client, throttle, over_http=self._config.http.basic_over_http),
+            BasicAuthentication(client, over_http=self._config.http.basic_over_http),
             Publications(client),
             self._observe,
             Proxies(self._config.http.trusted_proxies).client_of,
