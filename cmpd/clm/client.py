@@ -8,21 +8,19 @@ certificate, the transaction that asked for it and the audit record of both stan
 from __future__ import annotations
 
 import hashlib
-import hmac
-import time
 import uuid
 from collections.abc import Callable, Iterable
 from typing import TYPE_CHECKING, Any
 
 from cmpd.clm import issuing
 from cmpd.clm.catalog import Catalog, ServedPolicy
+from cmpd.clm.credentials import Credentials
 from cmpd.clm.identities import identities_of
 from cmpd.clm.model import (
     AuditEvent,
     Certificate,
     CertificateState,
     Entity,
-    EntityState,
     Transaction,
 )
 from cmpd.clm.store.changes import (
@@ -34,7 +32,6 @@ from cmpd.clm.store.changes import (
     MoveCertificate,
     UsePassword,
 )
-from cmpd.clm.throttle import Throttle
 
 if TYPE_CHECKING:
     from cryptography import x509
@@ -93,11 +90,8 @@ class Client:
         self.catalog = catalog
         self.id = client_id
         self.random = random
-        self._master_key = master_key
         self._clock = clock
-        self._decoy = random(16)
-        self.throttle = Throttle(time.monotonic)
-        """Of those who fail to prove a password, by MAC or by HTTP Basic authentication."""
+        self.credentials = Credentials(store, master_key, clock, random(16))
 
     @classmethod
     async def login(
@@ -164,60 +158,6 @@ class Client:
         return [authority for authority in await self.catalog.authorities() if authority.signer is not None]
 
     # Entities
-
-    async def entity(self, entity_id: str) -> Entity | None:
-        """The end entity with that UUID text, in whatever state."""
-        return await self.store.entity(entity_id)
-
-    async def entity_by_reference(self, reference: bytes) -> Entity | None:
-        """The end entity a senderKID names: by its UUID in ASCII, or by a further reference."""
-        if len(reference) == 36:
-            try:
-                text = str(uuid.UUID(reference.decode("ascii")))
-            except ValueError:
-                pass
-            else:
-                entity = await self.store.entity(text)
-                if entity is not None:
-                    return entity
-        return await self.store.entity_by_reference(reference)
-
-    async def entity_of_certificate(self, certificate: x509.Certificate) -> Entity | None:
-        """The registered end entity that a vendor certificate names: by fingerprint, subject or
-        X.520 serialNumber, in this order."""
-        for kind, value in identities_of(certificate):
-            entity = await self.store.entity_by_identity(kind, value)
-            if entity is not None:
-                return entity
-        return None
-
-    async def entity_of_subject(self, subject: x509.Name) -> Entity | None:
-        """The registered end entity with that subject; whom an RA asks for."""
-        return await self.store.entity_by_identity("subject", subject.rfc4514_string())
-
-    def shared_secret(self, entity: Entity | None) -> tuple[bytes, bool]:
-        """(secret, usable). Where there is none to use, a decoy of this process that nothing matches,
-        so that the caller does the same work whether the entity is unknown, blocked or well."""
-        usable = (
-            entity is not None
-            and entity.password is not None
-            and entity.state is EntityState.ACTIVE
-            and (entity.password_expires is None or self.now() < entity.password_expires)
-        )
-        if not usable or entity is None or entity.password is None:
-            return self._decoy, False
-        return self._master_key.open(entity.password, f"entity:{entity.id}"), True
-
-    async def check_password(self, entity_id: str, password: bytes) -> bool:
-        """Whether `password` is the entity's, in the same time whatever is wrong."""
-        try:
-            canonical = str(uuid.UUID(entity_id))
-        except ValueError:
-            canonical = str(uuid.UUID(int=0))
-        secret, usable = self.shared_secret(await self.store.entity(canonical))
-        given = hashlib.sha256(self._decoy + password).digest()
-        wanted = hashlib.sha256(self._decoy + secret).digest()
-        return hmac.compare_digest(given, wanted) and usable
 
     async def audit_failed_login(self, entity_id: str, peer: str) -> None:
         """Write down an HTTP Basic login that failed."""

@@ -130,11 +130,11 @@ class Authenticator:
         parsed = mac.parse(claim.algorithm, self.bounds)
         if served is not None:
             mac.permit(parsed, served.policy.mac)
-        throttle, guessed = self.clm.throttle, reference.hex()
+        throttle, guessed = self.clm.credentials.throttle, reference.hex()
         if wait := throttle.wait(guessed, peer):
             raise CMPFailure(FailInfo.systemUnavail, f"too many failed attempts, try again in {wait} seconds")
-        entity = await self.clm.entity_by_reference(reference)
-        secret, usable = self.clm.shared_secret(entity)
+        entity = await self.clm.credentials.entity_by_reference(reference)
+        secret, usable = self.clm.credentials.shared_secret(entity)
         key = await self.derive(parsed, secret)
         right = parsed.verify(key, claim.value, claim.data)
         if not (right and usable) or entity is None:
@@ -245,7 +245,7 @@ class Authenticator:
             raise CMPFailure(
                 FailInfo.signerNotTrusted, f"the protection certificate is not trusted: {error}"
             ) from None
-        entity = await self.clm.entity_of_certificate(certificate)
+        entity = await self.clm.credentials.entity_of_certificate(certificate)
         if entity is None and not served.policy.auto_register:
             raise CMPFailure(
                 FailInfo.notAuthorized, "no end entity is registered for this protection certificate"
@@ -269,7 +269,7 @@ class Authenticator:
             raise CMPFailure(FailInfo.signerNotTrusted, "the protection certificate is expired")
         if now < record.not_before:
             raise CMPFailure(FailInfo.signerNotTrusted, "the protection certificate is not valid yet")
-        entity = await self.clm.entity(record.entity) if record.entity else None
+        entity = await self.clm.credentials.entity(record.entity) if record.entity else None
         if entity is not None and entity.state is not EntityState.ACTIVE:
             raise CMPFailure(
                 FailInfo.notAuthorized, "the end entity is not allowed to do this", detail="blocked"

@@ -174,7 +174,7 @@ class Responder:
         known.verified = True
         basic: Entity | None = None
         if call.entity is not None:
-            basic = await self.clm.entity(call.entity)
+            basic = await self.clm.credentials.entity(call.entity)
         expected = transaction.party if transaction else None
         party = await self._authenticator.authenticate(request, known.served, basic, expected, call.peer)
         known.party = party

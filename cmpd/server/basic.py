@@ -36,11 +36,11 @@ class BasicAuthentication:
             return plain(403, "passwords are not taken over plain HTTP; use HTTPS")
         user, password = _credentials(field)
         user = user.lower()
-        throttle = self._client.throttle
+        throttle = self._client.credentials.throttle
         wait = throttle.wait(user, request.peer)
         if wait:
             return plain(429, "too many failed attempts, wait", (b"retry-after", b"%d" % wait))
-        if await self._client.check_password(user, password):
+        if await self._client.credentials.check_password(user, password):
             throttle.succeeded(user, request.peer)
             return user
         throttle.failed(user, request.peer)

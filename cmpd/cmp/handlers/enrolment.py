@@ -98,8 +98,8 @@ async def _beneficiary(exchange: Exchange, wish: Wish, old: Certificate | None) 
     """The end entity the certificate is for."""
     if exchange.is_ra and exchange.entity is None:
         if old is not None and old.entity is not None:
-            return await exchange.clm.entity(old.entity)
-        return await exchange.clm.entity_of_subject(wish.request.subject)
+            return await exchange.clm.credentials.entity(old.entity)
+        return await exchange.clm.credentials.entity_of_subject(wish.request.subject)
     if exchange.party.registers and exchange.party.certificate is not None:
         return exchange.clm.register(exchange.party.certificate, exchange.served.policy.id, exchange.unit)
     return exchange.entity
