@@ -1,0 +1,42 @@
+"""Private keys on their way to whom they were generated for (RFC 5958; RFC 9483, section 4.1.6)."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Final
+
+from cryptography.hazmat.primitives.serialization import Encoding, NoEncryption, PrivateFormat, PublicFormat
+
+from cmpd.cmp import schema
+from cmpd.cmp.cms.enveloped import SIGNED_DATA, encrypted_key, envelop
+from cmpd.cmp.cms.signed import ContentSigner, sign
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from cmpd.cmp.cms.recipients import Recipient
+    from cmpd.cmp.protection import PrivateKey
+
+ASYMMETRIC_KEY_PACKAGE: Final = "2.16.840.1.101.2.1.2.78.5"
+"""id-ct-KP-aKeyPackage."""
+V2: Final = 1
+
+
+def key_package(key: PrivateKey) -> bytes:
+    """DER of AsymmetricKeyPackage with one key, its public half beside it."""
+    encoded = key.private_bytes(Encoding.DER, PrivateFormat.PKCS8, NoEncryption())
+    public = key.public_key().public_bytes(Encoding.DER, PublicFormat.SubjectPublicKeyInfo)
+    one = schema.decode("RawOneAsymmetricKey", encoded)
+    one["version"] = V2
+    one["publicKey"] = schema.decode("RawSubjectPublicKeyInfo", public)["subjectPublicKey"]
+    return schema.encode("RawAsymmetricKeyPackage", [one])
+
+
+def deliver(
+    key: PrivateKey, authority: ContentSigner, recipient: Recipient, random: Callable[[int], bytes]
+) -> bytes:
+    """A generated private key as CertifiedKeyPair's privateKey: DER of EncryptedKey.
+
+    The package is signed by the key generation authority and then enveloped for the recipient.
+    """
+    signed = sign(key_package(key), ASYMMETRIC_KEY_PACKAGE, authority)
+    return encrypted_key(envelop(signed, SIGNED_DATA, recipient, random))

@@ -1,0 +1,202 @@
+"""Whom content is encrypted for, each by a key management technique (RFC 9810, section 5.2.2; RFC 9481).
+
+RSA keys get key transport with OAEP; the older PKCS #1 v1.5 is never used in EnvelopedData. EC keys get
+key agreement, ephemeral-static ECDH. A shared secret gets PBKDF2 and AES key wrap.
+"""
+
+from __future__ import annotations
+
+import hashlib
+from abc import ABC, abstractmethod
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any, Final
+
+from cryptography import x509
+from cryptography.hazmat.primitives import hashes
+from cryptography.hazmat.primitives.asymmetric import ec, padding, rsa
+from cryptography.hazmat.primitives.kdf.x963kdf import X963KDF
+from cryptography.hazmat.primitives.keywrap import aes_key_wrap
+from cryptography.hazmat.primitives.serialization import Encoding, PublicFormat
+
+from cmpd.cmp import schema
+from cmpd.cmp.cms.algorithms import AES256_WRAP, KEY_OCTETS, identifier
+from cmpd.cmp.failure import CMPFailure, FailInfo
+from cmpd.cmp.protection import digests, keys, pbmac1
+from cmpd.cmp.protection.rsa import MGF1
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from cmpd.cmp.protection import PublicKey
+
+RSAES_OAEP: Final = "1.2.840.113549.1.1.7"
+EC_PUBLIC_KEY: Final = "1.2.840.10045.2.1"
+PBKDF2_ITERATIONS: Final = 100_000
+"""Some 30 milliseconds here, and for whoever guesses at each of their guesses."""
+PBKDF2_SALT_OCTETS: Final = 16
+
+_AGREEMENT: Final[dict[str, tuple[str, Callable[[], hashes.HashAlgorithm]]]] = {
+    "secp256r1": ("1.3.132.1.11.1", hashes.SHA256),
+    "secp384r1": ("1.3.132.1.11.2", hashes.SHA384),
+    "secp521r1": ("1.3.132.1.11.3", hashes.SHA512),
+}
+"""Curve → dhSinglePass-stdDH-sha…kdf-scheme and its hash function (RFC 5753, section 7.1.4)."""
+
+
+@dataclass(frozen=True, slots=True)
+class Recipient(ABC):
+    """Someone who can recover a content-encryption key."""
+
+    @property
+    @abstractmethod
+    def version(self) -> int:
+        """Of an EnvelopedData for this recipient alone (RFC 5652, section 6.1)."""
+
+    @abstractmethod
+    def wrap(self, content_key: bytes, random: Callable[[int], bytes]) -> tuple[str, Any]:
+        """The content-encryption key for the recipient alone, shaped as `RawRecipientInfo`."""
+
+
+@dataclass(frozen=True, slots=True)
+class CertificateId:
+    """issuerAndSerialNumber: which of a recipient's certificates, and so which key."""
+
+    issuer: bytes
+    """DER of the Name."""
+    serial_number: int
+
+    @classmethod
+    def of(cls, certificate: x509.Certificate) -> CertificateId:
+        return cls(certificate.issuer.public_bytes(), certificate.serial_number)
+
+    @property
+    def choice(self) -> tuple[str, Any]:
+        value = {"issuer": self.issuer, "serialNumber": self.serial_number}
+        return "issuerAndSerialNumber", value
+
+
+@dataclass(frozen=True, slots=True)
+class KeyTransport(Recipient):
+    """RSAES-OAEP with SHA-256 (RFC 5652, section 6.2.1; RFC 3560)."""
+
+    key: rsa.RSAPublicKey
+    id: CertificateId
+
+    @property
+    def version(self) -> int:
+        return 0
+
+    def wrap(self, content_key: bytes, random: Callable[[int], bytes]) -> tuple[str, Any]:
+        oaep = padding.OAEP(padding.MGF1(hashes.SHA256()), hashes.SHA256(), None)
+        return "ktri", {
+            "version": 0,
+            "rid": self.id.choice,
+            "keyEncryptionAlgorithm": identifier(RSAES_OAEP, _oaep_parameters()),
+            "encryptedKey": self.key.encrypt(content_key, oaep),
+        }
+
+
+def _oaep_parameters() -> bytes:
+    sha256 = identifier(digests.HASH_OIDS["SHA-256"], digests.NULL)
+    return schema.encode("RSAES-OAEP-params", {"hashFunc": sha256, "maskGenFunc": identifier(MGF1, sha256)})
+
+
+@dataclass(frozen=True, slots=True)
+class KeyAgreement(Recipient):
+    """Ephemeral-static ECDH with the X9.63 KDF and AES key wrap (RFC 5652, section 6.2.2; RFC 5753)."""
+
+    key: ec.EllipticCurvePublicKey
+    id: CertificateId
+
+    @property
+    def version(self) -> int:
+        return 2
+
+    def wrap(self, content_key: bytes, random: Callable[[int], bytes]) -> tuple[str, Any]:
+        scheme, hash_type = _AGREEMENT[self.key.curve.name]
+        ephemeral = ec.generate_private_key(self.key.curve)
+        wrapping = identifier(AES256_WRAP)
+        info = schema.encode(
+            "ECC-CMS-SharedInfo", {"keyInfo": wrapping, "suppPubInfo": (8 * KEY_OCTETS).to_bytes(4, "big")}
+        )
+        secret = ephemeral.exchange(ec.ECDH(), self.key)
+        wrapping_key = X963KDF(hash_type(), KEY_OCTETS, info).derive(secret)
+        point = ephemeral.public_key().public_bytes(Encoding.X962, PublicFormat.UncompressedPoint)
+        public_key = {"algorithm": identifier(EC_PUBLIC_KEY), "publicKey": (point, 8 * len(point))}
+        return "kari", {
+            "version": 3,
+            "originator": ("originatorKey", public_key),
+            "keyEncryptionAlgorithm": identifier(scheme, wrapping),
+            "recipientEncryptedKeys": [
+                {"rid": self.id.choice, "encryptedKey": aes_key_wrap(wrapping_key, content_key)}
+            ],
+        }
+
+
+@dataclass(frozen=True, slots=True)
+class Password(Recipient):
+    """PBKDF2 with HMAC-SHA256 and AES key wrap (RFC 5652, section 6.2.4; RFC 9481, section 4.4).
+
+    `wrap` takes tens of milliseconds and lets other threads run meanwhile.
+    """
+
+    secret: bytes
+    iterations: int = PBKDF2_ITERATIONS
+
+    @property
+    def version(self) -> int:
+        return 3
+
+    def wrap(self, content_key: bytes, random: Callable[[int], bytes]) -> tuple[str, Any]:
+        salt = random(PBKDF2_SALT_OCTETS)
+        wrapping_key = hashlib.pbkdf2_hmac("sha256", self.secret, salt, self.iterations, KEY_OCTETS)
+        prf = {"algorithm": digests.HMAC_OIDS["HMAC-SHA256"], "parameters": digests.NULL}
+        parameters = schema.encode(
+            "PBKDF2-params",
+            {
+                "salt": ("specified", salt),
+                "iterationCount": self.iterations,
+                "keyLength": KEY_OCTETS,
+                "prf": prf,
+            },
+        )
+        return "pwri", {
+            "version": 0,
+            "keyDerivationAlgorithm": {"algorithm": pbmac1.PBKDF2, "parameters": parameters},
+            "keyEncryptionAlgorithm": identifier(AES256_WRAP),
+            "encryptedKey": aes_key_wrap(wrapping_key, content_key),
+        }
+
+
+def for_key(key: PublicKey, identity: CertificateId) -> Recipient:
+    """The recipient that holds a private key. Raises CMPFailure badRequest where the key cannot decrypt."""
+    if isinstance(key, rsa.RSAPublicKey):
+        return KeyTransport(key, identity)
+    if isinstance(key, ec.EllipticCurvePublicKey) and key.curve.name in _AGREEMENT:
+        return KeyAgreement(key, identity)
+    raise CMPFailure(
+        FailInfo.badRequest, f"nothing can be encrypted for a key of kind {keys.name(key)}; RSA and EC can"
+    )
+
+
+def for_certificate(certificate: x509.Certificate) -> Recipient:
+    """The holder of a certificate, as recipient of a private key (RFC 9483, section 4.1.6).
+
+    Raises CMPFailure badRequest where the key or its keyUsage do not admit it.
+    """
+    recipient = for_key(certificate.public_key(), CertificateId.of(certificate))
+    try:
+        usage = certificate.extensions.get_extension_for_class(x509.KeyUsage).value
+    except x509.ExtensionNotFound:
+        return recipient
+    admitted, wanted = (
+        (usage.key_encipherment, "keyEncipherment")
+        if isinstance(recipient, KeyTransport)
+        else (usage.key_agreement, "keyAgreement")
+    )
+    if not admitted:
+        raise CMPFailure(
+            FailInfo.badRequest,
+            f"the private key cannot be encrypted for the protection certificate: keyUsage lacks {wanted}",
+        )
+    return recipient
