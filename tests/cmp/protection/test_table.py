@@ -3,10 +3,13 @@
 from __future__ import annotations
 
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
 from cmpd.cmp import protection
 from cmpd.cmp.failure import CMPFailure, FailInfo
-from cmpd.cmp.protection import table
+from cmpd.cmp.message import Algorithm
+from cmpd.cmp.protection import Family, mac, signature, table
 
 
 @pytest.mark.parametrize(
@@ -39,3 +42,18 @@ def test_a_refusal_names_what_is_known_to_be_weak() -> None:
     with pytest.raises(CMPFailure, match="sha1WithRSAEncryption") as raised:
         table.lookup("signature", "1.2.840.113549.1.1.5")
     assert raised.value.fail_info is FailInfo.badAlg
+
+
+@pytest.mark.parametrize("row", protection.families(), ids=lambda row: row.oid)
+@given(parameters=st.none() | st.binary(max_size=80) | st.just(b"\x30\x00") | st.just(b"\x05\x00"))
+def test_whatever_the_parameters_are_they_parse_or_are_badAlg(row: Family, parameters: bytes | None) -> None:
+    algorithm = Algorithm(row.oid, parameters, b"")
+    refusal: FailInfo | None = FailInfo.badAlg
+    try:
+        if row.kind == "mac":
+            mac.parse(algorithm, mac.Bounds())
+        else:
+            signature.parse(algorithm)
+    except CMPFailure as failure:
+        refusal = failure.fail_info
+    assert refusal is FailInfo.badAlg
