@@ -1,57 +1,92 @@
 """The ASN.1 of `asn1/`: DER into values and values into DER, with one error for all that is no DER.
 
-asn1tools decodes leniently: it takes bytes that trail a value and indefinite lengths, and raises errors
-of its own, Python's and its helpers' on rubbish. `decode` refuses the first two and turns the rest into
-`DecodeError`. Values are asn1tools': dicts for SEQUENCE, (name, value) for CHOICE, (bytes, bits) for BIT
-STRING, bytes for ANY and OCTET STRING, naive UTC datetimes for times.
+Type names are those of the modules, no two of which share one; what begins with `Raw` (asn1/CMPD-Raw.asn1)
+leaves as octets what was signed and what is only passed through. What asn1tools would let pass is refused
+by the strict classes of `cmpd.cmp.der`; what it raises on rubbish becomes `DecodeError` here.
+
+Values are asn1tools':
+
+| ASN.1 | Python |
+| --- | --- |
+| SEQUENCE | dict; members that are absent and OPTIONAL are not in it, those with a DEFAULT are |
+| SEQUENCE OF, SET OF | list |
+| CHOICE | (name, value) |
+| BIT STRING | (bytes, number of bits) |
+| OCTET STRING, ANY | bytes; ANY with its tag and length |
+| OBJECT IDENTIFIER | str, dotted |
+| INTEGER | int |
+| ENUMERATED | str, the name |
+| UTCTime, GeneralizedTime | naive datetime in UTC (encoding takes aware ones as well) |
+| NULL | None |
+
+The modules are kept parsed beside this file, since parsing takes ten times as long as all the rest of the
+start: `python -m cmpd.cmp.schema` writes parsed.json anew from `asn1/`. They are compiled at the first
+decode or encode.
 """
 
 from __future__ import annotations
 
+import json
+import pkgutil
 from functools import cache
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, cast
+from typing import Any
 
-if TYPE_CHECKING:
-    from asn1tools.compiler import Specification
-
-_HERE = Path(__file__).resolve().parents[1]
+PARSED = Path(__file__).with_name("parsed.json")
 
 
 class DecodeError(ValueError):
     """The bytes are no DER of that type."""
 
 
-def folder() -> Path:
-    """Where the modules lie: in the installed package, or beside it in a checkout."""
-    inside = _HERE / "asn1"
-    return inside if inside.is_dir() else _HERE.parent / "asn1"
-
-
-@cache
-def _specification() -> Specification:
-    import asn1tools
-
-    files = sorted(str(path) for path in folder().glob("*.asn1"))
-    return asn1tools.compile_files(files, "der")
-
-
 def decode(type_name: str, data: bytes) -> Any:
-    """The value of `data`, DER of the type. Raises DecodeError."""
+    """The value of `data`, DER of the type and nothing after it. Raises DecodeError."""
+    decoder = _types()[type_name].decode
     try:
-        value, length = _specification().decode_with_length(type_name, data)
+        value, end = decoder(data, 0)
     except Exception as error:  # noqa: BLE001 - on rubbish asn1tools raises whatever its parts raise
         raise DecodeError(f"{type_name}: {error}") from None
-    if length != len(data):
-        raise DecodeError(f"{type_name}: {len(data) - length} bytes trail it")
+    if end != len(data) or not data:
+        raise DecodeError(f"{type_name}: {_why(end, data)}")
     return value
+
+
+def _why(end: int, data: bytes) -> str:
+    """What is wrong with data whose decoding ended at `end`, which a wrong tag does at once."""
+    if end == 0:
+        return f"the tag {data[:1].hex()} is another type's" if data else "there is nothing"
+    return f"{len(data) - end} octets trail it"
 
 
 def encode(type_name: str, value: Any) -> bytes:
     """The DER of a value of the type; a value that is none is a mistake of the caller."""
-    return cast("bytes", _specification().encode(type_name, value))
+    encoded = bytearray()
+    _types()[type_name].encode(value, encoded)
+    return bytes(encoded)
 
 
 def load() -> None:
     """Compile now what the first use would compile otherwise."""
-    _specification()
+    _types()
+
+
+def parse_modules(folder: Path) -> dict[str, Any]:
+    """The modules in the files `*.asn1` of a folder, parsed, as asn1tools compiles them."""
+    import asn1tools
+
+    files = sorted(str(path) for path in folder.glob("*.asn1"))
+    parsed: dict[str, Any] = json.loads(json.dumps(asn1tools.parse_files(files)))
+    return parsed
+
+
+@cache
+def _types() -> dict[str, Any]:
+    from cmpd.cmp.der import Compiler
+
+    modules = Compiler(json.loads(pkgutil.get_data("cmpd.cmp", PARSED.name) or b"")).process()
+    return {name: compiled.type for module in modules.values() for name, compiled in module.items()}
+
+
+if __name__ == "__main__":
+    modules = parse_modules(Path(__file__).resolve().parents[2] / "asn1")
+    PARSED.write_text(json.dumps(modules, separators=(",", ":")) + "\n")

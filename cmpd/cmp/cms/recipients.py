@@ -98,7 +98,7 @@ class KeyTransport(Recipient):
 
 def _oaep_parameters() -> bytes:
     sha256 = identifier(digests.HASH_OIDS["SHA-256"], digests.NULL)
-    return schema.encode("RSAES-OAEP-params", {"hashFunc": sha256, "maskGenFunc": identifier(MGF1, sha256)})
+    return schema.encode("RawRSAES-OAEP-params", {"hashFunc": sha256, "maskGenFunc": identifier(MGF1, sha256)})
 
 
 @dataclass(frozen=True, slots=True)
@@ -117,7 +117,7 @@ class KeyAgreement(Recipient):
         ephemeral = ec.generate_private_key(self.key.curve)
         wrapping = identifier(AES256_WRAP)
         info = schema.encode(
-            "ECC-CMS-SharedInfo", {"keyInfo": wrapping, "suppPubInfo": (8 * KEY_OCTETS).to_bytes(4, "big")}
+            "RawECC-CMS-SharedInfo", {"keyInfo": wrapping, "suppPubInfo": (8 * KEY_OCTETS).to_bytes(4, "big")}
         )
         secret = ephemeral.exchange(ec.ECDH(), self.key)
         wrapping_key = X963KDF(hash_type(), KEY_OCTETS, info).derive(secret)

@@ -75,7 +75,7 @@ def _reason(extensions: Any) -> int:
         if extension["extnID"] != REASON_CODE:
             continue
         try:
-            return REASONS[schema.decode("CRLReasonValue", extension["extnValue"])]
+            return REASONS[schema.decode("CRLReason", extension["extnValue"])]
         except DecodeError as error:
             raise CMPFailure(
                 FailInfo.badDataFormat, "reasonCode is no CRLReason", detail=str(error)
