@@ -98,7 +98,8 @@ class KeyTransport(Recipient):
 
 def _oaep_parameters() -> bytes:
     sha256 = identifier(digests.HASH_OIDS["SHA-256"], digests.NULL)
-    return schema.encode("RawRSAES-OAEP-params", {"hashFunc": sha256, "maskGenFunc": identifier(MGF1, sha256)})
+    parameters = {"hashFunc": sha256, "maskGenFunc": identifier(MGF1, sha256)}
+    return schema.encode("RawRSAES-OAEP-params", parameters)
 
 
 @dataclass(frozen=True, slots=True)
