@@ -33,6 +33,18 @@ CONTINUE = b"HTTP/1.1 100 Continue\r\n\r\n"
 QUICKACK = getattr(socket, "TCP_QUICKACK", None)
 """Linux only: acknowledge at once. Clients that write head and body apart would wait 40 ms otherwise."""
 
+PIECES = 2048
+"""Most chunks of one body: a chunk of one octet costs as much work as one of thousands."""
+LINGER = 2.0
+"""Seconds that a refused client has to take in why. Closing at once would make TCP throw the response
+away while the client still sends."""
+LINGER_OCTETS = 1 << 20
+"""What a refused client may still send."""
+WRITE = 1 << 16
+"""Octets handed to the transport at a time, so that slow readers of long CRLs hold little memory."""
+STATUSES = {431: "the head of the request is too long", 501: "the transfer coding is not implemented"}
+"""What h11 tells apart from plainly malformed requests, by HTTP status."""
+
 
 class Phase(Enum):
     """What a connection is at; each has its own bound in time."""
@@ -42,6 +54,7 @@ class Phase(Enum):
     BODY = auto()
     ANSWERING = auto()
     WRITING = auto()
+    LINGERING = auto()
 
 
 class Connection(asyncio.Protocol):
@@ -49,20 +62,26 @@ class Connection(asyncio.Protocol):
 
     __slots__ = (
         "_body",
-        "_closing",
         "_config",
         "_handler",
         "_head",
-        "_length",
+        "_headers",
+        "_keep",
+        "_left",
         "_limits",
         "_loop",
         "_parser",
+        "_pieces",
         "_secure",
+        "_sent_all",
         "_socket",
+        "_tls",
         "_transport",
+        "_unsent",
         "deadline",
         "peer",
         "phase",
+        "since",
     )
 
     def __init__(self, handler: Handler, config: HTTPConfig, limits: Limits) -> None:
@@ -71,11 +90,17 @@ class Connection(asyncio.Protocol):
         self._limits = limits
         self._parser: h11.Connection | None = None
         self._head: h11.Request | None = None
-        self._body: list[bytes] | None = None
-        self._length = 0
-        self._closing = False
+        self._headers: list[tuple[bytes, bytes]] | None = None
+        self._body: bytearray | None = None
+        self._pieces = 0
+        self._keep = False
+        self._left = LINGER_OCTETS
+        self._sent_all = False
+        self._unsent: memoryview | None = None
         self.peer = ""
-        self.phase = Phase.IDLE
+        self.phase = Phase.HEAD
+        self.since = 0.0
+        """When the phase began, on the loop's clock."""
         self.deadline = 0.0
 
     # What asyncio calls
@@ -85,7 +110,8 @@ class Connection(asyncio.Protocol):
         self._transport = cast("asyncio.Transport", transport)
         name = transport.get_extra_info("peername")
         self.peer = name[0] if isinstance(name, tuple) else ""
-        self._secure = transport.get_extra_info("ssl_object") is not None or _is_near(self.peer)
+        self._tls = transport.get_extra_info("ssl_object") is not None
+        self._secure = self._tls or _is_near(self.peer)
         self._socket = transport.get_extra_info("socket") if self.peer else None
         if self._socket is not None:
             self._socket.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
@@ -93,20 +119,26 @@ class Connection(asyncio.Protocol):
         refusal = self._limits.admit(self)
         if refusal is not None:
             self._refuse(plain(503, refusal, RETRY))
+            if self._limits.flooded:
+                self._transport.abort()
 
     def data_received(self, data: bytes) -> None:
-        if self._closing:
-            return
         if self._socket is not None and QUICKACK is not None:
             self._socket.setsockopt(socket.IPPROTO_TCP, QUICKACK, 1)
-        if self._parser is None:
-            self._parser = h11.Connection(h11.SERVER, max_incomplete_event_size=self._config.header_size)
-            self._enter(Phase.HEAD, self._config.header_timeout)
-        try:
-            self._parser.receive_data(data)
-        except h11.RemoteProtocolError as error:
-            self._refuse_protocol(error)
+        if self.phase is Phase.LINGERING:
+            self._left -= len(data)
+            if self._left < 0:
+                self._transport.abort()
             return
+        if self._parser is None:
+            if data[:1] in b"\r\n":
+                data = data.lstrip(b"\r\n")  # empty lines before a request (RFC 9112, section 2.2)
+                if not data:
+                    return
+            self._parser = h11.Connection(h11.SERVER, max_incomplete_event_size=self._config.header_size)
+            if self.phase is Phase.IDLE:
+                self._enter(Phase.HEAD, self._config.header_timeout)
+        self._parser.receive_data(data)
         if self.phase in (Phase.HEAD, Phase.BODY):
             self._parse()
         else:
@@ -114,21 +146,20 @@ class Connection(asyncio.Protocol):
 
     def eof_received(self) -> bool:
         """The other side sends no more; what it asked before is still answered."""
-        if self.phase in (Phase.ANSWERING, Phase.WRITING):
-            self._closing = True
-            return True
-        return False
+        self._sent_all = True
+        return self.phase in (Phase.ANSWERING, Phase.WRITING) and not self._tls
 
     def connection_lost(self, exc: Exception | None) -> None:
-        self._closing = True
         self._limits.release(self)
 
     def pause_writing(self) -> None:
-        self._enter(Phase.WRITING, self._config.write_timeout)
+        if self.phase is Phase.ANSWERING:
+            self._enter(Phase.WRITING, self._config.write_timeout)
 
     def resume_writing(self) -> None:
-        if self.phase is Phase.WRITING:
-            self._wait_for_next()
+        if self.phase is Phase.WRITING and not self._transport.is_closing():
+            self.phase = Phase.ANSWERING
+            self._write_on()
 
     # Time
 
@@ -136,21 +167,24 @@ class Connection(asyncio.Protocol):
         """The phase's time is over: a request half sent gets 408, everything else a closed connection."""
         if self.phase is Phase.BODY or (self.phase is Phase.HEAD and self._parser is not None):
             self._refuse(plain(408, "the request did not arrive in time"))
-        elif self.phase is Phase.WRITING:
+        elif self.phase in (Phase.WRITING, Phase.LINGERING):
             self._transport.abort()
         else:
-            self._transport.close()
+            self._finish()
 
-    def drain(self) -> None:
-        """Close as soon as nothing is under way."""
-        if self.phase in (Phase.IDLE, Phase.HEAD) and self._parser is None:
-            self._transport.close()
-        else:
-            self._closing = self._closing or self.phase is Phase.ANSWERING
+    def close_if_idle(self, before: float) -> None:
+        """Close where no request is under way, and none came since `before` on the loop's clock."""
+        if self._parser is None and self.phase in (Phase.IDLE, Phase.HEAD) and self.since < before:
+            self._finish()
+
+    def abort(self) -> None:
+        """Close at once, whatever is under way."""
+        self._transport.abort()
 
     def _enter(self, phase: Phase, seconds: float) -> None:
         self.phase = phase
-        self.deadline = self._loop.time() + seconds
+        self.since = self._loop.time()
+        self.deadline = self.since + seconds
 
     # Requests
 
@@ -170,34 +204,58 @@ class Connection(asyncio.Protocol):
                     if not self._begin(event):
                         return
                 elif isinstance(event, h11.Data):
-                    if not self._more(bytes(event.data)):
+                    if not self._more(event.data):
                         return
                 elif isinstance(event, h11.EndOfMessage):
                     self._complete()
                     return
                 else:
-                    self._transport.close()
+                    self._finish()
                     return
         except h11.RemoteProtocolError as error:
-            self._refuse_protocol(error)
+            status = error.error_status_hint if error.error_status_hint in STATUSES else 400
+            self._refuse(plain(status, STATUSES.get(status, f"no HTTP request: {error}")))
 
     def _begin(self, head: h11.Request) -> bool:
+        """Look the head over; False where the request was refused for it."""
+        size = len(head.method) + len(head.target)
+        length = 0
+        connection = b""
+        headers = list(head.headers)
+        for name, value in headers:
+            size += len(name) + len(value)
+            if name == b"content-length":
+                length = int(value)
+            elif name == b"connection":
+                connection += b"," + value.lower()
+        if not head.http_version.startswith(b"1."):
+            self._refuse(plain(505, "HTTP/1.0 and HTTP/1.1 are spoken here"))
+            return False
+        if size > self._config.header_size:
+            self._refuse(plain(431, STATUSES[431]))
+            return False
+        if length > self._config.body_size:
+            self._too_large()
+            return False
         self._head = head
-        self._body = []
-        self._length = 0
+        self._headers = headers
+        self._keep = _keeps(head.http_version, connection)
+        self._body = bytearray()
+        self._pieces = 0
         self._enter(Phase.BODY, self._config.body_timeout)
-        for name, value in head.headers:
-            if name == b"content-length" and int(value) > self._config.body_size:
-                self._too_large()
-                return False
         return True
 
     def _more(self, data: bytes) -> bool:
-        self._length += len(data)
-        if self._length > self._config.body_size or self._body is None:
+        if self._body is None:
+            return False
+        self._body += data
+        self._pieces += 1
+        if len(self._body) > self._config.body_size:
             self._too_large()
             return False
-        self._body.append(data)
+        if self._pieces > PIECES:
+            self._refuse(plain(400, f"a body of at most {PIECES} pieces is taken"))
+            return False
         return True
 
     def _complete(self) -> None:
@@ -205,23 +263,21 @@ class Connection(asyncio.Protocol):
         if head is None:
             return
         if not self._limits.begin():
-            self._send(plain(503, "too many requests at once, try again", RETRY), keep=self._keeps(head))
+            self._refuse(plain(503, "too many requests at once, try again", RETRY))
             return
         request = HTTPRequest(
             method=head.method.decode("ascii"),
             target=head.target.decode("ascii", "replace"),
-            headers=list(head.headers),
-            body=b"".join(self._body or ()),
+            headers=self._headers or [],
+            body=bytes(self._body or b""),
             peer=self.peer,
             secure=self._secure,
         )
         self._body = None
-        self.phase = Phase.ANSWERING
-        self.deadline = float("inf")
-        task = self._loop.create_task(self._answer(request, head))
-        self._limits.hold(task)
+        self._enter(Phase.ANSWERING, float("inf"))
+        self._limits.hold(self._loop.create_task(self._answer(request)))
 
-    async def _answer(self, request: HTTPRequest, head: h11.Request) -> None:
+    async def _answer(self, request: HTTPRequest) -> None:
         try:
             response = await self._handler(request)
         except Exception:
@@ -229,64 +285,73 @@ class Connection(asyncio.Protocol):
             response = plain(500, "internal error")
         finally:
             self._limits.end()
-        if not self._transport.is_closing():
-            self._send(response, keep=self._keeps(head), head_only=request.method == "HEAD")
+        if self._transport.is_closing():
+            return
+        self._keep = self._keep and not self._limits.draining
+        body = b"" if request.method == "HEAD" else response.body
+        written = encode(response, keep=self._keep)
+        if len(body) <= WRITE:
+            self._transport.write(written + body)
+        else:
+            self._transport.write(written)
+            self._unsent = memoryview(body)
+        self._write_on()
 
-    def _keeps(self, head: h11.Request) -> bool:
-        """Whether the connection outlives this response (RFC 9112, section 9.3)."""
-        if self._closing or self._limits.draining:
-            return False
-        options = {
-            option.strip().lower()
-            for name, value in head.headers
-            if name == b"connection"
-            for option in value.split(b",")
-        }
-        if head.http_version == b"1.1":
-            return b"close" not in options
-        return b"keep-alive" in options
-
-    def _send(self, response: HTTPResponse, *, keep: bool, head_only: bool = False) -> None:
-        self.phase = Phase.IDLE
-        self._transport.write(encode(response, keep=keep, head_only=head_only))
-        if not keep:
+    def _write_on(self) -> None:
+        """Write what is left of the response, as far as the client takes it; then what comes next."""
+        while self._unsent is not None and self.phase is Phase.ANSWERING:
+            piece, rest = self._unsent[:WRITE], self._unsent[WRITE:]
+            self._unsent = rest if len(rest) else None
+            self._transport.write(piece)
+        if self.phase is not Phase.ANSWERING:
+            return  # the client is slow: resume_writing goes on
+        if self._keep:
+            self._next()
+        else:
             self._finish()
-        elif self.phase is not Phase.WRITING:
-            self._wait_for_next()
 
-    def _wait_for_next(self) -> None:
+    def _next(self) -> None:
         """Ready for another request; one that waits already in the buffer begins now."""
-        if self._closing:
+        rest, _ = self._parser.trailing_data if self._parser is not None else (b"", False)
+        self._parser = self._head = self._headers = None
+        if self._sent_all and not rest:
             self._finish()
             return
-        rest, _ = self._parser.trailing_data if self._parser is not None else (b"", False)
-        self._parser = None
-        self._head = None
         self._enter(Phase.IDLE, self._config.idle_timeout)
         self._transport.resume_reading()
         if rest:
             self.data_received(rest)
+        if self._sent_all and self.phase in (Phase.HEAD, Phase.BODY):
+            self._finish()  # what is left is half a request, and the other half does not come
 
-    # Refusals
+    # Endings
 
     def _too_large(self) -> None:
         self._refuse(plain(413, f"a body of at most {self._config.body_size} bytes is taken"))
 
-    def _refuse_protocol(self, error: h11.RemoteProtocolError) -> None:
-        if error.error_status_hint == 431:
-            self._refuse(plain(431, f"a head of at most {self._config.header_size} bytes is taken"))
-        else:
-            self._refuse(plain(400, f"no HTTP request: {error}"))
-
     def _refuse(self, response: HTTPResponse) -> None:
-        self._transport.write(encode(response, keep=False))
-        self._finish()
+        """Say why, and close when the client has had the time to read it."""
+        self._parser = self._head = self._headers = self._body = None
+        self._enter(Phase.LINGERING, LINGER)
+        self._transport.write(encode(response, keep=False) + response.body)
+        if self._sent_all:
+            self._transport.close()
+        elif self._transport.can_write_eof():
+            self._transport.write_eof()
 
     def _finish(self) -> None:
         """Close once what was written is gone; a client that does not take it has the write timeout."""
-        self._closing = True
+        self._parser = self._head = self._headers = self._body = None
         self._enter(Phase.WRITING, self._config.write_timeout)
         self._transport.close()
+
+
+def _keeps(version: bytes, connection: bytes) -> bool:
+    """Whether the client wants the connection to outlive the response (RFC 9112, section 9.3)."""
+    options = {option.strip() for option in connection.split(b",")}
+    if version == b"1.0":
+        return b"keep-alive" in options
+    return b"close" not in options
 
 
 def _is_near(peer: str) -> bool:

@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import asyncio
+import ipaddress
 from collections import Counter
+from collections.abc import Callable
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
@@ -13,13 +15,19 @@ if TYPE_CHECKING:
 SWEEP = 0.5
 """Seconds between two looks at the deadlines. One timer serves all connections, which costs an idle one
 nothing but its row."""
+GRACE = 1.0
+"""Seconds that a stop waits on a silent connection: its next request may be on the way."""
+SPARE = 64
+"""Connections above the bound that are told so; further ones are closed without a word."""
 
 
 class Limits:
     """Counts connections and requests, and ends those whose time is over."""
 
-    def __init__(self, config: HTTPConfig) -> None:
+    def __init__(self, config: HTTPConfig, trusted: Callable[[str], bool] = lambda peer: False) -> None:
+        """`trusted`: whether an address is a reverse proxy's, which speaks for many peers."""
         self._config = config
+        self._trusted = trusted
         self._connections: set[Connection] = set()
         self._peers: Counter[str] = Counter()
         self._tasks: set[asyncio.Task[None]] = set()
@@ -27,23 +35,30 @@ class Limits:
         self.requests = 0
         self.refused = 0
         """Connections and requests that got 503."""
+        self.timed_out = 0
         self.draining = False
 
     @property
     def connections(self) -> int:
         return len(self._connections)
 
+    @property
+    def flooded(self) -> bool:
+        """Whether there are so many connections that not even a refusal is worth one."""
+        return len(self._connections) > self._config.max_connections + SPARE
+
     def admit(self, connection: Connection) -> str | None:
         """Count a new connection. Gives why it is refused, or None; it is to be released either way."""
         self._connections.add(connection)
-        self._peers[connection.peer] += 1
+        network = network_of(connection.peer)
+        self._peers[network] += 1
         if self._timer is None:
             self._arm()
         if len(self._connections) > self._config.max_connections:
             self.refused += 1
             return "too many connections, try again"
         most = self._config.max_connections_per_peer
-        if most and connection.peer and self._peers[connection.peer] > most:
+        if most and network and self._peers[network] > most and not self._trusted(connection.peer):
             self.refused += 1
             return "too many connections from this address, try again"
         return None
@@ -52,9 +67,10 @@ class Limits:
         if connection not in self._connections:
             return
         self._connections.discard(connection)
-        self._peers[connection.peer] -= 1
-        if not self._peers[connection.peer]:
-            del self._peers[connection.peer]
+        network = network_of(connection.peer)
+        self._peers[network] -= 1
+        if not self._peers[network]:
+            del self._peers[network]
 
     def begin(self) -> bool:
         """Count a request; False where there are too many under way."""
@@ -73,16 +89,16 @@ class Limits:
         task.add_done_callback(self._tasks.discard)
 
     async def drain(self) -> None:
-        """Close what is idle, let what is under way finish, within the configured bound."""
+        """Close what is silent, let what is under way finish, within the configured bound."""
         self.draining = True
-        for connection in tuple(self._connections):
-            connection.drain()
         loop = asyncio.get_running_loop()
         until = loop.time() + self._config.drain_timeout
         while self._connections and loop.time() < until:
-            await asyncio.sleep(0.02)
             for connection in tuple(self._connections):
-                connection.drain()
+                connection.close_if_idle(loop.time() - GRACE)
+            await asyncio.sleep(0.02)
+        for connection in tuple(self._connections):
+            connection.abort()
         if self._timer is not None:
             self._timer.cancel()
 
@@ -93,6 +109,17 @@ class Limits:
         self._timer = None
         now = asyncio.get_running_loop().time()
         for connection in [one for one in self._connections if one.deadline < now]:
+            self.timed_out += 1
             connection.overdue()
         if self._connections:
             self._arm()
+
+
+def network_of(peer: str) -> str:
+    """What counts as one peer: an IPv4 address, or the /64 an IPv6 host takes its addresses from."""
+    if ":" not in peer:
+        return peer
+    address = ipaddress.IPv6Address(peer.partition("%")[0])
+    if address.ipv4_mapped is not None:
+        return str(address.ipv4_mapped)
+    return str(ipaddress.IPv6Address(int(address) >> 64 << 64))

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import time
 from dataclasses import dataclass
-from functools import cache
+from email.utils import formatdate
+from functools import cache, lru_cache
 from http import HTTPStatus
 
 TEXT = b"text/plain; charset=utf-8"
@@ -48,13 +50,17 @@ def _status_line(status: int) -> bytes:
     return f"HTTP/1.1 {status} {HTTPStatus(status).phrase}\r\n".encode()
 
 
-def encode(response: HTTPResponse, *, keep: bool, head_only: bool = False) -> bytes:
-    """The response's octets. HTTP/1.0 clients that keep connections need to be told (RFC 9112, 9.3)."""
-    lines = [_status_line(response.status)]
+def encode(response: HTTPResponse, *, keep: bool) -> bytes:
+    """The response's head. HTTP/1.0 clients that keep connections need to be told (RFC 9112, 9.3)."""
+    lines = [_status_line(response.status), _date(int(time.time()))]
     lines.extend(b"%s: %s\r\n" % header for header in response.headers)
     if response.status != HTTPStatus.NOT_MODIFIED:
         lines.append(b"content-length: %d\r\n" % len(response.body))
     lines.append(b"connection: keep-alive\r\n\r\n" if keep else b"connection: close\r\n\r\n")
-    if not head_only:
-        lines.append(response.body)
     return b"".join(lines)
+
+
+@lru_cache(maxsize=1)
+def _date(now: int) -> bytes:
+    """The Date field (RFC 9110, section 6.6.1); the same for all responses of a second."""
+    return f"date: {formatdate(now, usegmt=True)}\r\n".encode()
