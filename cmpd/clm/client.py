@@ -332,7 +332,9 @@ class Client:
 
     async def publication(self, kind: str, name: str) -> tuple[bytes, int] | None:
         """(DER, when it was made) of the CRL (``crl``) or certificate (``ca``) of the CA of that name."""
-        authority = next((one for one in await self.catalog.authorities() if one.name == name), None)
+        authority = next(
+            (one for one in await self.catalog.authorities() if name in (one.id, one.name)), None
+        )
         if authority is None:
             return None
         if kind == "ca":
