@@ -1,0 +1,220 @@
+"""Policies: who may have which certificate from which CA, and how the protocol must be spoken for it.
+
+The protocol's own rules (protection, confirmation, renewal) stand here as data for it to go by; the
+rules on keys, names and validity are carried out in `cmpd.clm.rules` when a certificate is issued.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterable
+from dataclasses import dataclass, field
+from typing import Any
+
+from cryptography import x509
+from cryptography.hazmat.primitives.serialization import Encoding
+
+from cmpd.clm.rules.keys import KeyRules
+from cmpd.clm.rules.san import SanRules
+from cmpd.clm.rules.subject import SubjectRules
+from cmpd.clm.rules.validity import ValidityRules
+from cmpd.clm.settings import (
+    DURATION,
+    FLAG,
+    TEXT,
+    DocumentError,
+    Kind,
+    choice,
+    count,
+    dump,
+    listing,
+    nested,
+    optional,
+    read,
+    setting,
+)
+
+UUID = re.compile(r"[0-9a-f]{8}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{12}")
+NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,63}")
+"""What a policy, template, CA or API client may be called: it stands in URLs and file names."""
+
+OWFS = ("SHA-1", "SHA-224", "SHA-256", "SHA-384", "SHA-512")
+MACS = ("HMAC-SHA1", "HMAC-SHA224", "HMAC-SHA256", "HMAC-SHA384", "HMAC-SHA512")
+SIGNATURES = (
+    "sha256WithRSAEncryption",
+    "sha384WithRSAEncryption",
+    "sha512WithRSAEncryption",
+    "RSASSA-PSS",
+    "ecdsa-with-SHA256",
+    "ecdsa-with-SHA384",
+    "ecdsa-with-SHA512",
+    "Ed25519",
+    "Ed448",
+    "ML-DSA-44",
+    "ML-DSA-65",
+    "ML-DSA-87",
+)
+"""Signature algorithms for message protection, by the names of RFC 9481 and RFC 9882."""
+
+
+class PolicyError(DocumentError):
+    """A policy's document is wrong; `key` names where."""
+
+
+def _certificates(value: Any, key: str) -> tuple[bytes, ...]:
+    """DER of each certificate in a list of PEM texts, each of which may hold several."""
+    ders: list[bytes] = []
+    for index, text in enumerate(listing(Kind(lambda item, _: item)).parse(value, key)):
+        where = f"{key}[{index}]"
+        if not isinstance(text, str):
+            raise DocumentError(where, "certificates in PEM are expected")
+        try:
+            found = x509.load_pem_x509_certificates(text.encode())
+        except ValueError as error:
+            raise DocumentError(where, f"certificates in PEM are expected: {error}") from error
+        ders += [certificate.public_bytes(Encoding.DER) for certificate in found]
+    return tuple(ders)
+
+
+def pem_text(der: bytes) -> str:
+    """A certificate's PEM."""
+    return x509.load_der_x509_certificate(der).public_bytes(Encoding.PEM).decode()
+
+
+CERTIFICATES = Kind(_certificates, lambda ders: [pem_text(der) for der in ders])
+
+
+@dataclass(frozen=True, slots=True)
+class MacRules:
+    """Password-based protection of messages (RFC 9481, section 6)."""
+
+    owfs: tuple[str, ...] = setting(listing(choice(*OWFS)), OWFS)
+    """Allowed one-way functions of PasswordBasedMac."""
+    macs: tuple[str, ...] = setting(listing(choice(*MACS)), MACS)
+    """Allowed MAC algorithms."""
+    iterations_min: int = setting(count(1, 10_000_000), 100)
+    """Least iterations of PasswordBasedMac."""
+    iterations_max: int = setting(count(1, 10_000_000), 10_000)
+    """Most iterations of PasswordBasedMac."""
+    pbkdf2_iterations_max: int = setting(count(1, 10_000_000), 500_000)
+    """Most iterations of PBKDF2 in PBMAC1."""
+    shared_key_hmac: bool = setting(FLAG, False)
+    """Whether a bare HMAC under the password as the key is allowed; the key must then be a strong one."""
+
+
+@dataclass(frozen=True, slots=True)
+class Policy:
+    """The restrictions under which certificates are issued."""
+
+    id: str = field(init=False, default="")
+    """UUID text, lower case; names the policy in URLs."""
+    name: str = field(init=False, default="")
+    """Unique; names the policy in /.well-known/cmp/p/<name> and on the command line."""
+    ca: str = setting(TEXT)
+    """Name or id of the CA that issues."""
+    template: str = setting(TEXT)
+    """Name of the template: a stored one, or a ready-made one."""
+    keys: KeyRules = setting(nested(KeyRules), KeyRules())
+    """Which keys are certified."""
+    subject: SubjectRules = setting(nested(SubjectRules), SubjectRules())
+    """What the subject may be."""
+    san: SanRules = setting(nested(SanRules), SanRules())
+    """What the subject alternative name may be."""
+    validity: ValidityRules = setting(nested(ValidityRules), ValidityRules())
+    """How long certificates are valid."""
+    excess: str = setting(choice("refuse", "trim"), "trim")
+    """What is asked beyond the policy: ``refuse`` the request (badCertTemplate), or ``trim`` it
+    (grantedWithMods)."""
+    mac: MacRules = setting(nested(MacRules), MacRules())
+    """Bounds on MAC protection."""
+    signatures: tuple[str, ...] = setting(listing(choice(*SIGNATURES)), SIGNATURES)
+    """Allowed signature algorithms for protection."""
+    password_enrolment: bool = setting(FLAG, True)
+    """Whether MAC-protected ir, cr and p10cr are served."""
+    password_login: bool = setting(FLAG, False)
+    """Whether HTTP Basic with the entity's password and a signature by the requested key suffice."""
+    password_revocation: bool = setting(FLAG, True)
+    """Whether an entity may revoke its certificates by its password."""
+    implicit_confirm: bool = setting(FLAG, True)
+    """Whether implicit confirmation is granted where asked for (RFC 9810, section 5.1.1.1)."""
+    confirm_wait: int = setting(DURATION, 300)
+    """How long a certConf is waited for, in seconds; after it the certificate is revoked."""
+    max_active: int | None = setting(optional(count(1, 1_000_000)), None)
+    """Most certificates an entity may hold at a time under this policy; absent: no bound."""
+    renewal_window: int | None = setting(optional(DURATION), None)
+    """How long before its end a certificate may be updated, and no longer counts for `max_active`;
+    absent: any time."""
+    same_key_renewal: bool = setting(FLAG, False)
+    """Whether an update may keep the key."""
+    update_may_change_subject: bool = setting(FLAG, False)
+    """Whether an update may change subject and subjectAltName."""
+    old_certificate: str = setting(choice("keep", "revoke"), "keep")
+    """After a confirmed update the old certificate stays valid (``keep``) or is revoked as superseded."""
+    approvals: int = setting(count(0, 2), 0)
+    """How many different operators must approve a request before it is served."""
+    trust_anchors: tuple[bytes, ...] = setting(CERTIFICATES, ())
+    """Vendor CA certificates (PEM in documents, DER here) under which signed requests are trusted."""
+    ra_certificates: tuple[bytes, ...] = setting(CERTIFICATES, ())
+    """Certificates of registration authorities, or of CAs that certify them (with EKU id-kp-cmcRA)."""
+    auto_register: bool = setting(FLAG, False)
+    """Whether a device with a certificate under a trust anchor becomes an entity by asking."""
+    ca_pubs: bool = setting(FLAG, True)
+    """Whether the root may be sent in caPubs of MAC-protected responses."""
+    central_key_generation: bool = setting(FLAG, False)
+    """Whether cmpd may make the key pair for the device (RFC 9483, section 4.1.6)."""
+
+    @classmethod
+    def of(cls, id: str, name: str, document: dict[str, Any]) -> Policy:
+        """A policy from its document. Raises PolicyError, which names the key."""
+        try:
+            policy = read(cls, document)
+            check_name(name)
+            if not UUID.fullmatch(id):
+                raise DocumentError("id", f"a UUID in lower case is expected, not {id!r}")
+            policy._contradictions()
+        except DocumentError as error:
+            raise PolicyError(error.key, error.text) from error
+        object.__setattr__(policy, "id", id)
+        object.__setattr__(policy, "name", name)
+        return policy
+
+    def document(self) -> dict[str, Any]:
+        """What `of` reads; keys that have their default are left out."""
+        return dump(self)
+
+    def _contradictions(self) -> None:
+        self.keys.contradictions()
+        self.subject.contradictions()
+        self.san.contradictions()
+        if self.mac.iterations_min > self.mac.iterations_max:
+            raise DocumentError("mac.iterations_min", "is more than mac.iterations_max")
+        if self.password_enrolment and not (self.mac.owfs and self.mac.macs):
+            raise DocumentError("mac", "password enrolment is on, but no OWF or no MAC is allowed")
+        if self.auto_register and not self.trust_anchors:
+            raise DocumentError("auto_register", "is on, but there are no trust_anchors to know devices by")
+        if not self.confirm_wait:
+            raise DocumentError("confirm_wait", "must not be zero: a confirmation takes time")
+        for der in (*self.trust_anchors, *self.ra_certificates):
+            x509.load_der_x509_certificate(der)
+
+
+def check_name(name: str, key: str = "name") -> None:
+    """Raises DocumentError where a policy, template, CA or client cannot be called so."""
+    if not NAME.fullmatch(name):
+        raise DocumentError(
+            key, f"1 to 64 letters, digits, dots, hyphens and underscores are expected, not {name!r}"
+        )
+
+
+def policy_keys(cls: Any = Policy, prefix: str = "") -> Iterable[str]:
+    """Every key of a policy's document, nested ones with dots."""
+    import dataclasses
+
+    for one in dataclasses.fields(cls):
+        if one.init:
+            default = one.default
+            key = f"{prefix}{one.name}"
+            if dataclasses.is_dataclass(default):
+                yield from policy_keys(type(default), f"{key}.")
+            else:
+                yield key

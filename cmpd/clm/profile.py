@@ -1,0 +1,168 @@
+"""A template made ready for one CA: what is the same in every certificate is built once."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Mapping
+from dataclasses import dataclass
+from typing import Any
+
+from cryptography import x509
+
+from cmpd.clm.authority import Authority
+from cmpd.clm.model import Entity
+from cmpd.clm.names import attribute_oid, fill
+from cmpd.clm.template import EXTENDED_KEY_USAGES, KEY_USAGES, Template, TemplateError
+
+_NO_ENCIPHERMENT = frozenset({"keyEncipherment", "dataEncipherment"})
+_NO_AGREEMENT = frozenset({"keyAgreement", "encipherOnly", "decipherOnly"})
+_AGREEMENT_ONLY = frozenset(KEY_USAGES) - _NO_AGREEMENT
+IMPOSSIBLE: Mapping[str, frozenset[str]] = {
+    "RSA": _NO_AGREEMENT,
+    "P-256": _NO_ENCIPHERMENT,
+    "P-384": _NO_ENCIPHERMENT,
+    "P-521": _NO_ENCIPHERMENT,
+    "X25519": _AGREEMENT_ONLY,
+    "X448": _AGREEMENT_ONLY,
+}
+"""Key algorithm → key usages it cannot do (RFC 8813, section 3; RFC 9295, section 3); for those not
+named here: all but signing."""
+_SIGNATURE_ONLY = _NO_ENCIPHERMENT | _NO_AGREEMENT
+
+_EKU_NAMES = {oid: name for name, oid in EXTENDED_KEY_USAGES.items()}
+
+
+def impossible(algorithm: str) -> frozenset[str]:
+    """Key usages that keys of this algorithm cannot do."""
+    return IMPOSSIBLE.get(algorithm, _SIGNATURE_ONLY)
+
+
+def key_usage(names: Iterable[str]) -> x509.KeyUsage:
+    """The extension with these usages, by RFC 5280's names."""
+    chosen = {KEY_USAGES[name] for name in names}
+    return x509.KeyUsage(**{argument: argument in chosen for argument in KEY_USAGES.values()})
+
+
+def key_usage_names(usage: x509.KeyUsage) -> frozenset[str]:
+    """RFC 5280's names of the bits that are set."""
+    agreement = ("encipherOnly", "decipherOnly")
+    return frozenset(
+        name
+        for name, attribute in KEY_USAGES.items()
+        if (name not in agreement or usage.key_agreement) and getattr(usage, attribute)
+    )
+
+
+def extended_key_usage(oids: Iterable[str]) -> x509.ExtendedKeyUsage:
+    """The extension with these usages."""
+    return x509.ExtendedKeyUsage([x509.ObjectIdentifier(oid) for oid in oids])
+
+
+def eku_name(oid: x509.ObjectIdentifier) -> str:
+    """The usage's name, or its dotted form."""
+    return _EKU_NAMES.get(oid.dotted_string, oid.dotted_string)
+
+
+def extension(value: x509.ExtensionType, *, critical: bool = False) -> x509.Extension[Any]:
+    """A value as an extension."""
+    return x509.Extension(value.oid, critical, value)
+
+
+def values_of(
+    authority: Authority, entity: Entity | None = None, subject: x509.Name | None = None
+) -> Callable[[str], str | None]:
+    """What placeholders stand for: ``url``, ``ca``, ``ca.name``, ``entity.id``, ``entity.name``,
+    ``entity.<attribute>``, ``request.<subject attribute>``."""
+
+    def value_of(placeholder: str) -> str | None:
+        kind, _, name = placeholder.partition(".")
+        if kind == "entity" and entity is not None:
+            own = {"id": entity.id, "name": entity.name}.get(name, entity.attributes.get(name))
+            return None if own is None else str(own)
+        if kind == "request" and subject is not None:
+            found = subject.get_attributes_for_oid(attribute_oid(name))
+            return str(found[0].value) if found else None
+        return {"url": authority.url, "ca": authority.id, "ca.name": authority.name}.get(placeholder)
+
+    return value_of
+
+
+@dataclass(frozen=True)
+class Profile:
+    """A template and a CA, ready to issue."""
+
+    template: Template
+    authority: Authority
+    constant: tuple[x509.Extension[Any], ...]
+    """AKI and all that does not depend on the request."""
+    extended_key_usage: x509.Extension[Any] | None
+    taken: frozenset[str]
+    """OIDs of requested extensions that are taken over."""
+
+    @classmethod
+    def of(cls, template: Template, authority: Authority) -> Profile:
+        """Raises TemplateError where the template cannot be filled for this CA."""
+        usages = template.extended_key_usage
+        return cls(
+            template,
+            authority,
+            tuple(_constant(template, authority)),
+            extension(extended_key_usage(usages)) if usages else None,
+            frozenset(TAKEABLE_OIDS.get(name, name) for name in template.take),
+        )
+
+    def key_usages(self, algorithm: str) -> frozenset[str]:
+        """The template's own key usages, as far as the key's algorithm can do them."""
+        return frozenset(self.template.key_usage) - impossible(algorithm)
+
+
+TAKEABLE_OIDS = {
+    "subjectAltName": x509.SubjectAlternativeName.oid.dotted_string,
+    "keyUsage": x509.KeyUsage.oid.dotted_string,
+    "extendedKeyUsage": x509.ExtendedKeyUsage.oid.dotted_string,
+    "certificatePolicies": x509.CertificatePolicies.oid.dotted_string,
+    "tlsFeature": x509.TLSFeature.oid.dotted_string,
+}
+
+
+def _constant(template: Template, authority: Authority) -> Iterable[x509.Extension[Any]]:
+    yield extension(x509.AuthorityKeyIdentifier(authority.key_id, None, None))
+    constraints = template.basic_constraints
+    if constraints is not None:
+        yield extension(x509.BasicConstraints(constraints.ca, constraints.path_length), critical=True)
+    points = [_url(template, authority, "crl_distribution_points", url) for url in template.crl_distribution_points]
+    if points:
+        yield extension(x509.CRLDistributionPoints([x509.DistributionPoint(points, None, None, None)]))
+    access = [
+        x509.AccessDescription(method, _url(template, authority, key, url))
+        for key, method, urls in (
+            ("ocsp", x509.OID_OCSP, template.ocsp),
+            ("ca_issuers", x509.OID_CA_ISSUERS, template.ca_issuers),
+        )
+        for url in urls
+    ]
+    if access:
+        yield extension(x509.AuthorityInformationAccess(access))
+    if template.certificate_policies:
+        yield extension(
+            x509.CertificatePolicies(
+                [
+                    x509.PolicyInformation(x509.ObjectIdentifier(one.oid), [one.cps] if one.cps else None)
+                    for one in template.certificate_policies
+                ]
+            )
+        )
+    if template.ocsp_no_check:
+        yield extension(x509.OCSPNoCheck())
+    for extra in template.extensions:
+        oid = x509.ObjectIdentifier(extra.oid)
+        yield x509.Extension(oid, extra.critical, x509.UnrecognizedExtension(oid, extra.der))
+
+
+def _url(template: Template, authority: Authority, key: str, pattern: str) -> x509.GeneralName:
+    url = fill(pattern, values_of(authority))
+    try:
+        if url is None:
+            raise ValueError("only {url}, {ca} and {ca.name} can be filled in")
+        return x509.UniformResourceIdentifier(url)
+    except ValueError as error:
+        raise TemplateError(f"{template.name}: {key}", f"{pattern!r} makes no URL: {error}") from error

@@ -1,0 +1,1 @@
+"""The rules of a policy, one module for each part of a request they bind."""

@@ -1,0 +1,214 @@
+"""How configuration documents become frozen dataclasses, and back.
+
+A policy, a template or a CA is stored as a JSON-able dictionary. Each field of its dataclass is a
+`setting`, which says of which kind its value is; `read` checks a dictionary against the class and names
+the key that is wrong, `dump` gives back the dictionary, without what equals the default.
+"""
+
+from __future__ import annotations
+
+import base64
+import binascii
+import dataclasses
+import difflib
+import re
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any, TypeVar
+
+T = TypeVar("T")
+
+
+class DocumentError(Exception):
+    """A document is wrong; `key` says where (``keys.algorithms``), the text what was expected."""
+
+    def __init__(self, key: str, text: str) -> None:
+        super().__init__(f"{key}: {text}" if key else text)
+        self.key = key
+        self.text = text
+
+
+@dataclass(frozen=True, slots=True)
+class Kind:
+    """A kind of value: `parse(value, key)` checks and converts, `dump` converts back."""
+
+    parse: Callable[[Any, str], Any]
+    dump: Callable[[Any], Any] = lambda value: value
+
+
+def setting(kind: Kind, default: Any = dataclasses.MISSING) -> Any:
+    """A dataclass field of this kind; without a default the key must be there."""
+    return dataclasses.field(default=default, metadata={"kind": kind})
+
+
+def read(cls: type[T], document: Any, key: str = "") -> T:
+    """An instance of the settings class from a dictionary. Raises DocumentError."""
+    if not isinstance(document, Mapping):
+        raise DocumentError(key, f"a table is expected, not {_shown(document)}")
+    fields = {field.name: field for field in dataclasses.fields(cls)}  # type: ignore[arg-type] # settings classes are dataclasses
+    values: dict[str, Any] = {}
+    for name, value in document.items():
+        if name not in fields or not fields[name].init:
+            raise DocumentError(_join(key, str(name)), f"unknown key{_nearest(str(name), fields)}")
+        kind: Kind = fields[name].metadata["kind"]
+        values[name] = kind.parse(value, _join(key, name))
+    for name, field in fields.items():
+        if field.init and name not in values and field.default is dataclasses.MISSING:
+            raise DocumentError(_join(key, name), "is missing")
+    return cls(**values)
+
+
+def dump(instance: Any) -> dict[str, Any]:
+    """The dictionary from which `read` makes an equal instance; what has its default is left out."""
+    document: dict[str, Any] = {}
+    for field in dataclasses.fields(instance):
+        value = getattr(instance, field.name)
+        if field.init and value != field.default:
+            document[field.name] = field.metadata["kind"].dump(value)
+    return document
+
+
+def setting_names(cls: type[Any], prefix: str = "") -> list[str]:
+    """Every key a document of this class may have, nested ones with dots; for documentation tests."""
+    return [_join(prefix, field.name) for field in dataclasses.fields(cls) if field.init]
+
+
+def _join(key: str, name: str) -> str:
+    return f"{key}.{name}" if key else name
+
+
+def _nearest(name: str, known: Mapping[str, Any]) -> str:
+    near = difflib.get_close_matches(name, known, 1)
+    return f"; {near[0]!r} is meant?" if near else f"; known are {', '.join(known)}"
+
+
+def _shown(value: Any) -> str:
+    text = repr(value)
+    return text if len(text) <= 60 else text[:57] + "..."
+
+
+def _text(value: Any, key: str) -> str:
+    if not isinstance(value, str) or not value or not value.isprintable():
+        raise DocumentError(key, f"a text is expected, not {_shown(value)}")
+    return value
+
+
+def _flag(value: Any, key: str) -> bool:
+    if not isinstance(value, bool):
+        raise DocumentError(key, f"true or false is expected, not {_shown(value)}")
+    return value
+
+
+def count(least: int, most: int) -> Kind:
+    """A whole number within bounds."""
+
+    def parse(value: Any, key: str) -> int:
+        if isinstance(value, bool) or not isinstance(value, int) or not least <= value <= most:
+            raise DocumentError(key, f"a whole number from {least} to {most} is expected, not {_shown(value)}")
+        return value
+
+    return Kind(parse)
+
+
+def choice(*known: str) -> Kind:
+    """One of a few words."""
+
+    def parse(value: Any, key: str) -> str:
+        if value not in known:
+            raise DocumentError(key, f"one of {', '.join(known)} is expected, not {_shown(value)}")
+        return str(value)
+
+    return Kind(parse)
+
+
+def listing(kind: Kind) -> Kind:
+    """A list without repetitions, as a tuple."""
+
+    def parse(value: Any, key: str) -> tuple[Any, ...]:
+        if isinstance(value, str | bytes) or not isinstance(value, Sequence):
+            raise DocumentError(key, f"a list is expected, not {_shown(value)}")
+        found = tuple(kind.parse(item, f"{key}[{index}]") for index, item in enumerate(value))
+        for index, item in enumerate(found):
+            if item in found[:index]:
+                raise DocumentError(f"{key}[{index}]", f"{_shown(value[index])} stands there twice")
+        return found
+
+    return Kind(parse, lambda value: [kind.dump(item) for item in value])
+
+
+def optional(kind: Kind) -> Kind:
+    """A value that may be absent (None)."""
+    return Kind(
+        lambda value, key: None if value is None else kind.parse(value, key),
+        lambda value: None if value is None else kind.dump(value),
+    )
+
+
+def table(names: Kind, values: Kind) -> Kind:
+    """A table of like values, as a tuple of (name, value) in the document's order."""
+
+    def parse(value: Any, key: str) -> tuple[tuple[str, Any], ...]:
+        if not isinstance(value, Mapping):
+            raise DocumentError(key, f"a table is expected, not {_shown(value)}")
+        return tuple(
+            (names.parse(name, _join(key, str(name))), values.parse(item, _join(key, str(name))))
+            for name, item in value.items()
+        )
+
+    return Kind(parse, lambda value: {name: values.dump(item) for name, item in value})
+
+
+def nested(cls: type[Any]) -> Kind:
+    """A table that is a settings class of its own."""
+    return Kind(lambda value, key: read(cls, value, key), dump)
+
+
+UNITS = {"y": 365 * 86400, "w": 7 * 86400, "d": 86400, "h": 3600, "m": 60, "s": 1}
+
+
+def parse_duration(value: Any, key: str = "") -> int:
+    """Seconds, from a number of seconds or a text such as ``30d``, ``5m``, ``1y`` (365 days)."""
+    if isinstance(value, int) and not isinstance(value, bool) and value >= 0:
+        return value
+    match = re.fullmatch(r"(\d{1,9})([ywdhms])", value) if isinstance(value, str) else None
+    if match is None:
+        raise DocumentError(key, f"a duration is expected, such as 30d, 12h, 5m or 2y, not {_shown(value)}")
+    return int(match[1]) * UNITS[match[2]]
+
+
+def duration_text(seconds: int) -> str:
+    """The shortest text that `parse_duration` reads as these seconds."""
+    unit = next(unit for unit, size in UNITS.items() if seconds % size == 0 and (seconds or unit == "s"))
+    return f"{seconds // UNITS[unit]}{unit}"
+
+
+def _pattern(value: Any, key: str) -> str:
+    text = _text(value, key)
+    try:
+        re.compile(text)
+    except re.error as error:
+        raise DocumentError(key, f"no regular expression: {error}") from error
+    return text
+
+
+def _base64(value: Any, key: str) -> bytes:
+    try:
+        return base64.b64decode(_text(value, key), validate=True)
+    except binascii.Error as error:
+        raise DocumentError(key, f"base64 is expected: {error}") from error
+
+
+def _oid(value: Any, key: str) -> str:
+    text = _text(value, key)
+    if not re.fullmatch(r"[0-2](\.(0|[1-9]\d{0,38})){1,31}", text):
+        raise DocumentError(key, f"an object identifier in dotted form is expected, not {_shown(value)}")
+    return text
+
+
+TEXT = Kind(_text)
+FLAG = Kind(_flag)
+DURATION = Kind(parse_duration, duration_text)
+PATTERN = Kind(_pattern)
+"""A regular expression that must match the whole value."""
+BASE64 = Kind(_base64, lambda value: base64.b64encode(value).decode())
+OID = Kind(_oid)
