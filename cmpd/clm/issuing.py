@@ -12,7 +12,7 @@ from datetime import UTC, datetime
 from typing import Any
 
 from cryptography import x509
-from cryptography.hazmat.primitives.asymmetric.types import PublicKeyTypes
+from cryptography.hazmat.primitives.asymmetric.types import CertificatePublicKeyTypes
 from cryptography.hazmat.primitives.serialization import Encoding
 
 from cmpd.clm.authority import Authority
@@ -51,7 +51,7 @@ class CertificateRequest:
     """What is asked for, in whichever syntax it came; its proof of possession has been checked."""
 
     subject: x509.Name
-    public_key: PublicKeyTypes
+    public_key: CertificatePublicKeyTypes
     extensions: x509.Extensions = NO_EXTENSIONS
     not_before: int | None = None
     not_after: int | None = None

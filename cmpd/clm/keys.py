@@ -79,9 +79,13 @@ ALGORITHMS = (
 )
 """What `algorithm_of` may answer."""
 
-CA_KEYS = (*(f"RSA-{size}" for size in RSA_SIZES), *CURVES, "Ed25519", "Ed448", *(
-    name for name in ALGORITHMS if name.startswith("ML-DSA")
-))
+CA_KEYS = (
+    *(f"RSA-{size}" for size in RSA_SIZES),
+    *CURVES,
+    "Ed25519",
+    "Ed448",
+    *(name for name in ALGORITHMS if name.startswith("ML-DSA")),
+)
 """What `generate` takes."""
 
 

@@ -62,9 +62,11 @@ ATTRIBUTE = Kind(_attribute)
 def parse_name(text: str) -> x509.Name:
     """A name from RFC 4514 text, as ``CN=Device 1,O=Example,C=DE``. Raises ValueError."""
     try:
-        name = x509.Name.from_rfc4514_string(text, {short: oid for short, oid in ATTRIBUTES.items()})
+        name = x509.Name.from_rfc4514_string(text, ATTRIBUTES)
     except ValueError as error:
-        raise ValueError(f"{text!r} is no distinguished name such as CN=Device 1,O=Example,C=DE: {error}") from error
+        raise ValueError(
+            f"{text!r} is no distinguished name such as CN=Device 1,O=Example,C=DE: {error}"
+        ) from error
     if not list(name):
         raise ValueError("the distinguished name is empty; give one such as CN=Device 1,O=Example,C=DE")
     return name

@@ -129,7 +129,9 @@ def _constant(template: Template, authority: Authority) -> Iterable[x509.Extensi
     constraints = template.basic_constraints
     if constraints is not None:
         yield extension(x509.BasicConstraints(constraints.ca, constraints.path_length), critical=True)
-    points = [_url(template, authority, "crl_distribution_points", url) for url in template.crl_distribution_points]
+    points = [
+        _url(template, authority, "crl_distribution_points", url) for url in template.crl_distribution_points
+    ]
     if points:
         yield extension(x509.CRLDistributionPoints([x509.DistributionPoint(points, None, None, None)]))
     access = [

@@ -69,7 +69,9 @@ def requested_extensions(
     if usages:
         extensions.append(extension(key_usage(usages), critical=True))
     elif profile.template.key_usage:
-        raise RequestRefused("publicKey", f"{algorithm} keys can do nothing of what certificates here are for")
+        raise RequestRefused(
+            "publicKey", f"{algorithm} keys can do nothing of what certificates here are for"
+        )
     if building.extended_key_usage is not None:
         extensions.append(building.extended_key_usage)
     names = policy.san.apply([*building.names, *_own_names(profile, values)], excess)

@@ -68,11 +68,6 @@ def dump(instance: Any) -> dict[str, Any]:
     return document
 
 
-def setting_names(cls: type[Any], prefix: str = "") -> list[str]:
-    """Every key a document of this class may have, nested ones with dots; for documentation tests."""
-    return [_join(prefix, field.name) for field in dataclasses.fields(cls) if field.init]
-
-
 def _join(key: str, name: str) -> str:
     return f"{key}.{name}" if key else name
 
@@ -104,7 +99,9 @@ def count(least: int, most: int) -> Kind:
 
     def parse(value: Any, key: str) -> int:
         if isinstance(value, bool) or not isinstance(value, int) or not least <= value <= most:
-            raise DocumentError(key, f"a whole number from {least} to {most} is expected, not {_shown(value)}")
+            raise DocumentError(
+                key, f"a whole number from {least} to {most} is expected, not {_shown(value)}"
+            )
         return value
 
     return Kind(parse)

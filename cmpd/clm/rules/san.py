@@ -142,9 +142,9 @@ class SanRules:
             if "*" in text[1:] or text[:2] != "*." or text.count(".") < 2:
                 return "a wildcard may only be the whole first label, before at least two others"
         rules = self._rules(kind)
-        if isinstance(rules, NameRules) and rules.patterns:
-            if not any(compiled(pattern).fullmatch(text) for pattern in rules.patterns):
-                return "has a value that is not allowed"
+        patterns = rules.patterns if isinstance(rules, NameRules) else ()
+        if patterns and not any(compiled(pattern).fullmatch(text) for pattern in patterns):
+            return "has a value that is not allowed"
         if isinstance(rules, AddressRules) and rules.networks and not _inside(name, rules.networks):
             return "lies in no allowed network"
         return None
