@@ -21,6 +21,7 @@ __all__ = ["COMMANDS", "build_parser", "main"]
 COMMANDS: dict[str, str] = {
     "completion": "the shell's completion of cmpd's words: bash, zsh, fish",
     "entity": "end entities: add, list, show, password, block, unblock",
+    "init": "a store, a master key, CAs, an API client: everything the daemon needs",
     "serve": "the daemon, in the foreground",
 }
 """Noun → what `cmpd --help` says of it. The noun's module is cmpd.cli.<noun>."""

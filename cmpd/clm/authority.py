@@ -21,7 +21,6 @@ from cmpd.clm.secrets import MasterKey
 from cmpd.clm.settings import (
     BASE64,
     DURATION,
-    FLAG,
     TEXT,
     DocumentError,
     count,
@@ -95,8 +94,6 @@ class AuthorityDocument:
     """After a rollover: id of the CA with the next key, which issues from then on."""
     crl: CrlSettings = setting(nested(CrlSettings), CrlSettings())
     """How CRLs are made."""
-    wants_signer: bool = setting(FLAG, True)
-    """Whether cmpd makes and renews a CMP signer for it."""
     generation: int = setting(count(1, 10_000), 1)
     """Counts rollovers."""
 
@@ -132,6 +129,11 @@ class Signer:
         """Its subjectKeyIdentifier."""
         return key_id_of(self.certificate)
 
+    @cached_property
+    def subject(self) -> bytes:
+        """DER of its subject, the sender of what it signs."""
+        return self.certificate.subject.public_bytes()
+
     @classmethod
     def of(cls, certificate: x509.Certificate, key: SigningKey) -> Signer:
         """A signer just made."""
@@ -149,8 +151,8 @@ class Authority:
     chain: tuple[bytes, ...]
     """DER of its issuers' certificates up to and including the root, without its own."""
     key: SigningKey = field(repr=False)
-    signer: Signer | None
-    """Signs CMP responses; None where the CA is not spoken for in CMP."""
+    signer: Signer
+    """Signs CMP responses."""
     kga: Signer | None
     url: str
     crl: CrlSettings
@@ -216,7 +218,7 @@ def load_authority(stored: StoredObject, master_key: MasterKey) -> Authority | N
 
     Raises AuthorityError, or SecretError for the wrong master key."""
     document = AuthorityDocument.of(stored)
-    if document.certificate is None:
+    if document.certificate is None or document.signer is None:
         return None
     try:
         certificate = x509.load_der_x509_certificate(document.certificate)
@@ -229,7 +231,7 @@ def load_authority(stored: StoredObject, master_key: MasterKey) -> Authority | N
             document.chain,
             key,
             _signer(stored.id, "signer", document.signer, master_key),
-            _signer(stored.id, "kga", document.kga, master_key),
+            None if document.kga is None else _signer(stored.id, "kga", document.kga, master_key),
             document.url,
             document.crl,
             document.new_with_old,
@@ -241,9 +243,7 @@ def load_authority(stored: StoredObject, master_key: MasterKey) -> Authority | N
         raise AuthorityError(f"CA {stored.name}", str(error)) from error
 
 
-def _signer(id: str, which: str, pair: SealedPair | None, master_key: MasterKey) -> Signer | None:
-    if pair is None:
-        return None
+def _signer(id: str, which: str, pair: SealedPair, master_key: MasterKey) -> Signer:
     key = load_private(master_key.open(pair.key, signer_context(id, which)), trusted=True)
     return Signer(pair.certificate, x509.load_der_x509_certificate(pair.certificate), key)
 

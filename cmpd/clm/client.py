@@ -154,8 +154,8 @@ class Client:
         return served
 
     async def authorities(self) -> list[Authority]:
-        """All CAs that can speak CMP now."""
-        return [authority for authority in await self.catalog.authorities() if authority.signer is not None]
+        """All CAs that can be used now."""
+        return await self.catalog.authorities()
 
     # Entities
 

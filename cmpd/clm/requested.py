@@ -74,7 +74,9 @@ def requested_extensions(
         )
     if building.extended_key_usage is not None:
         extensions.append(building.extended_key_usage)
-    names = policy.san.apply([*building.names, *_own_names(profile, values)], excess)
+    # A set in order: an update asks for the names it has, the template's own among them.
+    asked_names = dict.fromkeys((*building.names, *_own_names(profile, values)))
+    names = policy.san.apply(asked_names, excess)
     if names:
         # RFC 5280, section 4.1.2.6: where the subject is empty, the names are critical.
         extensions.append(extension(x509.SubjectAlternativeName(names), critical=not subject.rdns))

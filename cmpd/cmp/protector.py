@@ -62,7 +62,7 @@ def respond(
     extra_certs = (*seal.extra_certs, *(der for der in answer.extra_certs if der not in seal.extra_certs))
     header = messages.encode_header(
         pvno=answer.pvno or addressing.pvno,
-        sender=_sender(authority),
+        sender=directory_name(authority.signer.subject) if authority else null_dn(),
         recipient=addressing.recipient or null_dn(),
         message_time=now,
         protection_alg=seal.algorithm,
@@ -91,18 +91,11 @@ def _seal(addressing: Addressing, party: Party, authority: Authority | None) -> 
     if party.mac is not None:
         algorithm, key = party.mac.algorithm, party.mac.key
         return _Seal(algorithm.identifier, addressing.sender_kid, partial(algorithm.tag, key))
-    if authority is None or authority.signer is None:
+    if authority is None:
         return _Seal()
     signer = authority.signer
     identifier, sign = signer_algorithm(signer.key)
     return _Seal(identifier, signer.key_id, sign, (signer.certificate_der, *issuing_chain(authority)))
-
-
-def _sender(authority: Authority | None) -> bytes:
-    """Who answers, whatever the protection: the CMP signer's subject."""
-    if authority is None or authority.signer is None:
-        return null_dn()
-    return directory_name(authority.signer.certificate.subject.public_bytes())
 
 
 def issuing_chain(authority: Authority) -> tuple[bytes, ...]:

@@ -1,0 +1,136 @@
+"""`cmpd init`: a configuration, a master key, a store with a root and an issuing CA, an API client."""
+
+from __future__ import annotations
+
+import argparse
+import os
+import time
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from cmpd.cli import COMMANDS
+from cmpd.cli.common import CommandError, actor
+
+if TYPE_CHECKING:
+    from cmpd.clm.bootstrap import Beginnings
+    from cmpd.config import Config
+
+DEFAULT = Path("cmpd.conf")
+
+
+def register(subparsers: Any) -> None:
+    """Add the noun."""
+    parser = subparsers.add_parser(
+        "init",
+        help=COMMANDS["init"],
+        description="Make what the configuration names and is not there yet: the configuration itself, the "
+        "master key, the store with its CAs, the API client's secret. Never overwrites anything.",
+    )
+    parser.add_argument(
+        "--demo",
+        action="store_true",
+        help="a demonstration: a policy and an end entity whose UUID and password everybody knows",
+    )
+    parser.add_argument(
+        "--url",
+        metavar="URL",
+        help="the base URL under which devices reach this server's CRLs (default: by the first listener)",
+    )
+    parser.set_defaults(run=_run)
+
+
+def _run(arguments: argparse.Namespace) -> int:
+    from cmpd.config import Config
+
+    path = Path(arguments.config or os.environ.get("CMPD_CONF") or DEFAULT)
+    made_config = _write_config(path)
+    config = Config.load(path)
+    _refuse_existing(config)
+    beginnings = _begin(config, arguments)
+    _write_private(config.client.secret_file, beginnings.client_secret + "\n")
+    ca_file = path.parent / "ca.pem"
+    _write_certificates(ca_file, beginnings)
+    if made_config:
+        print(f"configuration    {path}")
+    print(f"store            {config.store}")
+    print(f"master key       {config.master_key}  (keep a copy elsewhere: without it the store is of no use)")
+    print(f"API client       {config.client.id}, its secret in {config.client.secret_file}")
+    print(f"default policy   {beginnings.policy}")
+    print(f"CA certificates  {ca_file}")
+    return 0
+
+
+def _write_config(path: Path) -> bool:
+    """The commented default configuration, where none is. Gives whether it was made."""
+    if path.exists():
+        return False
+    package = Path(__file__).resolve().parents[1]
+    packaged = package / "cmpd.conf"
+    text = (packaged if packaged.is_file() else package.parent / "cmpd.conf").read_text(encoding="utf-8")
+    path.parent.mkdir(parents=True, exist_ok=True)
+    with path.open("x", encoding="utf-8") as file:
+        file.write(text)
+    return True
+
+
+def _refuse_existing(config: Config) -> None:
+    named = [config.master_key, config.client.secret_file]
+    if "://" not in config.store:
+        named.insert(0, Path(config.store))
+    for path in named:
+        if path.exists():
+            raise CommandError(
+                f"{path} is there already, and nothing is overwritten; "
+                "`cmpd check` says what it holds, a new place in the configuration begins anew",
+                os.EX_CANTCREAT,
+            )
+
+
+def _begin(config: Config, arguments: argparse.Namespace) -> Beginnings:
+    import asyncio
+
+    from cmpd.clm.bootstrap import bootstrap
+    from cmpd.clm.ca import Maker
+    from cmpd.clm.secrets import MasterKey
+    from cmpd.clm.store import create_store
+
+    maker = Maker(MasterKey.create(config.master_key), os.urandom, int(time.time()))
+
+    async def begin() -> Beginnings:
+        store = create_store(config.store, synchronous=config.synchronous)
+        await store.open()
+        try:
+            return await bootstrap(
+                store,
+                maker,
+                demo=arguments.demo,
+                base_url=arguments.url or _base_url(config),
+                client_id=config.client.id,
+                actor=actor(),
+            )
+        finally:
+            await store.close()
+
+    return asyncio.run(begin())
+
+
+def _base_url(config: Config) -> str:
+    listener = config.listen[0]
+    scheme = "https" if listener.tls_certificate is not None else "http"
+    return f"{scheme}://{listener.address}"
+
+
+def _write_private(path: Path, text: str) -> None:
+    descriptor = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
+    with os.fdopen(descriptor, "w", encoding="utf-8") as file:
+        file.write(text)
+        file.flush()
+        os.fsync(file.fileno())
+
+
+def _write_certificates(path: Path, beginnings: Beginnings) -> None:
+    from cryptography import x509
+    from cryptography.hazmat.primitives.serialization import Encoding
+
+    certificates = (x509.load_der_x509_certificate(der) for der in beginnings.certificates)
+    path.write_bytes(b"".join(one.public_bytes(Encoding.PEM) for one in certificates))

@@ -1,0 +1,165 @@
+"""The configuration as it is served: compiled once, and again when the store's change counter moved."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Callable
+from dataclasses import dataclass, field
+
+from cmpd.clm.apiclient import APIClient
+from cmpd.clm.authority import Authority, load_authority
+from cmpd.clm.issuing import ServedPolicy
+from cmpd.clm.model import Kind, StoredObject
+from cmpd.clm.policy import Policy
+from cmpd.clm.secrets import MasterKey
+from cmpd.clm.settings import DocumentError
+from cmpd.clm.store.base import Store
+from cmpd.clm.template import Template, ready_made
+
+__all__ = ["Catalog", "ServedPolicy"]
+
+
+@dataclass(slots=True)
+class _Edition:
+    """All configuration as of one value of the change counter."""
+
+    counter: int
+    authorities: dict[str, Authority] = field(default_factory=dict)
+    """By id."""
+    by_subject: dict[bytes, list[Authority]] = field(default_factory=dict)
+    policies: dict[str, ServedPolicy] = field(default_factory=dict)
+    """By id."""
+    clients: dict[str, APIClient] = field(default_factory=dict)
+    problems: list[str] = field(default_factory=list)
+    """Why something is not served, in words for an operator."""
+
+
+class Catalog:
+    """What is configured, ready for use. Raises StoreError where the store cannot be read, and
+    SecretError where it was sealed under another master key."""
+
+    def __init__(self, store: Store, master_key: MasterKey, clock: Callable[[], float]) -> None:
+        self._store = store
+        self._master_key = master_key
+        self._clock = clock
+        self._edition: _Edition | None = None
+        self._loaded: dict[tuple[str, int], Authority | None] = {}
+        self._loading = asyncio.Lock()
+
+    async def served(self, policy_id: str) -> ServedPolicy | None:
+        """The policy with that UUID, if it can be served."""
+        return (await self._current()).policies.get(policy_id)
+
+    async def by_name(self, name: str) -> ServedPolicy | None:
+        """The policy with that name, if it can be served."""
+        policies = (await self._current()).policies.values()
+        return next((served for served in policies if served.policy.name == name), None)
+
+    async def policies(self) -> list[ServedPolicy]:
+        """All that can be served."""
+        return list((await self._current()).policies.values())
+
+    async def authorities(self) -> list[Authority]:
+        """All CAs that have their certificate."""
+        return list((await self._current()).authorities.values())
+
+    async def authority(self, id: str) -> Authority | None:
+        """The CA with that id."""
+        return (await self._current()).authorities.get(id)
+
+    async def authorities_by_subject(self, subject: bytes) -> list[Authority]:
+        """The CAs with that subject (DER of the Name): more than one after a rollover."""
+        return list((await self._current()).by_subject.get(subject, ()))
+
+    async def successor(self, root: bytes) -> tuple[Authority, Authority] | None:
+        """(the CA with that certificate, the CA of its next key) after a rollover; what
+        rootCaKeyUpdate asks for (RFC 9810, section 5.3.19.15)."""
+        edition = await self._current()
+        old = next((one for one in edition.authorities.values() if one.certificate_der == root), None)
+        new = edition.authorities.get(old.successor or "") if old else None
+        return (old, new) if old and new else None
+
+    async def client(self, id: str) -> APIClient | None:
+        """The API client with that id."""
+        return (await self._current()).clients.get(id)
+
+    async def problems(self) -> list[str]:
+        """Why parts of the configuration are not served."""
+        return list((await self._current()).problems)
+
+    async def _current(self) -> _Edition:
+        counter = await self._store.change_counter()
+        edition = self._edition
+        if edition is not None and edition.counter == counter:
+            return edition
+        async with self._loading:
+            if self._edition is None or self._edition.counter != counter:
+                self._edition = await self._load(counter)
+            return self._edition
+
+    async def _load(self, counter: int) -> _Edition:
+        edition = _Edition(counter)
+        kept: dict[tuple[str, int], Authority | None] = {}
+        for stored in await self._store.objects(Kind.CA):
+            self._add_authority(edition, stored, kept)
+        self._loaded = kept
+        templates = await self._templates(edition)
+        for stored in await self._store.objects(Kind.POLICY):
+            try:
+                policy = Policy.of(stored.id, stored.name, stored.document)
+                served = compose(policy, templates, list(edition.authorities.values()))
+            except DocumentError as error:
+                edition.problems.append(f"policy {stored.name}: {error}")
+            else:
+                edition.policies[policy.id] = served
+        for stored in await self._store.objects(Kind.API_CLIENT):
+            try:
+                edition.clients[stored.id] = APIClient.of(stored)
+            except DocumentError as error:
+                edition.problems.append(str(error))
+        return edition
+
+    def _add_authority(
+        self,
+        edition: _Edition,
+        stored: StoredObject,
+        kept: dict[tuple[str, int], Authority | None],
+    ) -> None:
+        """Load a CA, unless it is loaded as it stands: opening keys is the costly part."""
+        version = (stored.id, stored.version)
+        try:
+            authority = self._loaded[version] if version in self._loaded else self._open(stored)
+        except DocumentError as error:
+            edition.problems.append(str(error))
+            return
+        kept[version] = authority
+        if authority is not None:
+            edition.authorities[authority.id] = authority
+            edition.by_subject.setdefault(authority.subject_der, []).append(authority)
+
+    def _open(self, stored: StoredObject) -> Authority | None:
+        return load_authority(stored, self._master_key)
+
+    async def _templates(self, edition: _Edition) -> dict[str, Template]:
+        templates = dict(ready_made())
+        for stored in await self._store.objects(Kind.TEMPLATE):
+            try:
+                templates[stored.name] = Template.of(stored.name, stored.document)
+            except DocumentError as error:
+                templates.pop(stored.name, None)
+                edition.problems.append(f"template {stored.name}: {error}")
+        return templates
+
+
+def compose(policy: Policy, templates: dict[str, Template], authorities: list[Authority]) -> ServedPolicy:
+    """A policy with what it names. Raises DocumentError where that is not there, or does not fit."""
+    named = [one for one in authorities if policy.ca in (one.name, one.id)]
+    if not named:
+        known = ", ".join(one.name for one in authorities) or "none"
+        raise DocumentError("ca", f"no CA {policy.ca!r} can issue; known: {known}")
+    template = templates.get(policy.template)
+    if template is None:
+        raise DocumentError(
+            "template", f"no template {policy.template!r}; known: {', '.join(sorted(templates))}"
+        )
+    return ServedPolicy.of(policy, template, named[0])
