@@ -35,8 +35,8 @@ def serve(config: Config) -> int:
     return Supervisor(config, seats).run()
 
 
-async def _run(config: Config, sockets: list[socket.socket]) -> None:
-    await service.Service(config, sockets).run()
+async def _run(config: Config, sockets: list[socket.socket], lifeline: int | None = None) -> None:
+    await service.Service(config, sockets, lifeline).run()
 
 
 class Supervisor:
@@ -52,6 +52,8 @@ class Supervisor:
         self._workers: dict[int, tuple[int, float]] = {}
         """Process id → (seat, when it was started)."""
         self._stopping = False
+        self._lifeline, self._held = os.pipe()
+        """Only the parent holds the other end: its workers read the end of it when it dies."""
 
     def run(self) -> int:
         for number in (signal.SIGTERM, signal.SIGINT):
@@ -73,7 +75,8 @@ class Supervisor:
         try:
             for number in (signal.SIGTERM, signal.SIGINT, signal.SIGHUP):
                 signal.signal(number, signal.SIG_DFL)
-            asyncio.run(_run(self._config, self._seats[seat]))
+            os.close(self._held)
+            asyncio.run(_run(self._config, self._seats[seat], self._lifeline))
             status = os.EX_OK
         except Exception:
             log.exception("a worker failed")

@@ -58,8 +58,10 @@ async def derive(algorithm: MacAlgorithm, secret: bytes) -> bytes:
 class Service:
     """Everything between the sockets and the store."""
 
-    def __init__(self, config: Config, sockets: Sequence[socket.socket]) -> None:
+    def __init__(self, config: Config, sockets: Sequence[socket.socket], lifeline: int | None = None) -> None:
+        """`lifeline`: a descriptor that ends when the parent does, and this process with it."""
         self._config = config
+        self._lifeline = lifeline
         self._sockets = sockets
         self._limits = Limits(config.http)
         self._servers: list[asyncio.Server] = []
@@ -104,6 +106,8 @@ class Service:
         for number in (signal.SIGTERM, signal.SIGINT):
             loop.add_signal_handler(number, self._stop.set)
         loop.add_signal_handler(signal.SIGHUP, self._reload)
+        if self._lifeline is not None:
+            loop.add_reader(self._lifeline, self._orphaned, self._lifeline)
         self._jobs.append(loop.create_task(self._keep_house(client)))
         interval = systemd.watchdog_interval()
         if interval is not None:
@@ -127,6 +131,10 @@ class Service:
 
     def _observe(self, request: HTTPRequest, response: HTTPResponse, record: Record) -> None:
         logs.log_request(record, 1000 * sum(record.phases.values()))
+
+    def _orphaned(self, lifeline: int) -> None:
+        asyncio.get_running_loop().remove_reader(lifeline)
+        self._stop.set()
 
     def _reload(self) -> None:
         for config, context in zip(self._config.listen, self._contexts, strict=True):
