@@ -19,6 +19,7 @@ from cmpd import __version__
 __all__ = ["COMMANDS", "build_parser", "main"]
 
 COMMANDS: dict[str, str] = {
+    "check": "what would be served, and what should not stay as it is",
     "completion": "the shell's completion of cmpd's words: bash, zsh, fish",
     "entity": "end entities: add, list, show, password, block, unblock",
     "init": "a store, a master key, CAs, an API client: everything the daemon needs",

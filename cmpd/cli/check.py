@@ -1,0 +1,150 @@
+"""`cmpd check`: what the daemon would serve, in words, and what stands in its way or should not stay so."""
+
+from __future__ import annotations
+
+import argparse
+import os
+from collections.abc import Iterator
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Any
+
+from cmpd.cli import COMMANDS
+from cmpd.cli.common import Workplace, add_json, in_workplace, now, print_json, time_text
+
+if TYPE_CHECKING:
+    from cmpd.clm.authority import Authority
+    from cmpd.clm.catalog import Catalog
+    from cmpd.config import Config
+
+DAY = 86_400
+SOON = 30 * DAY
+"""Before a CA's or a signer's end, when to say so, in seconds."""
+DEMO_ENTITY = "251069b7-bcc3-4911-b312-04327925a1aa"
+
+
+@dataclass(slots=True)
+class Findings:
+    """What the check came to."""
+
+    serves: list[str] = field(default_factory=list)
+    """What would be served."""
+    warnings: list[str] = field(default_factory=list)
+    """What works, but should not stay as it is."""
+    faults: list[str] = field(default_factory=list)
+    """What would not work."""
+
+
+def register(subparsers: Any) -> None:
+    """Add the noun."""
+    parser = subparsers.add_parser(
+        "check",
+        help=COMMANDS["check"],
+        description="Check configuration and store. Exit status 78 where something would not be served.",
+    )
+    add_json(parser)
+    parser.set_defaults(run=in_workplace(_check))
+
+
+async def _check(place: Workplace, arguments: argparse.Namespace) -> int:
+    import time
+
+    from cmpd.clm.client import Client
+    from cmpd.clm.secrets import read_secret
+
+    await place.store.check()
+    client = await Client.login(
+        place.store,
+        place.master_key,
+        place.config.client.id,
+        read_secret(place.config.client.secret_file),
+        clock=time.time,
+        random=os.urandom,
+    )
+    findings = Findings()
+    findings.serves += [f"store {_without_password(place.config.store)}"]
+    findings.serves += _listeners(place.config)
+    findings.warnings += _weak_settings(place.config)
+    await _judge_policies(findings, client.catalog, place.config.client.id)
+    for authority in await client.catalog.authorities():
+        _judge_authority(findings, authority, now())
+    findings.faults += await client.catalog.problems()
+    if await place.store.entity(DEMO_ENTITY):
+        findings.warnings.append("the demo's end entity is there, and everybody knows its password")
+    _print(findings, arguments)
+    return os.EX_CONFIG if findings.faults else os.EX_OK
+
+
+def _without_password(store: str) -> str:
+    scheme, separator, rest = store.partition("://")
+    credentials, at, host = rest.rpartition("@")
+    return f"{scheme}{separator}{credentials.partition(':')[0]}{at}{host}" if separator else store
+
+
+def _listeners(config: Config) -> Iterator[str]:
+    for listener in config.listen:
+        kind = "HTTPS" if listener.tls_certificate else "HTTP"
+        yield f"CMP over {kind} at {listener.address}"
+    if config.admin.listen:
+        yield f"health and metrics at {config.admin.listen}"
+
+
+def _weak_settings(config: Config) -> Iterator[str]:
+    if config.http.basic_over_http:
+        yield "http.basic_over_http: passwords of Basic authentication can be read on the way"
+    if config.synchronous != "full":
+        yield "synchronous: a power failure may undo what was said last"
+    if config.cmp.pbm_iterations_min < 100:
+        yield f"cmp.pbm_iterations_min: {config.cmp.pbm_iterations_min} iterations make guessing cheap"
+    if config.cmp.time_tolerance == 0:
+        yield "cmp.time_tolerance: messages of any age are taken"
+
+
+async def _judge_policies(findings: Findings, catalog: Catalog, client_id: str) -> None:
+    client = await catalog.client(client_id)
+    served = [one for one in await catalog.policies() if client and client.may_use(one.policy.id)]
+    for one in sorted(served, key=lambda one: one.policy.name):
+        default = client is not None and client.default_policy == one.policy.id
+        paths = f"/cmp/{one.policy.id} and /.well-known/cmp/p/{one.policy.name}"
+        findings.serves.append(
+            f"policy {one.policy.name}: CA {one.authority.name}, template {one.template.name}, at "
+            + (f"/cmp, {paths}" if default else paths)
+        )
+    if client is not None and client.default_policy is None:
+        findings.warnings.append(f"API client {client.id} has no default policy: /cmp serves nothing")
+    elif client is not None and client.default_policy not in {one.policy.id for one in served}:
+        findings.faults.append(f"API client {client.id}: its default policy is not there or cannot be served")
+
+
+def _judge_authority(findings: Findings, authority: Authority, time: int) -> None:
+    findings.serves.append(
+        f"CA {authority.name}: {authority.certificate.subject.rfc4514_string()}, "
+        f"until {time_text(authority.not_after)}"
+    )
+    name = f"CA {authority.name}"
+    if time < authority.not_before:
+        findings.faults.append(
+            f"{name} begins at {time_text(authority.not_before)}, but this machine's clock says "
+            f"{time_text(time)}: set the clock"
+        )
+    for what, end, remedy in (
+        (name, authority.not_after, f"`cmpd ca rollover {authority.name}` makes the next one"),
+        (f"the CMP signer of {name}", authority.signer.not_after, "cmpd renews it while it serves"),
+    ):
+        if end <= time:
+            findings.faults.append(f"{what} expired at {time_text(end)}; {remedy}")
+        elif end - time < SOON:
+            findings.warnings.append(f"{what} expires in {(end - time) // DAY} days; {remedy}")
+
+
+def _print(findings: Findings, arguments: argparse.Namespace) -> None:
+    if arguments.json:
+        faults = {"faults": findings.faults, "warnings": findings.warnings}
+        print_json({"serves": findings.serves, **faults})
+        return
+    for line in findings.serves:
+        print(line)
+    for heading, lines in (("warning", findings.warnings), ("FAULT", findings.faults)):
+        for line in lines:
+            print(f"{heading}: {line}")
+    if not findings.faults:
+        print("ready to serve")
