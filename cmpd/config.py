@@ -52,6 +52,11 @@ def key(
     return field(default=default, metadata={"rule": rule})
 
 
+def live(default: Any, doc: str, *, unit: str = "", low: int | None = None, high: int | None = None) -> Any:
+    """A key that a reload changes at once."""
+    return key(default, doc, unit=unit, low=low, high=high, restart=False)
+
+
 @dataclass(frozen=True, slots=True)
 class ClientConfig:
     """Who cmpd is to the lifecycle: its API client."""
@@ -81,30 +86,30 @@ class ListenConfig:
 class HTTPConfig:
     """Bounds on what a stranger may take of the server over HTTP."""
 
-    header_size: int = key(16384, "Longest request head.", unit="bytes", low=1024, high=1 << 20)
-    body_size: int = key(
+    header_size: int = live(16384, "Longest request head.", unit="bytes", low=1024, high=1 << 20)
+    body_size: int = live(
         65536, "Longest request body; longer ones get 413.", unit="bytes", low=1024, high=1 << 24
     )
-    header_timeout: int = key(10, "Time for a request's head to arrive.", unit="seconds", low=1, high=3600)
-    body_timeout: int = key(20, "Time for a request's body to arrive.", unit="seconds", low=1, high=3600)
-    idle_timeout: int = key(60, "Time a kept connection may stay silent.", unit="seconds", low=1, high=86400)
-    write_timeout: int = key(20, "Time for a response to be taken.", unit="seconds", low=1, high=3600)
-    max_connections: int = key(
+    header_timeout: int = live(10, "Time for a request's head to arrive.", unit="seconds", low=1, high=3600)
+    body_timeout: int = live(20, "Time for a request's body to arrive.", unit="seconds", low=1, high=3600)
+    idle_timeout: int = live(60, "Time a kept connection may stay silent.", unit="seconds", low=1, high=86400)
+    write_timeout: int = live(20, "Time for a response to be taken.", unit="seconds", low=1, high=3600)
+    max_connections: int = live(
         10000, "Connections at once, of each worker; more get 503.", low=1, high=1 << 20
     )
-    max_connections_per_peer: int = key(
+    max_connections_per_peer: int = live(
         1000, "Connections at once from one address, of each worker; 0: no bound.", low=0, high=1 << 20
     )
-    max_requests: int = key(
+    max_requests: int = live(
         200, "Requests being answered at once, of each worker; more get 503.", low=1, high=1 << 16
     )
-    drain_timeout: int = key(
+    drain_timeout: int = live(
         10, "Time that a stop leaves to what is under way.", unit="seconds", low=0, high=3600
     )
-    basic_over_http: bool = key(
+    basic_over_http: bool = live(
         False, "Take HTTP Basic passwords over plain HTTP from other machines. They can be read on the way."
     )
-    trusted_proxies: tuple[str, ...] = key(
+    trusted_proxies: tuple[str, ...] = live(
         (), "Addresses or networks whose X-Forwarded-For is believed, such as 10.0.0.0/8."
     )
 
@@ -113,28 +118,28 @@ class HTTPConfig:
 class CMPConfig:
     """What holds for CMP under every policy."""
 
-    time_tolerance: int = key(
+    time_tolerance: int = live(
         300, "How far messageTime may be from the clock; 0: any.", unit="seconds", low=0, high=1 << 31
     )
-    transaction_memory: int = key(
+    transaction_memory: int = live(
         86400,
         "How long a finished transaction is remembered for retransmissions.",
         unit="seconds",
         low=60,
         high=1 << 31,
     )
-    waiting_memory: int = key(
+    waiting_memory: int = live(
         30 * 86400, "How long a request may wait for approval.", unit="seconds", low=60, high=1 << 31
     )
-    check_after: int = key(
+    check_after: int = live(
         60, "After how long a waiting client is told to ask again.", unit="seconds", low=1, high=86400
     )
-    pbm_iterations_min: int = key(
+    pbm_iterations_min: int = live(
         100, "Fewest iterations of PasswordBasedMac and PBKDF2.", low=1, high=1 << 24
     )
-    pbm_iterations_max: int = key(10_000, "Most iterations of PasswordBasedMac.", low=1, high=1 << 24)
-    pbkdf2_iterations_max: int = key(500_000, "Most iterations of PBKDF2 in PBMAC1.", low=1, high=1 << 24)
-    unprotected_genm: bool = key(False, "Answer unprotected genm that ask for public data.")
+    pbm_iterations_max: int = live(10_000, "Most iterations of PasswordBasedMac.", low=1, high=1 << 24)
+    pbkdf2_iterations_max: int = live(500_000, "Most iterations of PBKDF2 in PBMAC1.", low=1, high=1 << 24)
+    unprotected_genm: bool = live(False, "Answer unprotected genm that ask for public data.")
 
 
 @dataclass(frozen=True, slots=True)

@@ -42,8 +42,12 @@ LINGER_OCTETS = 1 << 20
 """What a refused client may still send."""
 WRITE = 1 << 16
 """Octets handed to the transport at a time, so that slow readers of long CRLs hold little memory."""
-STATUSES = {431: "the head of the request is too long", 501: "the transfer coding is not implemented"}
-"""What h11 tells apart from plainly malformed requests, by HTTP status."""
+STATUSES = {
+    400: "this is no request of HTTP/1.0 or HTTP/1.1",
+    431: "the head of the request is too long",
+    501: "no transfer coding but chunked is taken",
+}
+"""What h11 tells apart, by HTTP status. Its own words would repeat what was sent."""
 
 
 class Phase(Enum):
@@ -214,7 +218,7 @@ class Connection(asyncio.Protocol):
                     return
         except h11.RemoteProtocolError as error:
             status = error.error_status_hint if error.error_status_hint in STATUSES else 400
-            self._refuse(plain(status, STATUSES.get(status, f"no HTTP request: {error}")))
+            self._refuse(plain(status, STATUSES[status]))
 
     def _begin(self, head: h11.Request) -> bool:
         """Look the head over; False where the request was refused for it."""

@@ -1,40 +1,88 @@
-"""systemd's two protocols: readiness over the notify socket, and sockets it hands over
-(sd_notify(3), sd_listen_fds(3))."""
+"""systemd's two protocols: what a service says over the notify socket, and the listening sockets it is
+handed (sd_notify(3), sd_listen_fds(3))."""
 
 from __future__ import annotations
 
 import os
 import socket
+import time
+from dataclasses import dataclass
+
+from cmpd.config import ConfigError
 
 FIRST_FD = 3
+ADMIN = "admin"
+"""FileDescriptorName= of the socket that is the admin listener; the others are [[listen]], in order."""
 
 
-def notify(*lines: str) -> None:
-    """Tell systemd, such as ``READY=1``; nothing where nobody listens."""
-    address = os.environ.get("NOTIFY_SOCKET")
-    if not address:
-        return
-    if address.startswith("@"):
-        address = "\0" + address[1:]
-    with socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM | socket.SOCK_CLOEXEC) as channel:
-        try:
-            channel.sendto("\n".join(lines).encode(), address)
-        except OSError:
-            return  # a supervisor that went away is no reason to stop serving
+class Notifier:
+    """Tells systemd how the service is; says nothing where nobody listens."""
+
+    def __init__(self) -> None:
+        self._address = os.environ.pop("NOTIFY_SOCKET", "")
+        if self._address.startswith("@"):
+            self._address = "\0" + self._address[1:]
+        self.interval = _watchdog_interval()
+        """Seconds between two signs of life, half of what systemd waits for; None where it does not."""
+
+    def ready(self, status: str) -> None:
+        """It serves."""
+        self._say("READY=1", f"STATUS={status}")
+
+    def reloading(self) -> None:
+        """The configuration is read again; `ready` follows."""
+        self._say("RELOADING=1", f"MONOTONIC_USEC={time.monotonic_ns() // 1000}")
+
+    def stopping(self) -> None:
+        """It finishes what is under way."""
+        self._say("STOPPING=1", "STATUS=finishing what is under way")
+
+    def alive(self) -> None:
+        """A sign of life for the watchdog."""
+        self._say("WATCHDOG=1")
+
+    def _say(self, *lines: str) -> None:
+        if not self._address:
+            return
+        with socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM | socket.SOCK_CLOEXEC) as channel:
+            try:
+                channel.sendto("\n".join(lines).encode(), self._address)
+            except OSError:
+                return  # a supervisor that went away is no reason to stop serving
 
 
-def watchdog_interval() -> float | None:
-    """Seconds between two signs of life, half of what systemd waits for; None where it does not."""
-    microseconds = os.environ.get("WATCHDOG_USEC", "")
-    meant = os.environ.get("WATCHDOG_PID")
-    if not microseconds.isdecimal() or (meant and int(meant) != os.getpid()):
+def _watchdog_interval() -> float | None:
+    microseconds = os.environ.pop("WATCHDOG_USEC", "")
+    meant = os.environ.pop("WATCHDOG_PID", "")
+    if not microseconds.isdecimal() or (meant and meant != str(os.getpid())):
         return None
     return int(microseconds) / 2_000_000
 
 
-def listen_fds() -> list[socket.socket]:
-    """The listening sockets systemd opened, in the unit's order."""
-    if os.environ.get("LISTEN_PID") != str(os.getpid()):
-        return []
-    count = int(os.environ.get("LISTEN_FDS", "0"))
-    return [socket.socket(fileno=fd) for fd in range(FIRST_FD, FIRST_FD + count)]
+@dataclass(frozen=True, slots=True)
+class Given:
+    """The listening sockets that came from systemd."""
+
+    serving: list[socket.socket]
+    admin: socket.socket | None
+
+
+def listen_fds() -> Given:
+    """The sockets systemd opened for this process, in the unit's order. Raises ConfigError."""
+    meant = os.environ.pop("LISTEN_PID", "")
+    count = os.environ.pop("LISTEN_FDS", "0")
+    names = os.environ.pop("LISTEN_FDNAMES", "").split(":")
+    given = Given([], None)
+    if meant != str(os.getpid()) or not count.isdecimal():
+        return given
+    for number in range(int(count)):
+        fd = FIRST_FD + number
+        os.set_inheritable(fd, False)
+        listener = socket.socket(fileno=fd)
+        if listener.type != socket.SOCK_STREAM:
+            raise ConfigError(f"socket unit: socket {number + 1} is not ListenStream=")
+        if number < len(names) and names[number] == ADMIN:
+            given = Given(given.serving, listener)
+        else:
+            given.serving.append(listener)
+    return given
