@@ -7,14 +7,13 @@ decoy where there is no such entity.
 from __future__ import annotations
 
 import base64
-import binascii
+import uuid
 from typing import TYPE_CHECKING
 
 from cmpd.server.messages import HTTPResponse, plain
 
 if TYPE_CHECKING:
     from cmpd.clm.client import Client
-    from cmpd.server.messages import HTTPRequest
 
 CHALLENGE = (b"www-authenticate", b'Basic realm="cmpd", charset="UTF-8"')
 NOBODY = "00000000-0000-0000-0000-000000000000"
@@ -27,24 +26,27 @@ class BasicAuthentication:
         self._client = client
         self._over_http = over_http
 
-    async def authenticate(self, request: HTTPRequest) -> str | HTTPResponse | None:
-        """The entity's UUID, the response that refuses, or None where no credentials were sent."""
-        field = request.header(b"authorization")
+    async def authenticate(
+        self, field: bytes | None, peer: str, *, secure: bool
+    ) -> str | HTTPResponse | None:
+        """The entity's UUID, the response that refuses, or None where no credentials were sent.
+
+        `field` is the Authorization field's value; `secure`: nobody could read it on its way.
+        """
         if field is None:
             return None
-        if not (request.secure or self._over_http):
+        if not (secure or self._over_http):
             return plain(403, "passwords are not taken over plain HTTP; use HTTPS")
         user, password = _credentials(field)
-        user = user.lower()
         throttle = self._client.credentials.throttle
-        wait = throttle.wait(user, request.peer)
+        wait = throttle.wait(user, peer)
         if wait:
             return plain(429, "too many failed attempts, wait", (b"retry-after", b"%d" % wait))
         if await self._client.credentials.check_password(user, password):
-            throttle.succeeded(user, request.peer)
+            throttle.succeeded(user, peer)
             return user
-        throttle.failed(user, request.peer)
-        await self._client.audit_failed_login(user, request.peer)
+        throttle.failed(user, peer)
+        await self._client.audit_failed_login(user, peer)
         return plain(401, "the user name or the password is wrong", CHALLENGE)
 
 
@@ -55,6 +57,6 @@ def _credentials(field: bytes) -> tuple[str, bytes]:
         return NOBODY, b""
     try:
         user, separator, password = base64.b64decode(encoded.strip(), validate=True).partition(b":")
-        return (user.decode("utf-8"), password) if separator else (NOBODY, b"")
-    except (binascii.Error, UnicodeDecodeError):
+        return (str(uuid.UUID(user.decode("utf-8"))), password) if separator else (NOBODY, b"")
+    except ValueError:  # no base64, no UTF-8, or no UUID
         return NOBODY, b""

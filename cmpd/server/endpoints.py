@@ -6,18 +6,24 @@ nobody serves is a CMP error, not an HTTP one. Every other address is 404.
 
 from __future__ import annotations
 
+import logging
 from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 from urllib.parse import unquote
 
+from cmpd.clm.store.base import StoreError
 from cmpd.cmp.exchange import Call, Record
+from cmpd.server.http import RETRY
 from cmpd.server.messages import HTTPRequest, HTTPResponse, plain
 
 if TYPE_CHECKING:
     from cmpd.cmp.responder import Responder
     from cmpd.server.basic import BasicAuthentication
+    from cmpd.server.proxies import Proxies
     from cmpd.server.publications import Publications
+
+log = logging.getLogger(__name__)
 
 PKIXCMP = b"application/pkixcmp"
 LONGEST_TARGET = 512
@@ -64,18 +70,24 @@ class Endpoints:
         basic: BasicAuthentication,
         publications: Publications,
         observer: Observer,
-        forwarded: Callable[[HTTPRequest], str],
+        proxies: Proxies,
     ) -> None:
-        """`forwarded` gives the client's address behind proxies that are trusted."""
         self._responder = responder
         self._basic = basic
         self._publications = publications
         self._observer = observer
-        self._forwarded = forwarded
+        self._proxies = proxies
 
     async def __call__(self, request: HTTPRequest) -> HTTPResponse:
         if len(request.target) > LONGEST_TARGET:
             return plain(414, "the address is too long")
+        try:
+            return await self._route(request)
+        except StoreError as error:
+            log.warning("%s %s: %s", request.method, request.target, error)
+            return plain(503, "the server's records cannot be read now, try again later", RETRY)
+
+    async def _route(self, request: HTTPRequest) -> HTTPResponse:
         path = request.target.partition("?")[0]
         address = read_address(path)
         if address is not None:
@@ -93,7 +105,9 @@ class Endpoints:
             return plain(415, "the content type of CMP is application/pkixcmp")
         if not request.body:
             return plain(400, "the body is empty, a PKIMessage is expected")
-        entity = await self._basic.authenticate(request)
+        peer = self._proxies.client_of(request)
+        secure = self._proxies.is_secure(request)
+        entity = await self._basic.authenticate(request.header(b"authorization"), peer, secure=secure)
         if isinstance(entity, HTTPResponse):
             return entity
         reply = await self._responder.respond(
@@ -103,8 +117,8 @@ class Endpoints:
                 policy_name=address.policy_name,
                 operation=address.operation,
                 entity=entity,
-                peer=self._forwarded(request),
-                secure=request.secure,
+                peer=peer,
+                secure=secure,
             )
         )
         response = HTTPResponse(200, ((b"content-type", PKIXCMP),), reply.body)

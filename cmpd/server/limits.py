@@ -26,7 +26,8 @@ class Limits:
 
     def __init__(self, config: HTTPConfig, trusted: Callable[[str], bool] = lambda peer: False) -> None:
         """`trusted`: whether an address is a reverse proxy's, which speaks for many peers."""
-        self._config = config
+        self.config = config
+        """May be replaced while it runs."""
         self._trusted = trusted
         self._connections: set[Connection] = set()
         self._peers: Counter[str] = Counter()
@@ -45,7 +46,7 @@ class Limits:
     @property
     def flooded(self) -> bool:
         """Whether there are so many connections that not even a refusal is worth one."""
-        return len(self._connections) > self._config.max_connections + SPARE
+        return len(self._connections) > self.config.max_connections + SPARE
 
     def admit(self, connection: Connection) -> str | None:
         """Count a new connection. Gives why it is refused, or None; it is to be released either way."""
@@ -54,10 +55,10 @@ class Limits:
         self._peers[network] += 1
         if self._timer is None:
             self._arm()
-        if len(self._connections) > self._config.max_connections:
+        if len(self._connections) > self.config.max_connections:
             self.refused += 1
             return "too many connections, try again"
-        most = self._config.max_connections_per_peer
+        most = self.config.max_connections_per_peer
         if most and network and self._peers[network] > most and not self._trusted(connection.peer):
             self.refused += 1
             return "too many connections from this address, try again"
@@ -74,7 +75,7 @@ class Limits:
 
     def begin(self) -> bool:
         """Count a request; False where there are too many under way."""
-        if self.requests >= self._config.max_requests:
+        if self.requests >= self.config.max_requests:
             self.refused += 1
             return False
         self.requests += 1
@@ -92,7 +93,7 @@ class Limits:
         """Close what is silent, let what is under way finish, within the configured bound."""
         self.draining = True
         loop = asyncio.get_running_loop()
-        until = loop.time() + self._config.drain_timeout
+        until = loop.time() + self.config.drain_timeout
         while self._connections and loop.time() < until:
             for connection in tuple(self._connections):
                 connection.close_if_idle(loop.time() - GRACE)

@@ -1,22 +1,24 @@
-"""Listening sockets, and TLS on them."""
+"""Listening sockets."""
 
 from __future__ import annotations
 
 import errno
 import os
 import socket
-import ssl
 import stat
+from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from cmpd.config import ConfigError, ListenConfig, split_address
+from cmpd.config import ConfigError, split_address
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
+    from cmpd.config import Config
+    from cmpd.server.systemd import Given
+
 BACKLOG = 1024
-MINIMUM = {"1.2": ssl.TLSVersion.TLSv1_2, "1.3": ssl.TLSVersion.TLSv1_3}
 
 
 class ListenError(Exception):
@@ -46,7 +48,10 @@ def listen(address: str, *, shared: bool = False) -> socket.socket:
 
 def _listen_unix(path: str) -> socket.socket:
     if Path(path).exists() and stat.S_ISSOCK(Path(path).stat().st_mode):
-        Path(path).unlink()
+        with socket.socket(socket.AF_UNIX, socket.SOCK_STREAM | socket.SOCK_CLOEXEC) as probe:
+            if probe.connect_ex(path) == 0:
+                raise OSError(errno.EADDRINUSE, "in use")
+        Path(path).unlink()  # left behind by a process that is gone
     listener = socket.socket(socket.AF_UNIX, socket.SOCK_STREAM | socket.SOCK_CLOEXEC)
     listener.bind(path)
     listener.listen(BACKLOG)
@@ -54,6 +59,8 @@ def _listen_unix(path: str) -> socket.socket:
 
 
 def _remedy(error: OSError, port: int) -> str:
+    if error.errno == errno.EADDRINUSE and not port:
+        return "another process listens there"
     if error.errno == errno.EADDRINUSE:
         return f"the port is taken; `ss -ltnp 'sport = :{port}'` shows by whom"
     if error.errno == errno.EACCES:
@@ -63,48 +70,71 @@ def _remedy(error: OSError, port: int) -> str:
     return os.strerror(error.errno) if error.errno else str(error)
 
 
-def tls_context(config: ListenConfig) -> ssl.SSLContext | None:
-    """The TLS settings of a listener; None where it speaks plain HTTP. Raises ConfigError."""
-    if config.tls_certificate is None or config.tls_key is None:
-        return None
-    context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
-    context.minimum_version = MINIMUM[config.tls_minimum]
-    load_certificate(context, config)
-    if config.tls_client_ca is not None:
-        try:
-            context.load_verify_locations(config.tls_client_ca)
-        except (OSError, ssl.SSLError) as error:
-            raise ConfigError(f"listen.tls_client_ca: {config.tls_client_ca}: {error}") from None
-        context.verify_mode = ssl.CERT_REQUIRED if config.tls_client_required else ssl.CERT_OPTIONAL
-    return context
+@dataclass(frozen=True, slots=True)
+class Seat:
+    """The listening sockets of one worker."""
+
+    own: tuple[socket.socket, ...]
+    """One for each [[listen]], in order."""
+    admin: socket.socket | None
+    """Of the admin listener, shared by all workers."""
+    shared: bool = False
+    """Whether the serving sockets are shared with all workers, too."""
+
+    def close_own(self) -> None:
+        """Let go of those that no other worker has."""
+        for listener in self.own if not self.shared else ():
+            if listener.family != socket.AF_UNIX:
+                listener.close()
 
 
-def load_certificate(context: ssl.SSLContext, config: ListenConfig) -> None:
-    """Read certificate and key again; connections from now on use them. Raises ConfigError."""
-    if config.tls_certificate is None or config.tls_key is None:
-        return
-    try:
-        mode = config.tls_key.stat().st_mode
-        if mode & 0o077:
-            raise ConfigError(
-                f"listen.tls_key: {config.tls_key} can be read by others (mode {stat.S_IMODE(mode):04o}); "
-                f"`chmod 600 {config.tls_key}`"
-            )
-        context.load_cert_chain(config.tls_certificate, config.tls_key)
-    except (OSError, ssl.SSLError) as error:
-        raise ConfigError(
-            f"listen.tls_certificate, listen.tls_key: {config.tls_certificate}: {error}"
-        ) from None
+def take_seats(config: Config, given: Given) -> list[Seat]:
+    """The sockets of every worker: those that systemd gave, or opened here.
 
-
-def open_all(configs: Sequence[ListenConfig], *, shared: bool) -> list[socket.socket]:
-    """A socket a listener, in order. Raises ListenError; none stays open then."""
+    Raises ListenError; none stays open then. Raises ConfigError where systemd gave others than asked for.
+    """
     opened: list[socket.socket] = []
     try:
-        for config in configs:
-            opened.append(listen(config.address, shared=shared))  # noqa: PERF401 - closed below where one fails
-    except ListenError:
+        admin = given.admin
+        if admin is None and config.admin.listen:
+            admin = listen(config.admin.listen)
+            opened.append(admin)
+        if given.serving:
+            if len(given.serving) != len(config.listen):
+                raise ConfigError(
+                    f"listen: {len(config.listen)} listeners are configured, and the socket unit has "
+                    f"{len(given.serving)}; each [[listen]] takes one ListenStream=, in the same order"
+                )
+            return [Seat(tuple(given.serving), admin, shared=True)] * config.workers
+        first = [listen(one.address) for one in config.listen]
+        opened += first
+        if config.workers == 1:
+            return [Seat(tuple(first), admin)]
+        return _shared_seats(config, first, admin, opened)
+    except (ListenError, ConfigError):
         for listener in opened:
             listener.close()
         raise
-    return opened
+
+
+def _shared_seats(
+    config: Config, first: Sequence[socket.socket], admin: socket.socket | None, opened: list[socket.socket]
+) -> list[Seat]:
+    """A socket for each worker at each port. `first` has shown that nobody else is there, which sockets
+    that share a port would not; it makes room, and tells the port where the system was to choose one."""
+    ports = [listener.getsockname()[1] if listener.family != socket.AF_UNIX else 0 for listener in first]
+    for listener in first:
+        if listener.family != socket.AF_UNIX:
+            listener.close()
+    seats = []
+    for _ in range(config.workers):
+        own = []
+        for one, port, before in zip(config.listen, ports, first, strict=True):
+            if before.family == socket.AF_UNIX:
+                own.append(before)
+            else:
+                host = one.address.rpartition(":")[0]
+                own.append(listen(f"{host}:{port}", shared=True))
+                opened.append(own[-1])
+        seats.append(Seat(tuple(own), admin))
+    return seats

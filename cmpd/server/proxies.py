@@ -26,7 +26,7 @@ class Proxies:
     def client_of(self, request: HTTPRequest) -> str:
         """The address a request comes from: the last one in X-Forwarded-For that is no trusted proxy's."""
         peer = request.peer
-        if not self._networks or not self._trusts(peer):
+        if not self._networks or not self.trusts(peer):
             return peer
         field = request.header(b"x-forwarded-for") or b""
         for hop in reversed(field.decode("latin-1").split(",")):
@@ -34,11 +34,18 @@ class Proxies:
             if not address:
                 continue
             peer = address
-            if not self._trusts(address):
+            if not self.trusts(address):
                 break
         return peer[:64]
 
-    def _trusts(self, address: str) -> bool:
+    def is_secure(self, request: HTTPRequest) -> bool:
+        """Whether nobody could read along: what a trusted proxy says of its client, or what is seen here."""
+        if self._networks and self.trusts(request.peer):
+            return (request.header(b"x-forwarded-proto") or b"").strip().lower() == b"https"
+        return request.secure
+
+    def trusts(self, address: str) -> bool:
+        """Whether the address is a trusted proxy's."""
         try:
             parsed = ipaddress.ip_address(address)
         except ValueError:

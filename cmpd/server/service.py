@@ -6,11 +6,8 @@ import asyncio
 import logging
 import os
 import signal
-import socket
-import ssl
 import time
-from contextlib import suppress
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Protocol
 
 from cmpd.clm.client import Client
 from cmpd.clm.housekeeping import expire_transactions, forget_transactions
@@ -19,33 +16,56 @@ from cmpd.clm.store import open_store
 from cmpd.clm.store.base import StoreError
 from cmpd.cmp import schema
 from cmpd.cmp.responder import Responder
-from cmpd.config import ConfigError
-from cmpd.server import listeners, logs, systemd
+from cmpd.config import Config, ConfigError
+from cmpd.server import listeners, logs
 from cmpd.server.basic import BasicAuthentication
 from cmpd.server.endpoints import Endpoints
 from cmpd.server.http import Connection
 from cmpd.server.limits import Limits
 from cmpd.server.proxies import Proxies
 from cmpd.server.publications import Publications
+from cmpd.server.reloading import reloaded
+from cmpd.server.tls import ListenerTLS, tls_of
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    import socket
 
-    from cmpd.clm.store.base import Store
     from cmpd.cmp.exchange import Record
     from cmpd.cmp.protection.mac import MacAlgorithm
-    from cmpd.config import Config
     from cmpd.server.messages import HTTPRequest, HTTPResponse
+    from cmpd.server.scoreboard import Scoreboard
 
 log = logging.getLogger(__name__)
 
 HOUSEKEEPING = 5.0
 """Seconds between two looks at what is overdue."""
+BEAT = 1.0
+"""Seconds between two entries on the scoreboard."""
+
+
+class Herald(Protocol):
+    """Who a serving process tells how it is: systemd, or the parent of the workers."""
+
+    interval: float | None
+    """Seconds between signs of life; None: none are wanted."""
+
+    def ready(self, status: str) -> None: ...
+
+    def reloading(self) -> None: ...
+
+    def stopping(self) -> None: ...
+
+    def alive(self) -> None: ...
 
 
 def load() -> None:
     """Compile the ASN.1: what takes long and can be shared by processes that fork afterwards."""
     schema.load()
+
+
+def description(config: Config) -> str:
+    """What is served where, in words."""
+    return "serving CMP at " + ", ".join(one.address for one in config.listen)
 
 
 async def derive(algorithm: MacAlgorithm, secret: bytes) -> bytes:
@@ -58,114 +78,159 @@ async def derive(algorithm: MacAlgorithm, secret: bytes) -> bytes:
 class Service:
     """Everything between the sockets and the store."""
 
-    def __init__(self, config: Config, sockets: Sequence[socket.socket], lifeline: int | None = None) -> None:
-        """`lifeline`: a descriptor that ends when the parent does, and this process with it."""
+    def __init__(
+        self, config: Config, seat: listeners.Seat, herald: Herald, scoreboard: Scoreboard, number: int = 0
+    ) -> None:
+        """`number` is the seat's among the workers; the first one keeps house for all."""
         self._config = config
-        self._lifeline = lifeline
-        self._sockets = sockets
-        self._limits = Limits(config.http)
+        self._seat = seat
+        self._herald = herald
+        self._scoreboard = scoreboard
+        self._row = scoreboard.row(number)
+        self._keeps_house = number == 0
+        self._proxies = Proxies(config.http.trusted_proxies)
+        self._limits = Limits(config.http, lambda peer: self._proxies.trusts(peer))
+        self._tls: list[ListenerTLS] = []
         self._servers: list[asyncio.Server] = []
-        self._contexts: list[ssl.SSLContext | None] = []
-        self._jobs: list[asyncio.Task[None]] = []
         self._stop = asyncio.Event()
 
-    async def run(self) -> None:
-        """Serve until SIGTERM or SIGINT, then finish what is under way.
+    async def run(self, parent: socket.socket | None = None) -> None:
+        """Serve until SIGTERM or SIGINT, or the parent's end, then finish what is under way.
 
         Raises StoreError, SecretError, LoginRefused, ConfigError: the daemon cannot start.
         """
+        self._row.begin(os.getpid(), int(time.time()))
         master_key = MasterKey.load(self._config.master_key)
         store = open_store(self._config.store, synchronous=self._config.synchronous)
         await store.open()
         try:
-            client = await Client.login(
-                store,
-                master_key,
-                self._config.client.id,
-                read_secret(self._config.client.secret_file),
-                clock=time.time,
-                random=os.urandom,
-            )
-            await self._serve(store, client)
+            async with store.serving():
+                client = await Client.login(
+                    store,
+                    master_key,
+                    self._config.client.id,
+                    read_secret(self._config.client.secret_file),
+                    clock=time.time,
+                    random=os.urandom,
+                )
+                await self._serve(client, parent)
         finally:
             await store.close()
 
-    async def _serve(self, store: Store, client: Client) -> None:
-        handler = self._endpoints(client)
+    async def _serve(self, client: Client, parent: socket.socket | None) -> None:
+        self._client = client
+        self._handler = self._endpoints()
+        await self._listen()
+        self._heed_signals(parent)
+        jobs = [self._beat(), self._watch_certificates()]
+        if self._keeps_house:
+            jobs.append(self._keep_house())
+        if self._herald.interval is not None:
+            jobs.append(self._signs_of_life(self._herald.interval))
+        tasks = [asyncio.create_task(job) for job in jobs]
+        if parent is None:
+            log.info(description(self._config))
+        self._herald.ready(description(self._config))
+        await self._stop.wait()
+        self._herald.stopping()
+        log.info("finishing what is under way")
+        for server in self._servers:
+            server.close()
+        await self._limits.drain()
+        for task in tasks:
+            task.cancel()
+        await asyncio.gather(*tasks, return_exceptions=True)
+
+    async def _listen(self) -> None:
         loop = asyncio.get_running_loop()
-        for config, listener in zip(self._config.listen, self._sockets, strict=True):
-            context = listeners.tls_context(config)
-            self._contexts.append(context)
+        for config, listener in zip(self._config.listen, self._seat.own, strict=True):
+            tls = tls_of(config)
+            if tls is not None:
+                self._tls.append(tls)
             server = await loop.create_server(
-                lambda: Connection(handler, self._config.http, self._limits),
+                lambda: Connection(self._handler, self._config.http, self._limits),
                 sock=listener,
-                ssl=context,
+                ssl=tls.context if tls else None,
+                ssl_handshake_timeout=self._config.http.header_timeout if tls else None,
+                ssl_shutdown_timeout=self._config.http.write_timeout if tls else None,
                 backlog=listeners.BACKLOG,
             )
             self._servers.append(server)
+
+    def _heed_signals(self, parent: socket.socket | None) -> None:
+        loop = asyncio.get_running_loop()
         for number in (signal.SIGTERM, signal.SIGINT):
             loop.add_signal_handler(number, self._stop.set)
         loop.add_signal_handler(signal.SIGHUP, self._reload)
-        if self._lifeline is not None:
-            loop.add_reader(self._lifeline, self._orphaned, self._lifeline)
-        self._jobs.append(loop.create_task(self._keep_house(client)))
-        interval = systemd.watchdog_interval()
-        if interval is not None:
-            self._jobs.append(loop.create_task(_signs_of_life(interval)))
-        addresses = ", ".join(config.address for config in self._config.listen)
-        log.info("serving CMP at %s", addresses)
-        systemd.notify("READY=1", f"STATUS=serving CMP at {addresses}")
-        await self._stop.wait()
-        systemd.notify("STOPPING=1")
-        log.info("stopping")
-        await self._finish()
+        if parent is not None:
+            loop.add_reader(parent, self._orphaned, parent)
 
-    def _endpoints(self, client: Client) -> Endpoints:
+    def _orphaned(self, parent: socket.socket) -> None:
+        """The parent says nothing: what can be read is its end."""
+        asyncio.get_running_loop().remove_reader(parent)
+        log.warning("the parent process is gone")
+        self._stop.set()
+
+    def _endpoints(self) -> Endpoints:
         return Endpoints(
-            Responder(client, self._config.cmp, derive),
-            BasicAuthentication(client, over_http=self._config.http.basic_over_http),
-            Publications(client),
+            Responder(self._client, self._config.cmp, derive),
+            BasicAuthentication(self._client, over_http=self._config.http.basic_over_http),
+            Publications(self._client),
             self._observe,
-            Proxies(self._config.http.trusted_proxies).client_of,
+            self._proxies,
         )
 
     def _observe(self, request: HTTPRequest, response: HTTPResponse, record: Record) -> None:
+        self._row.count(int(time.time()), refused=bool(record.fail_info))
         logs.log_request(record, 1000 * sum(record.phases.values()))
 
-    def _orphaned(self, lifeline: int) -> None:
-        asyncio.get_running_loop().remove_reader(lifeline)
-        self._stop.set()
+    # Changes while it runs
 
     def _reload(self) -> None:
-        for config, context in zip(self._config.listen, self._contexts, strict=True):
-            if context is not None:
-                try:
-                    listeners.load_certificate(context, config)
-                except ConfigError as error:
-                    log.error("the TLS certificate stays as it was: %s", error)
-        log.info("reloaded")
+        """Read the configuration and the certificates again; what cannot be used changes nothing."""
+        self._herald.reloading()
+        try:
+            result = reloaded(self._config, Config.load(self._config.path))
+            proxies = Proxies(result.config.http.trusted_proxies)
+        except ConfigError as error:
+            log.error("the configuration stays as it was: %s", error)
+        else:
+            self._config, self._proxies = result.config, proxies
+            self._limits.config = result.config.http
+            logs.set_level(result.config.log.level)
+            self._handler = self._endpoints()
+            log.info("reloaded; changed: %s", ", ".join(result.changed) or "nothing")
+            if result.waiting:
+                log.warning("these take a restart, and stay as they were: %s", ", ".join(result.waiting))
+        for tls in self._tls:
+            tls.refresh()
+        self._herald.ready(description(self._config))
 
-    async def _keep_house(self, client: Client) -> None:
+    # What goes on beside requests
+
+    async def _beat(self) -> None:
+        while True:
+            self._row.occupy(self._limits.connections, self._limits.requests)
+            await asyncio.sleep(BEAT)
+
+    async def _signs_of_life(self, interval: float) -> None:
+        while True:
+            self._herald.alive()
+            await asyncio.sleep(interval)
+
+    async def _watch_certificates(self) -> None:
+        """Use a renewed TLS certificate soon, without being told."""
+        while True:
+            await asyncio.sleep(HOUSEKEEPING)
+            for tls in self._tls:
+                tls.refresh()
+
+    async def _keep_house(self) -> None:
         """What is due by time, again and again; a store that fails is asked again next time."""
         while True:
             await asyncio.sleep(HOUSEKEEPING)
             try:
-                await expire_transactions(client, self._config.cmp.transaction_memory)
-                await forget_transactions(client)
+                await expire_transactions(self._client, self._config.cmp.transaction_memory)
+                await forget_transactions(self._client)
             except StoreError as error:
                 log.warning("housekeeping waits: %s", error)
-
-    async def _finish(self) -> None:
-        for server in self._servers:
-            server.close()
-        await self._limits.drain()
-        for job in self._jobs:
-            job.cancel()
-            with suppress(asyncio.CancelledError):
-                await job
-
-
-async def _signs_of_life(interval: float) -> None:
-    while True:
-        systemd.notify("WATCHDOG=1")
-        await asyncio.sleep(interval)
