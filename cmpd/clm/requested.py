@@ -41,6 +41,7 @@ class _Building:
     excess: Excess
     key_id: x509.SubjectKeyIdentifier
     names: list[x509.GeneralName] = field(default_factory=list)
+    names_critical: bool = False
     key_usages: frozenset[str] | None = None
     extended_key_usage: x509.Extension[Any] | None = None
     others: list[x509.Extension[Any]] = field(default_factory=list)
@@ -79,7 +80,8 @@ def requested_extensions(
     names = policy.san.apply(asked_names, excess)
     if names:
         # RFC 5280, section 4.1.2.6: where the subject is empty, the names are critical.
-        extensions.append(extension(x509.SubjectAlternativeName(names), critical=not subject.rdns))
+        critical = building.names_critical or not subject.rdns
+        extensions.append(extension(x509.SubjectAlternativeName(names), critical=critical))
     elif not subject.rdns:
         raise RequestRefused("subject", "a subject or a subjectAltName is required")
     return extensions, key_id.digest
@@ -117,6 +119,7 @@ _NAME_MAKERS: dict[str, Callable[[str], x509.GeneralName]] = {
 def _take_names(building: _Building, asked: x509.Extension[Any]) -> None:
     if building.takes(asked.oid):
         building.names = list(asked.value)
+        building.names_critical = asked.critical
     else:
         building.excess.found(SAN_FIELD, "is not taken from requests")
 

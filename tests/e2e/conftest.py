@@ -1,0 +1,40 @@
+"""Daemons and devices: one daemon shared by the tests that leave no trace, or a fresh one."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from tests.e2e.harness import Daemon, Device
+
+
+def _serving(folder: Path) -> Iterator[Daemon]:
+    daemon = Daemon(folder)
+    daemon.init()
+    daemon.start()
+    try:
+        yield daemon
+    finally:
+        status = daemon.stop()
+    assert status == 0, daemon.log
+    assert "Traceback" not in daemon.log
+
+
+@pytest.fixture(scope="session")
+def daemon(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Daemon]:
+    """A daemon with the demo PKI, shared: change neither its configuration nor the demo entity."""
+    yield from _serving(tmp_path_factory.mktemp("daemon"))
+
+
+@pytest.fixture
+def own_daemon(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Daemon]:
+    """A daemon with the demo PKI for one test alone."""
+    yield from _serving(tmp_path_factory.mktemp("own-daemon"))
+
+
+@pytest.fixture
+def device(daemon: Daemon, tmp_path: Path) -> Device:
+    """A client of the shared daemon, in an empty folder."""
+    return Device(tmp_path, daemon)
