@@ -1,0 +1,60 @@
+"""genm → genp (RFC 9810, sections 5.3.19 and 5.3.20; RFC 9483, section 4.3). Nothing is kept of it."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+from cmpd.cmp import schema
+from cmpd.cmp.exchange import Answer, Exchange
+from cmpd.cmp.failure import CMPFailure, FailInfo
+from cmpd.cmp.information import ALL_RELEVANT, TYPES, UNSUPPORTED_OIDS
+from cmpd.cmp.message import Body
+from cmpd.cmp.profiles import names, select
+
+if TYPE_CHECKING:
+    from cmpd.clm.catalog import ServedPolicy
+
+MOST_QUESTIONS = 16
+"""InfoTypeAndValues one genm may hold; the profile has one."""
+
+Question = tuple[str, bytes | None]
+"""(infoType, infoValue's DER)."""
+
+
+async def inform(exchange: Exchange) -> Answer:
+    """Each question is answered in its place; infoTypes that are not known follow as unsupportedOIDs."""
+    questions = _questions(exchange.message.content)
+    policies = await _policies(exchange, len(questions))
+    answers: list[dict[str, Any]] = []
+    unsupported: list[str] = []
+    for (oid, value), served in zip(questions, policies, strict=True):
+        kind = TYPES.get(oid)
+        if kind is None:
+            unsupported.append(oid)
+            continue
+        if not kind.public and not exchange.party.name:
+            raise CMPFailure(FailInfo.badMessageCheck, f"{kind.name} takes a protected message")
+        answers.append(_item(kind.answered_as, await kind.answer(exchange, served, value)))
+    if unsupported:
+        answers.append(_item(UNSUPPORTED_OIDS, schema.encode("UnsupportedOIDsValue", unsupported)))
+    return Answer(Body.GENP, answers)
+
+
+def _questions(content: list[dict[str, Any]]) -> list[Question]:
+    if len(content) > MOST_QUESTIONS:
+        raise CMPFailure(
+            FailInfo.badRequest, f"genm asks {len(content)} things at once, {MOST_QUESTIONS} are allowed"
+        )
+    asked = [(item["infoType"], item.get("infoValue")) for item in content]
+    return asked or [(oid, None) for oid in ALL_RELEVANT]
+
+
+async def _policies(exchange: Exchange, count: int) -> list[ServedPolicy]:
+    """What each question is about: the policy served here, or that of its certProfile."""
+    chosen = names(exchange.message, most=count)
+    chosen += [""] * (count - len(chosen))
+    return [await select(exchange.clm, exchange.served, exchange.entity, name) for name in chosen]
+
+
+def _item(oid: str, value: bytes | None) -> dict[str, Any]:
+    return {"infoType": oid} if value is None else {"infoType": oid, "infoValue": value}

@@ -1,0 +1,89 @@
+"""CRLs (RFC 9483, section 4.3.4; RFC 9810, sections 5.3.19.6 and 5.3.19.17)."""
+
+from __future__ import annotations
+
+from datetime import UTC
+from typing import TYPE_CHECKING, Any
+
+from cryptography import x509
+
+from cmpd.cmp import schema
+from cmpd.cmp.failure import CMPFailure, FailInfo
+from cmpd.cmp.schema import DecodeError
+
+if TYPE_CHECKING:
+    from cmpd.clm.authority import Authority
+    from cmpd.clm.catalog import ServedPolicy
+    from cmpd.cmp.exchange import Exchange
+
+MOST_SOURCES = 16
+"""CRL sources one crlStatusList may name."""
+
+
+async def current(exchange: Exchange, served: ServedPolicy, value: bytes | None) -> bytes | None:
+    """currentCRL: the issuing CA's latest."""
+    crl = await exchange.clm.crl(served.authority.id)
+    return crl.der if crl is not None else None
+
+
+async def newer(exchange: Exchange, served: ServedPolicy, value: bytes | None) -> bytes | None:
+    """crls: of each source named those that are newer than what the client has."""
+    found: list[bytes] = []
+    for status in _statuses(value):
+        since = status.get("thisUpdate")
+        after = int(since[1].replace(tzinfo=UTC).timestamp()) if since is not None else -1
+        for authority in await exchange.clm.issuers():
+            if not _is_source(status["source"], authority, served):
+                continue
+            crl = await exchange.clm.crl(authority.id)
+            if crl is not None and crl.this_update > after and crl.der not in found:
+                found.append(crl.der)
+    return schema.encode("RawCertificates", found) if found else None
+
+
+def _statuses(value: bytes | None) -> list[dict[str, Any]]:
+    if value is None:
+        raise CMPFailure(FailInfo.badDataFormat, "crlStatusList lacks its value: which CRLs are asked for")
+    try:
+        statuses: list[dict[str, Any]] = schema.decode("RawCRLStatusList", value)
+    except DecodeError as error:
+        raise CMPFailure(
+            FailInfo.badDataFormat, "crlStatusList is no list of CRLStatus", detail=str(error)
+        ) from None
+    if not 1 <= len(statuses) <= MOST_SOURCES:
+        raise CMPFailure(
+            FailInfo.badRequest,
+            f"crlStatusList names {len(statuses)} CRL sources, 1 to {MOST_SOURCES} are expected",
+        )
+    return statuses
+
+
+def _is_source(source: tuple[str, Any], authority: Authority, served: ServedPolicy) -> bool:
+    """Whether the client means this CA's CRL: by the issuer's name, or by a URL where it is published."""
+    kind, names = source
+    if kind == "issuer":
+        return ("directoryName", authority.subject_der) in names
+    choice, full_name = names
+    if choice != "fullName":
+        return False
+    urls = {name for kind, name in full_name if kind == "uniformResourceIdentifier"}
+    return bool(urls & _published(authority, served))
+
+
+def _published(authority: Authority, served: ServedPolicy) -> set[str]:
+    """The URLs of a CA's CRL: where every CA's is published, and where the template says it is."""
+    urls = {f"{authority.url}/crl/{name}.crl" for name in (authority.id, authority.name)}
+    if authority.id == served.authority.id:
+        urls |= _distribution_points(served)
+    return urls
+
+
+def _distribution_points(served: ServedPolicy) -> set[str]:
+    return {
+        name.value
+        for extension in served.profile.constant
+        if isinstance(extension.value, x509.CRLDistributionPoints)
+        for point in extension.value
+        for name in point.full_name or ()
+        if isinstance(name, x509.UniformResourceIdentifier)
+    }

@@ -1,0 +1,32 @@
+"""The language of statusString and reason (RFC 9810, section 5.3.19.13; RFC 5646)."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from cmpd.cmp import schema
+from cmpd.cmp.failure import CMPFailure, FailInfo
+from cmpd.cmp.schema import DecodeError
+
+if TYPE_CHECKING:
+    from cmpd.clm.catalog import ServedPolicy
+    from cmpd.cmp.exchange import Exchange
+
+SPOKEN = ("en",)
+"""Primary language subtags of the texts there are."""
+
+
+async def supported(exchange: Exchange, served: ServedPolicy, value: bytes | None) -> bytes | None:
+    """suppLangTags: the first of the client's languages that is spoken here."""
+    try:
+        offered: list[str] = schema.decode("SuppLangTagsValue", value or b"")
+    except DecodeError as error:
+        raise CMPFailure(
+            FailInfo.badDataFormat, "suppLangTags is no list of language tags", detail=str(error)
+        ) from None
+    for tag in offered:
+        if tag.split("-")[0].lower() in SPOKEN:
+            return schema.encode("SuppLangTagsValue", [tag])
+    raise CMPFailure(
+        FailInfo.badRequest, f"suppLangTags offers no language that is spoken here: {', '.join(SPOKEN)}"
+    )

@@ -1,0 +1,89 @@
+"""certReqTemplate: what a certificate request is expected to hold (RFC 9483, section 4.3.3)."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+from cryptography import x509
+
+from cmpd.clm import profile
+from cmpd.clm.names import attribute_oid, fill, split_rdn
+from cmpd.cmp import schema
+from cmpd.cmp.information.keys import RSA_ENCRYPTION, certified
+
+if TYPE_CHECKING:
+    from cmpd.clm.catalog import ServedPolicy
+    from cmpd.clm.template import Template
+    from cmpd.cmp.exchange import Exchange
+
+ALG_ID = "1.3.6.1.5.5.7.5.1.11"
+"""id-regCtrl-algId."""
+RSA_KEY_LEN = "1.3.6.1.5.5.7.5.1.12"
+"""id-regCtrl-rsaKeyLen."""
+RSA_LENGTHS = (2048, 3072, 4096)
+
+
+async def template(exchange: Exchange, served: ServedPolicy, value: bytes | None) -> bytes | None:
+    """The subject as far as the template composes it, with empty values for the client to fill in; the
+    extensions it sets; the kinds of key the policy certifies."""
+    wanted: dict[str, Any] = {}
+    if served.template.subject is not None:
+        wanted["subject"] = _subject(exchange, served, served.template.subject)
+    extensions = _extensions(served.template)
+    if extensions:
+        wanted["extensions"] = extensions
+    return schema.encode(
+        "RawCertReqTemplateContent", {"certTemplate": wanted, "keySpec": _key_spec(served)}
+    )
+
+
+def _subject(exchange: Exchange, served: ServedPolicy, patterns: tuple[str, ...]) -> bytes:
+    values = profile.values_of(served.authority, exchange.entity)
+    rdns: list[Any] = []
+    for pattern in patterns:
+        name, value_pattern = split_rdn(pattern)
+        oid = attribute_oid(name)
+        value = fill(value_pattern, values)
+        if value:
+            known = x509.Name([x509.NameAttribute(oid, value)])
+            rdns += schema.decode("RDNSequence", known.public_bytes())
+        else:
+            rdns.append([{"type": oid.dotted_string, "value": _to_be_filled_in()}])
+    return schema.encode("RDNSequence", rdns)
+
+
+def _to_be_filled_in() -> bytes:
+    """DER of an attribute value that the client is to choose."""
+    return schema.encode("DirectoryString", ("utf8String", ""))
+
+
+def _extensions(template: Template) -> list[bytes]:
+    """The extensions that are the same in all certificates and that a request may repeat."""
+    values: list[tuple[x509.ExtensionType, bool]] = []
+    if template.key_usage:
+        values.append((profile.key_usage(template.key_usage), True))
+    if template.extended_key_usage:
+        values.append((profile.extended_key_usage(template.extended_key_usage), False))
+    return [
+        schema.encode(
+            "RawExtension",
+            {"extnID": value.oid.dotted_string, "critical": critical, "extnValue": value.public_bytes()},
+        )
+        for value, critical in values
+    ]
+
+
+def _key_spec(served: ServedPolicy) -> list[dict[str, Any]]:
+    """A control for each kind of key, and for each length where the kind is RSA."""
+    rules = served.policy.keys
+    controls: list[dict[str, Any]] = []
+    for kind in certified(served):
+        if kind.oid != RSA_ENCRYPTION:
+            controls.append({"type": ALG_ID, "value": kind.identifier})
+            continue
+        controls += [
+            {"type": RSA_KEY_LEN, "value": schema.encode("RsaKeyLenCtrl", length)}
+            for length in RSA_LENGTHS
+            if rules.rsa_min <= length <= rules.rsa_max
+        ]
+    return controls

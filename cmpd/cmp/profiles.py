@@ -1,0 +1,62 @@
+"""certProfile: a client names what it wants a certificate for (RFC 9810, section 5.1.1.4).
+
+A name is that of a policy, its UUID, or a template which the policy of the address offers as a profile.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from cmpd.clm.client import Client, InvalidIdentifier
+from cmpd.cmp import schema
+from cmpd.cmp.failure import CMPFailure, FailInfo
+from cmpd.cmp.schema import DecodeError
+
+if TYPE_CHECKING:
+    from cmpd.clm.catalog import ServedPolicy
+    from cmpd.clm.model import Entity
+    from cmpd.cmp.message import Message
+
+CERT_PROFILE = "1.3.6.1.5.5.7.4.21"
+
+
+def names(message: Message, *, most: int = 1) -> list[str]:
+    """The profile names of a message, empty ones for what has none. Raises CMPFailure."""
+    value = message.header.general_info.get(CERT_PROFILE)
+    if value is None:
+        return []
+    try:
+        given: list[str] = schema.decode("CertProfileValue", value)
+    except DecodeError as error:
+        raise CMPFailure(
+            FailInfo.badDataFormat, "certProfile is no list of names", detail=str(error)
+        ) from None
+    if len(given) > most:
+        raise CMPFailure(
+            FailInfo.badRequest, f"certProfile has {len(given)} names, {most} are expected at most"
+        )
+    return given
+
+
+async def select(clm: Client, served: ServedPolicy, entity: Entity | None, name: str) -> ServedPolicy:
+    """What the name stands for at an address that serves `served`, for an end entity that may use it.
+
+    Raises CMPFailure, in the same words whether there is no such profile or it is not for this entity.
+    """
+    if name in ("", served.policy.name, served.policy.id, served.template.name):
+        return served
+    if name in served.policy.profiles:
+        return await clm.with_template(served, name)
+    unknown = CMPFailure(FailInfo.badRequest, f"certProfile {name!r} is not known here")
+    try:
+        chosen = await clm.policy_by_name(name)
+    except InvalidIdentifier:
+        try:
+            chosen = await clm.policy(name)
+        except InvalidIdentifier as error:
+            unknown.detail = str(error)
+            raise unknown from None
+    if entity is not None and chosen.policy.id not in entity.policies:
+        unknown.detail = f"entity {entity.id} may not use policy {chosen.policy.id}"
+        raise unknown
+    return chosen
