@@ -139,6 +139,12 @@ class CMPConfig:
     )
     pbm_iterations_max: int = live(10_000, "Most iterations of PasswordBasedMac.", low=1, high=1 << 24)
     pbkdf2_iterations_max: int = live(500_000, "Most iterations of PBKDF2 in PBMAC1.", low=1, high=1 << 24)
+    nested_layers: int = live(
+        4, "How many nested messages may lie in one another; RAs add one each.", low=1, high=32
+    )
+    nested_messages: int = live(
+        100, "How many messages a nested message may hold; http.body_size bounds them too.", low=1, high=10000
+    )
     unprotected_genm: bool = live(False, "Answer unprotected genm that ask for public data.")
 
 

@@ -157,9 +157,8 @@ def compose(policy: Policy, templates: dict[str, Template], authorities: list[Au
     if not named:
         known = ", ".join(one.name for one in authorities) or "none"
         raise DocumentError("ca", f"no CA {policy.ca!r} can issue; known: {known}")
-    template = templates.get(policy.template)
-    if template is None:
-        raise DocumentError(
-            "template", f"no template {policy.template!r}; known: {', '.join(sorted(templates))}"
-        )
-    return ServedPolicy.of(policy, template, named[0])
+    for key, name in (("template", policy.template), *(("profiles", one) for one in policy.profiles)):
+        if name not in templates:
+            raise DocumentError(key, f"no template {name!r}; known: {', '.join(sorted(templates))}")
+    choices = [templates[name] for name in policy.profiles]
+    return ServedPolicy.of(policy, templates[policy.template], named[0], choices)

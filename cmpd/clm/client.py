@@ -21,6 +21,7 @@ from cmpd.clm.model import (
     Certificate,
     CertificateState,
     Entity,
+    StoredCRL,
     Transaction,
 )
 from cmpd.clm.store.changes import (
@@ -330,6 +331,10 @@ class Client:
         """Durable when it returns. Raises Conflict, StoreUnavailable (`cmpd.clm.store.base`)."""
         await self.store.commit(tuple(unit))
 
+    async def crl(self, ca: str) -> StoredCRL | None:
+        """The latest CRL of the CA with that id."""
+        return await self.store.crl(ca)
+
     async def publication(self, kind: str, name: str) -> tuple[bytes, int] | None:
         """(DER, when it was made) of the CRL (``crl``) or certificate (``ca``) of the CA of that name."""
         authority = next(
@@ -340,7 +345,7 @@ class Client:
         if kind == "ca":
             made = authority.certificate.not_valid_before_utc
             return authority.certificate_der, int(made.timestamp())
-        crl = await self.store.crl(authority.id)
+        crl = await self.crl(authority.id)
         return (crl.der, crl.this_update) if crl is not None else None
 
 

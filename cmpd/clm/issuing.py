@@ -6,8 +6,8 @@ Pure computation: time and randomness come in from outside, and nothing is store
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Callable
-from dataclasses import dataclass
+from collections.abc import Callable, Iterable, Mapping
+from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from typing import Any
 
@@ -39,11 +39,16 @@ class ServedPolicy:
     template: Template
     authority: Authority
     profile: Profile
+    choices: Mapping[str, ServedPolicy] = field(default_factory=dict, repr=False)
+    """The same policy with each template that a request may choose instead, by the template's name."""
 
     @classmethod
-    def of(cls, policy: Policy, template: Template, authority: Authority) -> ServedPolicy:
-        """Raises TemplateError where the template cannot be filled for this CA."""
-        return cls(policy, template, authority, Profile.of(template, authority))
+    def of(
+        cls, policy: Policy, template: Template, authority: Authority, choices: Iterable[Template] = ()
+    ) -> ServedPolicy:
+        """Raises TemplateError where a template cannot be filled for this CA."""
+        others = {one.name: cls.of(policy, one, authority) for one in choices}
+        return cls(policy, template, authority, Profile.of(template, authority), others)
 
 
 @dataclass(frozen=True, slots=True)

@@ -152,6 +152,10 @@ class Policy:
     """After a confirmed update the old certificate stays valid (``keep``) or is revoked as superseded."""
     approvals: int = setting(count(0, 2), 0)
     """How many different operators must approve a request before it is served."""
+    revocation_approvals: int = setting(count(0, 2), 0)
+    """How many different operators must approve a revocation before it is carried out."""
+    profiles: tuple[str, ...] = setting(listing(TEXT), ())
+    """Templates that a request may choose instead, by certProfile (RFC 9810, section 5.1.1.4)."""
     trust_anchors: tuple[bytes, ...] = setting(CERTIFICATES, ())
     """Vendor CA certificates (PEM in documents, DER here) under which signed requests are trusted."""
     ra_certificates: tuple[bytes, ...] = setting(CERTIFICATES, ())

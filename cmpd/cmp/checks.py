@@ -97,10 +97,20 @@ Check = Callable[[Message, Situation], None]
 EVERY: tuple[Check, ...] = (version, body_type, message_time, transaction_id, sender_nonce)
 FIRST: tuple[Check, ...] = (*EVERY, no_recip_nonce)
 LATER: tuple[Check, ...] = (*EVERY, recip_nonce)
-FIRST_BODIES = frozenset({Body.IR, Body.CR, Body.P10CR, Body.KUR, Body.RR, Body.GENM, Body.NESTED})
+FIRST_BODIES = frozenset({Body.IR, Body.CR, Body.P10CR, Body.KUR, Body.RR, Body.GENM})
+LATER_BODIES = frozenset(EVENTS) - FIRST_BODIES - {Body.NESTED}
+"""Those that go on with a transaction."""
 
 
 def header(message: Message, situation: Situation) -> None:
     """Run the checks that fit the body. Raises the CMPFailure of the first that fails."""
-    for check in FIRST if message.tag in FIRST_BODIES else LATER:
+    for check in _fitting(message.tag):
         check(message, situation)
+
+
+def _fitting(tag: int) -> tuple[Check, ...]:
+    """The checks for a body; a nested message repeats the recipNonce of what it holds, where it has one
+    (RFC 9483, section 5.2.2.1)."""
+    if tag == Body.NESTED:
+        return EVERY
+    return FIRST if tag in FIRST_BODIES else LATER

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Awaitable, Callable
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
@@ -56,6 +57,8 @@ class Record:
     """What it was not told."""
     serial: str = ""
     retransmission: bool = False
+    inner: list[Record] = field(default_factory=list)
+    """What a nested message held, in its order."""
     phases: dict[str, float] = field(default_factory=dict)
     """Seconds by phase: decode, verify, clm, sign, commit."""
 
@@ -90,6 +93,21 @@ class Answer:
     """What the transaction remembers for later messages; None: as before."""
     pvno: int | None = None
     """Where it must be another than the request's."""
+    response: bytes | None = None
+    """The response where it is complete already: that to the one message in a nested one."""
+
+
+@dataclass(frozen=True, slots=True)
+class Envelope:
+    """What a message came in, where an RA wrapped it in a nested one (RFC 9483, section 5.2.2)."""
+
+    ra: Party
+    layer: int
+    """1 for what an outermost nested message holds."""
+
+
+Respond = Callable[["Call", "Envelope | None"], Awaitable["Reply"]]
+"""`cmpd.cmp.responder.Responder.respond`."""
 
 
 @dataclass(slots=True)
@@ -103,13 +121,18 @@ class Exchange:
     now: int
     record: Record
     served: ServedPolicy
+    respond: Respond
+    """Answers what a nested message holds."""
     party: Party = NOBODY
+    profile: str = ""
+    """The certProfile that `served` was chosen by, of this message or the transaction's first."""
     transaction: Transaction | None = None
     """What the store holds under the message's transactionID."""
     unit: list[Change] = field(default_factory=list)
     """What is committed before the answer leaves."""
-    vouched: Party | None = None
-    """The RA that wrapped this message in a nested one (RFC 9483, section 5.2.2)."""
+    envelope: Envelope | None = None
+    """What the message came in. An RA that wraps a message says that it let it pass; the message stays
+    its sender's, and has its sender's rights."""
 
     @property
     def transaction_id(self) -> bytes:
@@ -126,11 +149,6 @@ class Exchange:
     @property
     def entity(self) -> Entity | None:
         return self.party.entity
-
-    @property
-    def is_ra(self) -> bool:
-        """Whether an RA stands behind the request: it signed it, or wrapped it."""
-        return self.party.is_ra or self.vouched is not None
 
     def refuse(self, failure: CMPFailure) -> None:
         """Undo what was collected and write the refusal down instead."""

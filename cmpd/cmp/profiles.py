@@ -14,7 +14,6 @@ from cmpd.cmp.schema import DecodeError
 
 if TYPE_CHECKING:
     from cmpd.clm.catalog import ServedPolicy
-    from cmpd.clm.model import Entity
     from cmpd.cmp.message import Message
 
 CERT_PROFILE = "1.3.6.1.5.5.7.4.21"
@@ -38,25 +37,21 @@ def names(message: Message, *, most: int = 1) -> list[str]:
     return given
 
 
-async def select(clm: Client, served: ServedPolicy, entity: Entity | None, name: str) -> ServedPolicy:
-    """What the name stands for at an address that serves `served`, for an end entity that may use it.
-
-    Raises CMPFailure, in the same words whether there is no such profile or it is not for this entity.
-    """
+async def select(clm: Client, served: ServedPolicy, name: str) -> ServedPolicy:
+    """What the name stands for at an address that serves `served`. Raises CMPFailure."""
     if name in ("", served.policy.name, served.policy.id, served.template.name):
         return served
-    if name in served.policy.profiles:
-        return await clm.with_template(served, name)
-    unknown = CMPFailure(FailInfo.badRequest, f"certProfile {name!r} is not known here")
+    if name in served.choices:
+        return served.choices[name]
     try:
-        chosen = await clm.policy_by_name(name)
+        return await clm.policy_by_name(name)
     except InvalidIdentifier:
         try:
-            chosen = await clm.policy(name)
+            return await clm.policy(name)
         except InvalidIdentifier as error:
-            unknown.detail = str(error)
-            raise unknown from None
-    if entity is not None and chosen.policy.id not in entity.policies:
-        unknown.detail = f"entity {entity.id} may not use policy {chosen.policy.id}"
-        raise unknown
-    return chosen
+            raise unknown(name, str(error)) from None
+
+
+def unknown(name: str, detail: str) -> CMPFailure:
+    """What a client is told of a profile that is not there, or not for it."""
+    return CMPFailure(FailInfo.badRequest, f"certProfile {name!r} is not known here", detail=detail)

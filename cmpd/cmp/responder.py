@@ -10,17 +10,17 @@ from __future__ import annotations
 
 import hashlib
 import logging
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from time import perf_counter
 from typing import TYPE_CHECKING
 
 from cmpd.clm.client import InvalidIdentifier
-from cmpd.clm.model import Entity, Transaction, TransactionState
+from cmpd.clm.model import Entity, Transaction
 from cmpd.clm.store.base import Conflict, StoreError, StoreUnavailable
-from cmpd.clm.store.changes import AdvanceTransaction, Change, OpenTransaction
-from cmpd.cmp import checks, message, protector, transactions
+from cmpd.clm.store.changes import Change
+from cmpd.cmp import checks, memory, message, profiles, protector, transactions
 from cmpd.cmp.authentication import NOBODY, Authenticator, Derive, Party
-from cmpd.cmp.exchange import Answer, Call, Exchange, Record, Reply
+from cmpd.cmp.exchange import Answer, Call, Envelope, Exchange, Record, Reply
 from cmpd.cmp.failure import CMPFailure, FailInfo, PKIStatus
 from cmpd.cmp.handlers import HANDLERS
 from cmpd.cmp.message import Body, Message
@@ -56,6 +56,7 @@ TRIES = 3
 class _Known:
     """What is known of a request by the time it fails, to answer it as well as can be."""
 
+    envelope: Envelope | None
     message: Message | None = None
     served: ServedPolicy | None = None
     party: Party = NOBODY
@@ -77,10 +78,13 @@ class Responder:
             ),
         )
 
-    async def respond(self, call: Call) -> Reply:
-        """The response to a request, whatever its bytes are. Never raises for what was sent."""
+    async def respond(self, call: Call, envelope: Envelope | None = None) -> Reply:
+        """The response to a request, whatever its bytes are. Never raises for what was sent.
+
+        `envelope`: what it came in, where a nested message held it.
+        """
         record = Record(peer=call.peer)
-        known = _Known()
+        known = _Known(envelope)
         try:
             return await self._try(call, record, known)
         except CMPFailure as failure:
@@ -122,27 +126,30 @@ class Responder:
         transaction = None
         if header.transaction_id and len(header.transaction_id) <= checks.LONGEST_FIELD:
             transaction = await self.clm.transaction(header.transaction_id)
-        if transaction is not None and (again := _retransmitted(transaction, digest)) is not None:
+        if transaction is not None and (again := memory.retransmitted(transaction, digest)) is not None:
             record.retransmission = True
             return Reply(again, record)
 
         invalid: InvalidIdentifier | None = None
         try:
-            known.served = await self._policy(call, transaction)
-            record.policy = known.served.policy.id
+            known.served = await self._policy(call)
         except InvalidIdentifier as error:
             invalid = error
         now = self.clm.now()
         situation = checks.Situation(now, self.settings.time_tolerance, transaction)
         checks.header(request, situation)
         check_operation(call.operation, request)
-        if transaction is not None and known.served is not None and request.tag not in checks.FIRST_BODIES:
-            _check_policy(transaction, known.served)
+        profile = _profile(request, transaction)
+        if known.served is not None:
+            known.served = await profiles.select(self.clm, known.served, profile)
+            record.policy = known.served.policy.id
+            if transaction is not None and request.tag in checks.LATER_BODIES:
+                _check_policy(transaction, known.served)
         party = await self._authenticate(call, request, transaction, known)
         record.entity = party.entity.id if party.entity else ""
         if invalid is not None or known.served is None:
             raise CMPFailure(FailInfo.badRequest, INVALID_IDENTIFIER, detail=str(invalid))
-        _check_entity(call, party, known.served)
+        _check_entity(call, party, known.served, profile)
         exchange = Exchange(
             call=call,
             message=request,
@@ -151,8 +158,11 @@ class Responder:
             now=now,
             record=record,
             served=known.served,
+            respond=self.respond,
             party=party,
+            profile=profile,
             transaction=transaction,
+            envelope=known.envelope,
         )
         verified = perf_counter()
         record.phases["verify"] = verified - started - record.phases["decode"]
@@ -160,7 +170,8 @@ class Responder:
         record.phases["clm"] = perf_counter() - verified
         return await self._conclude(exchange, answer, digest)
 
-    async def _policy(self, call: Call, transaction: Transaction | None) -> ServedPolicy:
+    async def _policy(self, call: Call) -> ServedPolicy:
+        """What the address names."""
         if call.policy is not None:
             return await self.clm.policy(call.policy)
         if call.policy_name is not None:
@@ -172,6 +183,8 @@ class Responder:
     ) -> Party:
         """Verify protection; the party goes to `known` as soon as its answer may be MACed."""
         known.verified = True
+        if self.settings.unprotected_genm and _is_unprotected_genm(request):
+            return NOBODY
         basic: Entity | None = None
         if call.entity is not None:
             basic = await self.clm.credentials.entity(call.entity)
@@ -182,11 +195,7 @@ class Responder:
             raise CMPFailure(
                 FailInfo.notAuthorized, "the message is protected by another than HTTP authentication named"
             )
-        if (
-            transaction is not None
-            and request.tag not in checks.FIRST_BODIES
-            and transaction.party != party.name
-        ):
+        if transaction is not None and request.tag in checks.LATER_BODIES and transaction.party != party.name:
             raise CMPFailure(
                 FailInfo.badMessageCheck, "the message is not protected by who began the transaction"
             )
@@ -200,6 +209,8 @@ class Responder:
 
     async def _conclude(self, exchange: Exchange, answer: Answer, digest: bytes) -> Reply:
         """Protect the answer, commit what it says, and only then let it go."""
+        if answer.response is not None:
+            return Reply(answer.response, exchange.record)
         started = perf_counter()
         response, nonce = protector.respond(
             answer,
@@ -213,7 +224,7 @@ class Responder:
         exchange.record.phases["sign"] = signed - started
         unit = exchange.unit
         if answer.state is not None:
-            unit.append(_remember(exchange, answer, answer.state, digest, response, nonce))
+            unit.append(memory.remember(exchange, answer, answer.state, digest, response, nonce))
         if unit:
             try:
                 await self.clm.commit(unit)
@@ -228,7 +239,7 @@ class Responder:
     async def _met(self, exchange: Exchange, digest: bytes, conflict: Conflict) -> Reply:
         """Another process was faster with this transactionID: the same request has its response there."""
         transaction = await self.clm.transaction(exchange.transaction_id)
-        again = _retransmitted(transaction, digest) if transaction else None
+        again = memory.retransmitted(transaction, digest) if transaction else None
         if again is None:
             raise CMPFailure(
                 FailInfo.transactionIdInUse, "transactionID is in use", detail=str(conflict)
@@ -316,75 +327,39 @@ def _parse(body: bytes) -> Message:
         ) from None
 
 
+def _is_unprotected_genm(request: Message) -> bool:
+    return request.tag == Body.GENM and request.header.protection_alg is None and request.protection is None
+
+
+def _profile(request: Message, transaction: Transaction | None) -> str:
+    """The certProfile that chooses the policy: that of the request, or of the one that began the
+    transaction. Those of genm belong to its questions, one by one."""
+    if request.tag in checks.LATER_BODIES:
+        return str(transaction.detail.get("profile", "")) if transaction else ""
+    if request.tag in (Body.GENM, Body.NESTED):
+        return ""
+    return "".join(profiles.names(request))
+
+
 def _check_policy(transaction: Transaction, served: ServedPolicy) -> None:
     """A transaction goes on where it began."""
     if transaction.policy != served.policy.id:
         raise CMPFailure(FailInfo.badRequest, "the transaction was begun under another policy")
 
 
-def _check_entity(call: Call, party: Party, served: ServedPolicy) -> None:
+def _check_entity(call: Call, party: Party, served: ServedPolicy, profile: str) -> None:
     """Whether the end entity may use the policy; of one it named it learns nothing."""
     entity = party.entity
     if entity is None or served.policy.id in entity.policies:
         return
     detail = f"entity {entity.id} may not use policy {served.policy.id}"
+    if profile:
+        raise profiles.unknown(profile, detail)
     if call.policy is not None or call.policy_name is not None:
         raise CMPFailure(FailInfo.badRequest, INVALID_IDENTIFIER, detail=detail)
     raise CMPFailure(
         FailInfo.notAuthorized, "the end entity may not use the policy served here", detail=detail
     )
-
-
-def _retransmitted(transaction: Transaction, digest: bytes) -> bytes | None:
-    if digest == transaction.first_digest:
-        return transaction.first_response
-    if digest == transaction.last_digest:
-        return transaction.last_response
-    return None
-
-
-def _remember(
-    exchange: Exchange, answer: Answer, state: TransactionState, digest: bytes, response: bytes, nonce: bytes
-) -> OpenTransaction | AdvanceTransaction:
-    """The change that makes later messages of the transaction find this one."""
-    expires = answer.expires or exchange.now + exchange.settings.transaction_memory
-    before = exchange.transaction
-    certificate = answer.certificate
-    if before is None:
-        waits = state in (TransactionState.WAITING, TransactionState.CHALLENGED)
-        return OpenTransaction(
-            Transaction(
-                id=exchange.transaction_id,
-                state=state,
-                body=exchange.message.tag,
-                party=exchange.party.name,
-                policy=exchange.served.policy.id,
-                entity=exchange.party.entity.id if exchange.party.entity else None,
-                opened=exchange.now,
-                expires=expires,
-                first_digest=digest,
-                first_response=response,
-                last_digest=b"",
-                last_response=b"",
-                server_nonce=nonce,
-                ca=certificate.ca if certificate else None,
-                serial=certificate.serial if certificate else None,
-                request=exchange.message.der if waits else None,
-                detail=answer.detail or {},
-            )
-        )
-    after = replace(
-        before,
-        state=state,
-        expires=expires,
-        last_digest=digest,
-        last_response=response,
-        server_nonce=nonce,
-        ca=certificate.ca if certificate else before.ca,
-        serial=certificate.serial if certificate else before.serial,
-        detail=before.detail if answer.detail is None else answer.detail,
-    )
-    return AdvanceTransaction(after, expected=before.state, expected_nonce=before.server_nonce)
 
 
 def _describe(record: Record, answer: Answer) -> None:

@@ -20,7 +20,9 @@ class Event(StrEnum):
     """The kinds of message a client sends."""
 
     REQUEST = "request"
-    """ir, cr, kur, p10cr, rr, genm and nested: a transaction's first message."""
+    """ir, cr, kur, p10cr, rr and genm: a transaction's first message."""
+    NEST = "nested"
+    """What others sent, in an RA's envelope; it has a transactionID, but no transaction of its own."""
     CONFIRM = "certConf"
     POLL = "pollReq"
     PROVE = "popdecr"
@@ -31,6 +33,7 @@ class Step(StrEnum):
     """What a message that fits does to its transaction."""
 
     BEGIN = "begin"
+    UNWRAP = "unwrap"
     CONFIRM = "confirm"
     POLL = "poll"
     PROVE = "prove"
@@ -52,7 +55,7 @@ EVENTS: dict[Body, Event] = {
     Body.KUR: Event.REQUEST,
     Body.RR: Event.REQUEST,
     Body.GENM: Event.REQUEST,
-    Body.NESTED: Event.REQUEST,
+    Body.NESTED: Event.NEST,
     Body.CERTCONF: Event.CONFIRM,
     Body.POLLREQ: Event.POLL,
     Body.POPDECR: Event.PROVE,
@@ -70,6 +73,7 @@ Row = dict[Event, Step | Refusal]
 
 _WAITING: Row = {
     Event.REQUEST: _IN_USE,
+    Event.NEST: Step.UNWRAP,
     Event.CONFIRM: _NOT_ISSUED,
     Event.POLL: Step.POLL,
     Event.PROVE: _NOT_CHALLENGED,
@@ -79,6 +83,7 @@ _WAITING: Row = {
 TABLE: dict[State | None, Row] = {
     None: {
         Event.REQUEST: Step.BEGIN,
+        Event.NEST: Step.UNWRAP,
         Event.CONFIRM: _UNKNOWN,
         Event.POLL: _UNKNOWN,
         Event.PROVE: _UNKNOWN,
@@ -86,6 +91,7 @@ TABLE: dict[State | None, Row] = {
     },
     State.CONFIRMING: {
         Event.REQUEST: _IN_USE,
+        Event.NEST: Step.UNWRAP,
         Event.CONFIRM: Step.CONFIRM,
         Event.POLL: _NOT_WAITING,
         Event.PROVE: _NOT_CHALLENGED,
@@ -96,6 +102,7 @@ TABLE: dict[State | None, Row] = {
     State.REFUSED: _WAITING,
     State.CHALLENGED: {
         Event.REQUEST: _IN_USE,
+        Event.NEST: Step.UNWRAP,
         Event.CONFIRM: _NOT_ISSUED,
         Event.POLL: _NOT_WAITING,
         Event.PROVE: Step.PROVE,
@@ -103,6 +110,7 @@ TABLE: dict[State | None, Row] = {
     },
     State.CLOSED: {
         Event.REQUEST: _IN_USE,
+        Event.NEST: Step.UNWRAP,
         Event.CONFIRM: _CONFIRMED,
         Event.POLL: _NOT_WAITING,
         Event.PROVE: _NOT_CHALLENGED,

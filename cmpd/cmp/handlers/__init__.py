@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections.abc import Awaitable, Callable
 
 from cmpd.cmp.exchange import Answer, Exchange
-from cmpd.cmp.handlers import confirmation, enrolment, polling, revocation
+from cmpd.cmp.handlers import confirmation, enrolment, general, nested, polling, revocation
 from cmpd.cmp.message import Body
 from cmpd.cmp.transactions import Step
 
@@ -18,8 +18,11 @@ Handler = Callable[[Exchange], Awaitable[Answer]]
 HANDLERS: dict[tuple[Step, int], Handler] = {
     (Step.BEGIN, Body.IR): enrolment.enrol,
     (Step.BEGIN, Body.CR): enrolment.enrol,
+    (Step.BEGIN, Body.P10CR): enrolment.enrol,
     (Step.BEGIN, Body.KUR): enrolment.enrol,
     (Step.BEGIN, Body.RR): revocation.revoke,
+    (Step.BEGIN, Body.GENM): general.inform,
+    (Step.UNWRAP, Body.NESTED): nested.unwrap,
     (Step.CONFIRM, Body.CERTCONF): confirmation.confirm,
     (Step.POLL, Body.POLLREQ): polling.poll,
     (Step.ABORT, Body.ERROR): confirmation.abort,

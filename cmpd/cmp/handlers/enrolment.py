@@ -84,7 +84,7 @@ def _check_protection(exchange: Exchange, body: Body) -> None:
 def _check_possession(exchange: Exchange, wish: Wish) -> None:
     """Proof that the requester holds the private key (RFC 9810, section 5.2.8; RFC 4211, section 4)."""
     if wish.ra_verified:
-        if not exchange.is_ra:
+        if not exchange.party.is_ra:
             raise CMPFailure(FailInfo.notAuthorized, "raVerified is for registration authorities")
     else:
         wish.prove()
@@ -96,7 +96,7 @@ def _check_possession(exchange: Exchange, wish: Wish) -> None:
 
 async def _beneficiary(exchange: Exchange, wish: Wish, old: Certificate | None) -> Entity | None:
     """The end entity the certificate is for."""
-    if exchange.is_ra and exchange.entity is None:
+    if exchange.party.is_ra and exchange.entity is None:
         if old is not None and old.entity is not None:
             return await exchange.clm.credentials.entity(old.entity)
         return await exchange.clm.credentials.entity_of_subject(wish.request.subject)

@@ -9,7 +9,7 @@ from cmpd.cmp.exchange import Answer, Exchange
 from cmpd.cmp.failure import CMPFailure, FailInfo
 from cmpd.cmp.information import ALL_RELEVANT, TYPES, UNSUPPORTED_OIDS
 from cmpd.cmp.message import Body
-from cmpd.cmp.profiles import names, select
+from cmpd.cmp.profiles import names, select, unknown
 
 if TYPE_CHECKING:
     from cmpd.clm.catalog import ServedPolicy
@@ -53,7 +53,14 @@ async def _policies(exchange: Exchange, count: int) -> list[ServedPolicy]:
     """What each question is about: the policy served here, or that of its certProfile."""
     chosen = names(exchange.message, most=count)
     chosen += [""] * (count - len(chosen))
-    return [await select(exchange.clm, exchange.served, exchange.entity, name) for name in chosen]
+    entity = exchange.entity
+    policies: list[ServedPolicy] = []
+    for name in chosen:
+        served = await select(exchange.clm, exchange.served, name)
+        if entity is not None and served.policy.id not in entity.policies:
+            raise unknown(name, f"entity {entity.id} may not use policy {served.policy.id}")
+        policies.append(served)
+    return policies
 
 
 def _item(oid: str, value: bytes | None) -> dict[str, Any]:

@@ -86,7 +86,7 @@ def _reason(extensions: Any) -> int:
 def _authorize(exchange: Exchange, record: Certificate) -> None:
     """By the certificate's own key, by its end entity's password, or by an RA."""
     party = exchange.party
-    if exchange.is_ra:
+    if exchange.party.is_ra:
         return
     if party.record is not None and (party.record.ca, party.record.serial) == (record.ca, record.serial):
         return

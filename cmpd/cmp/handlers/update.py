@@ -17,7 +17,7 @@ async def replaced(exchange: Exchange, wish: Wish) -> Certificate:
     an RA asks, the one oldCertID names."""
     own = exchange.party.record
     named = wish.old_certificate
-    if exchange.is_ra and named is not None:
+    if exchange.party.is_ra and named is not None:
         own = await exchange.clm.certificate_by_issuer(*named)
         if own is None:
             raise CMPFailure(FailInfo.badCertId, "oldCertID names no certificate that was issued here")
@@ -26,7 +26,7 @@ async def replaced(exchange: Exchange, wish: Wish) -> Certificate:
         raise CMPFailure(
             FailInfo.notAuthorized, "a key update takes the signature of a certificate that was issued here"
         )
-    if named is not None and not exchange.is_ra:
+    if named is not None and not exchange.party.is_ra:
         issuer, serial = named
         certificate = x509.load_der_x509_certificate(own.der)
         if serial != own.serial or issuer != certificate.issuer.public_bytes():

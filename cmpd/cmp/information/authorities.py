@@ -23,7 +23,7 @@ async def ca_certificates(exchange: Exchange, served: ServedPolicy, value: bytes
 async def root_update(exchange: Exchange, served: ServedPolicy, value: bytes | None) -> bytes | None:
     """rootCaKeyUpdate: what replaced the root the client has, with the links between the two keys where
     one followed the other directly. A client that names no root is told how the present one came."""
-    known = {authority.id: authority for authority in await exchange.clm.issuers()}
+    known = {authority.id: authority for authority in await exchange.clm.authorities()}
     root = served.authority.root_der if value is None else value
     old = next((authority for authority in known.values() if authority.certificate_der == root), None)
     if old is None:
@@ -43,7 +43,7 @@ async def root_update(exchange: Exchange, served: ServedPolicy, value: bytes | N
 async def ca_key_update(exchange: Exchange, served: ServedPolicy, value: bytes | None) -> bytes | None:
     """caKeyUpdateInfo: the latest change of key of the issuing CA or of the root above it, as version 2
     announces it (CAKeyUpdAnnContent)."""
-    known = {authority.id: authority for authority in await exchange.clm.issuers()}
+    known = {authority.id: authority for authority in await exchange.clm.authorities()}
     above = _roots(known.values(), served.authority)
     for authority in (_newest(known, served.authority), *(_newest(known, root) for root in above)):
         if authority.new_with_old is not None and authority.old_with_new is not None:

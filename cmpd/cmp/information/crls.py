@@ -32,7 +32,7 @@ async def newer(exchange: Exchange, served: ServedPolicy, value: bytes | None) -
     for status in _statuses(value):
         since = status.get("thisUpdate")
         after = int(since[1].replace(tzinfo=UTC).timestamp()) if since is not None else -1
-        for authority in await exchange.clm.issuers():
+        for authority in await exchange.clm.authorities():
             if not _is_source(status["source"], authority, served):
                 continue
             crl = await exchange.clm.crl(authority.id)

@@ -1,4 +1,4 @@
-"""Which keys are certified and which algorithms preferred (RFC 9810, sections 5.3.19.2 to 5.3.19.4, 5.3.19.8)."""
+"""Which keys are certified, which algorithms preferred (RFC 9810, 5.3.19.2 to 5.3.19.4, 5.3.19.8)."""
 
 from __future__ import annotations
 

@@ -32,9 +32,7 @@ async def template(exchange: Exchange, served: ServedPolicy, value: bytes | None
     extensions = _extensions(served.template)
     if extensions:
         wanted["extensions"] = extensions
-    return schema.encode(
-        "RawCertReqTemplateContent", {"certTemplate": wanted, "keySpec": _key_spec(served)}
-    )
+    return schema.encode("RawCertReqTemplateContent", {"certTemplate": wanted, "keySpec": _key_spec(served)})
 
 
 def _subject(exchange: Exchange, served: ServedPolicy, patterns: tuple[str, ...]) -> bytes:

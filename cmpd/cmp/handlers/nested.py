@@ -1,0 +1,42 @@
+"""nested: what an RA passes on (RFC 9483, section 5.2.2; RFC 9810, section 5.1.3.5).
+
+With one message in it the RA added its protection to that message, and the answer is the answer to that
+message. With several it is a batch, and the answer a nested message with theirs, in their order; each
+stands and falls alone. Layers are answered by the same rule, one after the other.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from dataclasses import replace
+
+from cmpd.cmp.exchange import Answer, Envelope, Exchange
+from cmpd.cmp.failure import CMPFailure, FailInfo
+from cmpd.cmp.message import Body
+
+
+async def unwrap(exchange: Exchange) -> Answer:
+    """The answers to what the message holds. Raises CMPFailure where the envelope itself will not do."""
+    if not exchange.party.is_ra:
+        raise CMPFailure(
+            FailInfo.notAuthorized, "nested messages are for registration authorities that the policy trusts"
+        )
+    held: list[bytes] = exchange.message.content
+    settings = exchange.settings
+    layer = exchange.envelope.layer + 1 if exchange.envelope else 1
+    if layer > settings.nested_layers:
+        raise CMPFailure(
+            FailInfo.badRequest, f"nested messages are more than {settings.nested_layers} layers deep"
+        )
+    if not 1 <= len(held) <= settings.nested_messages:
+        raise CMPFailure(
+            FailInfo.badRequest,
+            f"nested holds {len(held)} messages, 1 to {settings.nested_messages} are expected",
+        )
+    envelope = Envelope(exchange.party, layer)
+    calls = [replace(exchange.call, body=bytes(der), operation=None, entity=None) for der in held]
+    replies = await asyncio.gather(*(exchange.respond(call, envelope) for call in calls))
+    exchange.record.inner = [reply.record for reply in replies]
+    if len(replies) == 1:
+        return Answer(Body.NESTED, None, response=replies[0].body)
+    return Answer(Body.NESTED, [reply.body for reply in replies])
