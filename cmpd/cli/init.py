@@ -4,12 +4,11 @@ from __future__ import annotations
 
 import argparse
 import os
-import time
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from cmpd.cli import COMMANDS
-from cmpd.cli.common import CommandError, actor
+from cmpd.cli.common import CommandError, actor, now
 
 if TYPE_CHECKING:
     from cmpd.clm.bootstrap import Beginnings
@@ -91,10 +90,11 @@ def _begin(config: Config, arguments: argparse.Namespace) -> Beginnings:
 
     from cmpd.clm.bootstrap import bootstrap
     from cmpd.clm.ca import Maker
+    from cmpd.clm.entities import Act
     from cmpd.clm.secrets import MasterKey
     from cmpd.clm.store import create_store
 
-    maker = Maker(MasterKey.create(config.master_key), os.urandom, int(time.time()))
+    maker = Maker(Act(actor(), now()), MasterKey.create(config.master_key))
 
     async def begin() -> Beginnings:
         store = create_store(config.store, synchronous=config.synchronous)
@@ -106,7 +106,6 @@ def _begin(config: Config, arguments: argparse.Namespace) -> Beginnings:
                 demo=arguments.demo,
                 base_url=arguments.url or _base_url(config),
                 client_id=config.client.id,
-                actor=actor(),
             )
         finally:
             await store.close()

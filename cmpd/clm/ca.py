@@ -1,146 +1,398 @@
-"""Making CAs: a root, issuing CAs under one, and the CMP signers that speak for them."""
+"""CAs come about: made here, imported, or certified elsewhere; and each gets its signers.
+
+Each act gives the changes that carry it out, its audit event among them; nothing is stored here.
+"""
 
 from __future__ import annotations
 
-from dataclasses import dataclass
-from datetime import UTC, datetime, timedelta
+import os
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, replace
+from datetime import UTC, datetime
+from typing import Any
 
 from cryptography import x509
+from cryptography.hazmat.primitives.asymmetric import rsa
+from cryptography.hazmat.primitives.asymmetric.types import CertificatePublicKeyTypes
 from cryptography.hazmat.primitives.serialization import Encoding
 
 from cmpd.clm import keys
-from cmpd.clm.authority import AuthorityDocument, SealedPair, key_context, signer_context
-from cmpd.clm.issuing import Random, new_serial
-from cmpd.clm.keys import SigningKey
-from cmpd.clm.names import name_text, parse_name
-from cmpd.clm.profile import extended_key_usage, key_usage
+from cmpd.clm.authority import (
+    Authority,
+    AuthorityDocument,
+    SealedPair,
+    key_context,
+    key_id_of,
+    load_authority,
+    load_key,
+    record_of,
+    seconds,
+    signer_context,
+)
+from cmpd.clm.entities import Act
+from cmpd.clm.issuing import new_serial
+from cmpd.clm.keys import SigningKey, signature_hash
+from cmpd.clm.model import AuditEvent, Kind, StoredObject
+from cmpd.clm.names import name_text
+from cmpd.clm.policy import check_name
+from cmpd.clm.profile import extended_key_usage, extension, key_usage
 from cmpd.clm.secrets import MasterKey
+from cmpd.clm.settings import DocumentError
+from cmpd.clm.store.changes import AddCertificate, Audit, Change, PutObject
+from cmpd.clm.template import EXTENDED_KEY_USAGES
 
-CMC_CA = "1.3.6.1.5.5.7.3.27"
-"""id-kp-cmcCA (RFC 6402, section 2.10): signs CMP responses (RFC 9483, section 1.5)."""
-CM_KGA = "1.3.6.1.5.5.7.3.32"
-"""id-kp-cmKGA (RFC 9810, section 4.5): signs keys it generated."""
-BACKDATE = timedelta(minutes=5)
-SIGNER_LIFE = timedelta(days=365)
+Random = Callable[[int], bytes]
+SIGNER_VALIDITY = 397 * 86400
+"""Seconds a CMP signer's certificate is valid, where its CA is valid as long."""
+SIGNER_ROLES = {"signer": ("cmcCA", "CMP signer"), "kga": ("cmKGA", "key generation authority")}
+"""Which of a CA's signers → (extended key usage, what its subject is called): RFC 9810, section 1.1."""
+SKEW = 300
 
 
-@dataclass(frozen=True, slots=True)
-class Issuer:
-    """A certificate with its key, and what stands above it."""
-
-    certificate: x509.Certificate
-    key: SigningKey
-    chain: tuple[bytes, ...] = ()
-
-    @property
-    def path(self) -> tuple[bytes, ...]:
-        """DER of its certificate and those above it up to the root."""
-        return (self.certificate.public_bytes(Encoding.DER), *self.chain)
+class CAProblem(DocumentError):
+    """A CA cannot be made as asked; `key` names which part, the text what would be right."""
 
 
 @dataclass(frozen=True, slots=True)
 class Maker:
-    """Makes keys and certificates, with time and randomness from outside."""
+    """Who makes CAs, and with what."""
 
+    act: Act
     master_key: MasterKey
-    random: Random
-    now: int
+    random: Random = os.urandom
 
-    def root(self, subject: str, algorithm: str, life: timedelta) -> Issuer:
-        """A self-signed CA. Raises DocumentError for the subject, KeyProblem for the algorithm."""
-        key = keys.generate(algorithm)
-        name = parse_name(subject)
-        return Issuer(self._certify(name, key, name, key, life, path_length=None), key)
-
-    def issuing(self, parent: Issuer, subject: str, algorithm: str, life: timedelta) -> Issuer:
-        """A CA under another one, that certifies no further CA."""
-        key = keys.generate(algorithm)
-        certificate = self._certify(
-            parse_name(subject), key, parent.certificate.subject, parent.key, life, path_length=0
-        )
-        return Issuer(certificate, key, parent.path)
-
-    def signer(self, ca: Issuer, purpose: str, title: str) -> Issuer:
-        """A key and certificate for messages of the CA: `purpose` is `CMC_CA` or `CM_KGA`."""
-        key = keys.generate(keys.key_name(ca.certificate.public_key()))
-        subject = x509.Name(
-            [
-                *(one for one in ca.certificate.subject if one.oid != x509.NameOID.COMMON_NAME),
-                x509.NameAttribute(x509.NameOID.COMMON_NAME, title),
-            ]
-        )
-        builder = self._begin(subject, key, ca.certificate.subject, ca.key, SIGNER_LIFE, ca.certificate)
-        builder = builder.add_extension(key_usage(("digitalSignature",)), critical=True)
-        builder = builder.add_extension(extended_key_usage((purpose,)), critical=False)
-        return Issuer(builder.sign(ca.key, keys.signature_hash(ca.key)), key, ca.path)
-
-    def document(self, id: str, ca: Issuer, url: str, *, parent: str | None = None) -> AuthorityDocument:
-        """What the store keeps of the CA, with a CMP signer just made; secrets sealed."""
-        title = f"{_common_name(ca.certificate)} CMP signer"
-        return AuthorityDocument(
-            key=self._seal(ca.key, key_context(id)),
-            subject=name_text(ca.certificate.subject),
-            url=url,
-            certificate=ca.certificate.public_bytes(Encoding.DER),
-            chain=ca.chain,
-            parent=parent,
-            signer=self.pair(id, "signer", self.signer(ca, CMC_CA, title)),
-        )
-
-    def pair(self, id: str, which: str, signer: Issuer) -> SealedPair:
-        """A signer as a CA's document has it."""
-        return SealedPair(
-            signer.certificate.public_bytes(Encoding.DER), self._seal(signer.key, signer_context(id, which))
-        )
-
-    def _seal(self, key: SigningKey, context: str) -> bytes:
-        return self.master_key.seal(keys.private_der(key), context)
-
-    def _certify(
-        self,
-        subject: x509.Name,
-        key: SigningKey,
-        issuer: x509.Name,
-        issuer_key: SigningKey,
-        life: timedelta,
-        path_length: int | None,
-    ) -> x509.Certificate:
-        builder = self._begin(subject, key, issuer, issuer_key, life, None)
-        constraints = x509.BasicConstraints(ca=True, path_length=path_length)
-        builder = builder.add_extension(constraints, critical=True)
-        builder = builder.add_extension(
-            key_usage(("digitalSignature", "keyCertSign", "cRLSign")), critical=True
-        )
-        return builder.sign(issuer_key, keys.signature_hash(issuer_key))
-
-    def _begin(
-        self,
-        subject: x509.Name,
-        key: SigningKey,
-        issuer: x509.Name,
-        issuer_key: SigningKey,
-        life: timedelta,
-        within: x509.Certificate | None,
-    ) -> x509.CertificateBuilder:
-        start = datetime.fromtimestamp(self.now, UTC) - BACKDATE
-        end = start + BACKDATE + life
-        if within is not None:
-            start = max(start, within.not_valid_before_utc)
-            end = min(end, within.not_valid_after_utc)
-        public, issuer_public = key.public_key(), issuer_key.public_key()
-        return (
-            x509.CertificateBuilder()
-            .subject_name(subject)
-            .issuer_name(issuer)
-            .public_key(public)
-            .serial_number(new_serial(self.random))
-            .not_valid_before(start)
-            .not_valid_after(end)
-            .add_extension(x509.SubjectKeyIdentifier.from_public_key(public), critical=False)
-            .add_extension(x509.AuthorityKeyIdentifier.from_issuer_public_key(issuer_public), critical=False)
+    def audit(self, action: str, stored: StoredObject, **detail: Any) -> Audit:
+        """The audit change for something done to a CA."""
+        return Audit(
+            AuditEvent(self.act.time, self.act.actor, f"ca.{action}", f"ca:{stored.id}", detail=detail)
         )
 
 
-def _common_name(certificate: x509.Certificate) -> str:
-    names = certificate.subject.get_attributes_for_oid(x509.NameOID.COMMON_NAME)
-    return str(names[0].value) if names else "CA"
+@dataclass(frozen=True, slots=True)
+class Made:
+    """A CA after an act, and the changes that make it so."""
+
+    stored: StoredObject
+    unit: tuple[Change, ...]
+
+    def authority(self, master_key: MasterKey) -> Authority:
+        """The CA, loaded."""
+        authority = load_authority(self.stored, master_key)
+        if authority is None:
+            raise CAProblem("certificate", "the CA waits for its certificate")
+        return authority
+
+
+def make_root(maker: Maker, name: str, subject: x509.Name, algorithm: str, validity: int, url: str) -> Made:
+    """A new key and its self-signed certificate, valid for `validity` seconds. Raises CAProblem."""
+    key = _generate(algorithm)
+    certificate = self_signed(maker, subject, key, validity)
+    made = _made(maker, "create", name, certificate, (), key, url, None)
+    record = record_of(certificate, ca=made.stored.id, issued=maker.act.time)
+    return replace(made, unit=(*made.unit, AddCertificate(record)))
+
+
+def make_issuing(
+    maker: Maker,
+    name: str,
+    subject: x509.Name,
+    algorithm: str,
+    validity: int,
+    url: str,
+    parent: Authority,
+    path_length: int | None = 0,
+) -> Made:
+    """A new key, certified by a CA of this store; never valid beyond it. Raises CAProblem."""
+    if subject == parent.certificate.subject:
+        raise CAProblem("subject", "is that of the CA above it; give it another")
+    key = _generate(algorithm)
+    certificate = certify_ca(maker, parent, subject, key.public_key(), validity, path_length)
+    chain = (parent.certificate_der, *parent.chain)
+    made = _made(maker, "create", name, certificate, chain, key, url, parent.id)
+    record = record_of(certificate, ca=parent.id, issued=maker.act.time)
+    return replace(made, unit=(*made.unit, AddCertificate(record)))
+
+
+def import_ca(
+    maker: Maker, name: str, certificates: Sequence[x509.Certificate], key: SigningKey, url: str
+) -> Made:
+    """A CA made elsewhere: its certificate, those above it in any order, and its private key.
+
+    Raises CAProblem where they do not belong together, or it is no CA."""
+    certificate, chain = ordered_chain(certificates, key.public_key(), maker.act.time)
+    return _made(maker, "import", name, certificate, chain, key, url, None)
+
+
+def request_ca(maker: Maker, name: str, subject: x509.Name, algorithm: str, url: str) -> tuple[Made, str]:
+    """A new key that another CA is to certify: (the CA that waits, PKCS #10 in PEM)."""
+    key = _generate(algorithm)
+    document = AuthorityDocument(b"", name_text(subject), url)
+    stored = _stored(name, document)
+    stored = replace(stored, document=replace(document, key=_sealed(maker, stored, key)).document())
+    csr = (
+        x509.CertificateSigningRequestBuilder(subject)
+        .add_extension(x509.BasicConstraints(True, None), critical=True)
+        .add_extension(key_usage(("keyCertSign", "cRLSign")), critical=True)
+        .sign(key, signature_hash(key))
+    )
+    made = Made(stored, (PutObject(stored), maker.audit("request", stored, subject=document.subject)))
+    return made, csr.public_bytes(Encoding.PEM).decode()
+
+
+def install_certificate(maker: Maker, stored: StoredObject, certificates: Sequence[x509.Certificate]) -> Made:
+    """The certificate that came for a request, and those above it. Raises CAProblem."""
+    document = AuthorityDocument.of(stored)
+    key = load_key(stored, document, maker.master_key)
+    certificate, chain = ordered_chain(certificates, key.public_key(), maker.act.time)
+    document = replace(
+        document,
+        certificate=certificate.public_bytes(Encoding.DER),
+        chain=chain,
+        subject=name_text(certificate.subject),
+    )
+    return _with_signer(maker, "install", replace(stored, document=document.document()), certificate, key)
+
+
+def renew_signer(maker: Maker, stored: StoredObject, authority: Authority, which: str) -> Made:
+    """A new ``signer`` or ``kga`` for a CA; the old one's certificate stays valid until it ends."""
+    document = AuthorityDocument.of(stored)
+    pair, record = _new_signer(
+        maker, authority.id, authority.certificate, authority.key, authority.url, which
+    )
+    changed = replace(document, **{which: pair})  # type: ignore[arg-type] # one of SIGNER_ROLES
+    stored = replace(stored, document=changed.document())
+    return Made(stored, (PutObject(stored), record, maker.audit("signer", stored, which=which)))
+
+
+def self_signed(maker: Maker, subject: x509.Name, key: SigningKey, validity: int) -> x509.Certificate:
+    """A root's certificate."""
+    key_id = x509.SubjectKeyIdentifier.from_public_key(key.public_key())
+    return build(
+        maker,
+        (subject, key),
+        subject,
+        key.public_key(),
+        (maker.act.time - SKEW, maker.act.time + validity),
+        [extension(key_id), *_ca_extensions(None)],
+    )
+
+
+def certify_ca(
+    maker: Maker,
+    parent: Authority,
+    subject: x509.Name,
+    public_key: CertificatePublicKeyTypes,
+    validity: int,
+    path_length: int | None,
+) -> x509.Certificate:
+    """A CA certificate under a CA of this store. Raises CAProblem where that may not have CAs below it."""
+    constraints = parent.certificate.extensions.get_extension_for_class(x509.BasicConstraints).value
+    if constraints.path_length is not None:
+        if constraints.path_length == 0:
+            raise CAProblem("parent", f"{parent.name} may have no CA below it (pathLenConstraint 0)")
+        most = constraints.path_length - 1
+        path_length = most if path_length is None else min(path_length, most)
+    return build(
+        maker,
+        (parent.certificate.subject, parent.key),
+        subject,
+        public_key,
+        (
+            max(maker.act.time - SKEW, parent.not_before),
+            min(maker.act.time + validity, parent.not_after),
+        ),
+        [
+            extension(x509.SubjectKeyIdentifier.from_public_key(public_key)),
+            extension(x509.AuthorityKeyIdentifier(parent.key_id, None, None)),
+            *_ca_extensions(path_length),
+            extension(_crl_point(parent.url, parent.id)),
+        ],
+    )
+
+
+def build(
+    maker: Maker,
+    issuer: tuple[x509.Name, SigningKey],
+    subject: x509.Name,
+    public_key: CertificatePublicKeyTypes,
+    validity: tuple[int, int],
+    extensions: list[x509.Extension[Any]],
+) -> x509.Certificate:
+    """A certificate as given. `validity`: notBefore and notAfter in seconds since the epoch."""
+    start, end = (datetime.fromtimestamp(time, UTC).replace(tzinfo=None) for time in validity)
+    if end <= start:
+        raise CAProblem("validity", "would end before it began; is the CA above it expired?")
+    name, key = issuer
+    serial = new_serial(maker.random)
+    builder = x509.CertificateBuilder(name, subject, public_key, serial, start, end, extensions)
+    return builder.sign(key, signature_hash(key))
+
+
+def ordered_chain(
+    certificates: Sequence[x509.Certificate], key: Any, now: int
+) -> tuple[x509.Certificate, tuple[bytes, ...]]:
+    """(the certificate of the key, DER of those above it up to the root). Raises CAProblem."""
+    own_der = keys.public_der(key)
+    own = [one for one in certificates if keys.public_der(one.public_key()) == own_der]
+    if not own:
+        raise CAProblem("certificate", "none of the certificates is that of the private key")
+    certificate = own[0]
+    _check_ca(certificate, now)
+    path = [certificate]
+    while path[-1].issuer != path[-1].subject:
+        above = [one for one in certificates if one.subject == path[-1].issuer and _issued(one, path[-1])]
+        if not above or len(path) > len(certificates):
+            raise CAProblem(
+                "chain",
+                f"the certificate of {name_text(path[-1].issuer)} is missing, which issued "
+                f"{name_text(path[-1].subject)}; give all certificates up to the root",
+            )
+        _check_ca(above[0], now)
+        path.append(above[0])
+    return certificate, tuple(one.public_bytes(Encoding.DER) for one in path[1:])
+
+
+def _issued(issuer: x509.Certificate, certificate: x509.Certificate) -> bool:
+    try:
+        certificate.verify_directly_issued_by(issuer)
+    except Exception:  # noqa: BLE001 - whatever is wrong with it, it is not the issuer
+        return False
+    return True
+
+
+def _check_ca(certificate: x509.Certificate, now: int) -> None:
+    who = name_text(certificate.subject) or "the certificate"
+    try:
+        if not certificate.extensions.get_extension_for_class(x509.BasicConstraints).value.ca:
+            raise CAProblem("certificate", f"{who} is no CA (basicConstraints)")
+    except x509.ExtensionNotFound:
+        raise CAProblem("certificate", f"{who} is no CA: it has no basicConstraints") from None
+    try:
+        usage = certificate.extensions.get_extension_for_class(x509.KeyUsage).value
+    except x509.ExtensionNotFound:
+        pass
+    else:
+        if not usage.key_cert_sign:
+            raise CAProblem("certificate", f"{who} may not sign certificates (keyUsage)")
+    if seconds(certificate.not_valid_after_utc) <= now:
+        raise CAProblem("certificate", f"{who} is expired")
+    if seconds(certificate.not_valid_before_utc) > now + SKEW:
+        raise CAProblem("certificate", f"{who} is not valid yet")
+
+
+def _generate(algorithm: str) -> SigningKey:
+    try:
+        return keys.generate(algorithm)
+    except keys.KeyProblem as problem:
+        raise CAProblem("key", str(problem)) from problem
+
+
+def _ca_extensions(path_length: int | None) -> list[x509.Extension[Any]]:
+    return [
+        extension(x509.BasicConstraints(True, path_length), critical=True),
+        extension(key_usage(("keyCertSign", "cRLSign")), critical=True),
+    ]
+
+
+def _crl_point(url: str, id: str) -> x509.CRLDistributionPoints:
+    location = x509.UniformResourceIdentifier(f"{url}/crl/{id}.crl")
+    return x509.CRLDistributionPoints([x509.DistributionPoint([location], None, None, None)])
+
+
+def _stored(name: str, document: AuthorityDocument) -> StoredObject:
+    """A new CA's place in the store. Its id holds the generation, so that after a rollover the name can
+    pass to the next key while certificates and CRLs of this one keep naming it."""
+    check_name(name)
+    if not document.url.startswith(("http://", "https://")) or document.url.endswith("/"):
+        raise CAProblem(
+            "url", f"http://host[:port][/path] without a slash at its end is expected, not {document.url}"
+        )
+    return StoredObject(Kind.CA, f"{name}-{document.generation}", name, document.document())
+
+
+def _sealed(maker: Maker, stored: StoredObject, key: SigningKey) -> bytes:
+    return maker.master_key.seal(keys.private_der(key), key_context(stored.id))
+
+
+def _made(
+    maker: Maker,
+    action: str,
+    name: str,
+    certificate: x509.Certificate,
+    chain: tuple[bytes, ...],
+    key: SigningKey,
+    url: str,
+    parent: str | None,
+    **more: Any,
+) -> Made:
+    document = AuthorityDocument(
+        b"",
+        name_text(certificate.subject),
+        url,
+        certificate.public_bytes(Encoding.DER),
+        chain,
+        parent,
+        **more,
+    )
+    stored = _stored(name, document)
+    document = replace(document, key=_sealed(maker, stored, key))
+    return _with_signer(maker, action, replace(stored, document=document.document()), certificate, key)
+
+
+def _with_signer(
+    maker: Maker, action: str, stored: StoredObject, certificate: x509.Certificate, key: SigningKey
+) -> Made:
+    document = AuthorityDocument.of(stored)
+    pair, record = _new_signer(maker, stored.id, certificate, key, document.url, "signer")
+    stored = replace(stored, document=replace(document, signer=pair).document())
+    audit = maker.audit(action, stored, name=stored.name, subject=document.subject)
+    return Made(stored, (PutObject(stored), record, audit))
+
+
+def _new_signer(
+    maker: Maker, id: str, certificate: x509.Certificate, key: SigningKey, url: str, which: str
+) -> tuple[SealedPair, AddCertificate]:
+    usage, title = SIGNER_ROLES[which]
+    own = keys.generate(_signer_algorithm(certificate.public_key()))
+    now = maker.act.time
+    signer = build(
+        maker,
+        (certificate.subject, key),
+        _titled(certificate.subject, title),
+        own.public_key(),
+        (
+            max(now - SKEW, seconds(certificate.not_valid_before_utc)),
+            min(now + SIGNER_VALIDITY, seconds(certificate.not_valid_after_utc)),
+        ),
+        [
+            extension(x509.SubjectKeyIdentifier.from_public_key(own.public_key())),
+            extension(_key_id(certificate)),
+            extension(key_usage(("digitalSignature",)), critical=True),
+            extension(extended_key_usage((EXTENDED_KEY_USAGES[usage],))),
+            extension(_crl_point(url, id)),
+        ],
+    )
+    sealed = maker.master_key.seal(keys.private_der(own), signer_context(id, which))
+    pair = SealedPair(signer.public_bytes(Encoding.DER), sealed)
+    return pair, AddCertificate(record_of(signer, ca=id, issued=now))
+
+
+def _key_id(certificate: x509.Certificate) -> x509.AuthorityKeyIdentifier:
+    return x509.AuthorityKeyIdentifier(key_id_of(certificate), None, None)
+
+
+def _signer_algorithm(key: CertificatePublicKeyTypes) -> str:
+    """A signer's key is of its CA's kind, since that is what those who trust the CA can verify."""
+    if isinstance(key, rsa.RSAPublicKey):
+        return "RSA-2048" if key.key_size < 3072 else "RSA-3072"
+    return keys.algorithm_of(key)
+
+
+def _titled(subject: x509.Name, title: str) -> x509.Name:
+    """The CA's subject, with the title in its common name."""
+    common = subject.get_attributes_for_oid(x509.NameOID.COMMON_NAME)
+    own_text = str(common[0].value) if common else "CA"
+    text = f"{own_text[: 63 - len(title)]} {title}"
+    others = [rdn for rdn in subject.rdns if all(one.oid != x509.NameOID.COMMON_NAME for one in rdn)]
+    own = x509.RelativeDistinguishedName([x509.NameAttribute(x509.NameOID.COMMON_NAME, text)])
+    return x509.Name([*others, own])
