@@ -6,26 +6,66 @@ how records become rows (`rows`). An engine adds its SQL, its schema and its tra
 
 from __future__ import annotations
 
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
     from cmpd.clm.store.base import Store
 
-__all__ = ["create_store", "open_store"]
+__all__ = ["create_store", "is_postgres", "open_store"]
+
+_POSTGRES = ("postgresql://", "postgres://")
 
 
-def open_store(where: str, *, synchronous: str = "full") -> Store:
-    """The store at a path; to be opened with `open`. Raises StoreError."""
+def is_postgres(where: str) -> bool:
+    """Whether the store is a PostgreSQL URL; else it is the path of a SQLite file."""
+    return where.startswith(_POSTGRES)
+
+
+def open_store(where: str, *, synchronous: str = "full", node: str = "") -> Store:
+    """The store at a path, or in the database of a postgresql:// URL; to be opened with `open`.
+
+    `node` names this machine in the audit of a store that many share. Raises StoreError.
+    """
+    if is_postgres(where):
+        _require_psycopg()
+        from cmpd.clm.store.postgres import PostgresStore
+
+        return PostgresStore(where, synchronous=synchronous, node=node)
+    _require_path(where)
     from cmpd.clm.store.sqlite import SQLiteStore
 
     return SQLiteStore(where, synchronous=synchronous)
 
 
-def create_store(where: str, *, synchronous: str = "full") -> Store:
-    """Make an empty store where none is; to be opened with `open`. Raises StoreError."""
-    from pathlib import Path
+def create_store(where: str, *, synchronous: str = "full", node: str = "") -> Store:
+    """Make an empty store where none is; to be opened with `open`. Blocks. Raises StoreError."""
+    if is_postgres(where):
+        _require_psycopg()
+        from cmpd.clm.store.postgres import migrations
+        from cmpd.clm.store.postgres.address import parse
 
-    from cmpd.clm.store.sqlite.connection import create_file
+        migrations.create(parse(where))
+    else:
+        _require_path(where)
+        from cmpd.clm.store.sqlite.connection import create_file
 
-    create_file(Path(where))
-    return open_store(where, synchronous=synchronous)
+        create_file(Path(where))
+    return open_store(where, synchronous=synchronous, node=node)
+
+
+def _require_psycopg() -> None:
+    try:
+        import psycopg  # noqa: F401 - to see whether it is there
+    except ImportError:
+        from cmpd.clm.store.base import StoreError
+
+        raise StoreError("a store in PostgreSQL needs psycopg: install cmpd[postgres]") from None
+
+
+def _require_path(where: str) -> None:
+    if "://" in where:
+        from cmpd.clm.store.base import StoreError
+
+        scheme = where.partition("://")[0]
+        raise StoreError(f"a store is a path or a postgresql:// URL; there is none by {scheme}://")

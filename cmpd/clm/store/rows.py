@@ -28,6 +28,7 @@ from cmpd.clm.store.base import StoreError
 Row = tuple[Any, ...]
 
 _SERIAL_OCTETS = 20
+_canonical = json.JSONEncoder(sort_keys=True, separators=(",", ":")).encode
 _NOTHING: tuple[()] = ()
 _ENTITY_STATES = {str(state): state for state in EntityState}
 _CERTIFICATE_STATES = {str(state): state for state in CertificateState}
@@ -36,7 +37,7 @@ _TRANSACTION_STATES = {str(state): state for state in TransactionState}
 
 def json_text(value: Any) -> str:
     """JSON in one spelling: keys sorted, no blanks, ASCII."""
-    return json.dumps(value, sort_keys=True, separators=(",", ":"))
+    return _canonical(value)
 
 
 def _json_of_dict(value: dict[str, Any]) -> str:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import inspect
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from contextlib import AsyncExitStack
 from pathlib import Path
 from typing import Any
@@ -13,11 +13,30 @@ import pytest
 
 from cmpd.clm.store import create_store, open_store
 from cmpd.clm.store.base import Store
+from tests.support.postgres import MISSING, PostgresServer, binaries
 
 
-@pytest.fixture(params=["sqlite"])
+@pytest.fixture(scope="session")
+def postgres_server() -> Iterator[PostgresServer]:
+    """A PostgreSQL server with a database ``cmpd_template`` that is an empty store."""
+    if binaries() is None:
+        pytest.skip(MISSING)
+    server = PostgresServer()
+    try:
+        server.start()
+        server.execute("CREATE DATABASE cmpd_template")
+        create_store(server.url("cmpd_template"))
+        yield server
+    finally:
+        server.remove()
+
+
+@pytest.fixture(params=["sqlite", "postgresql"])
 def where(request: pytest.FixtureRequest, tmp_path: Path) -> str:
     """Where an empty store is."""
+    if request.param == "postgresql":
+        server: PostgresServer = request.getfixturevalue("postgres_server")
+        return server.new_database("cmpd_template")
     path = str(tmp_path / "cmpd.db")
     create_store(path)
     return path

@@ -212,7 +212,7 @@ async def test_who_wants_the_store_alone_waits_for_no_daemon_and_lets_none_in(
         with pytest.raises(StoreUnavailable, match="daemon serves"):
             await other.alone().__aenter__()
     async with other.alone():
-        with pytest.raises(StoreUnavailable, match="copied or restored"):
+        with pytest.raises(StoreUnavailable, match="is being copied"):
             await store.serving().__aenter__()
     async with store.serving():
         pass

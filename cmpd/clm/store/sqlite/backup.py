@@ -40,7 +40,7 @@ def restore(source: Path, target: Path) -> None:
 
 def _copy(source: Path, target: Path) -> None:
     try:
-        with _whole_or_not_at_all(target) as partial:
+        with whole_or_not_at_all(target) as partial:
             copy_whole(source, partial)
     except sqlite3.Error as error:
         raise translated(error, f"{source} (copied to {target})") from None
@@ -49,7 +49,11 @@ def _copy(source: Path, target: Path) -> None:
 
 
 @contextlib.contextmanager
-def _whole_or_not_at_all(target: Path) -> Iterator[Path]:
+def whole_or_not_at_all(target: Path) -> Iterator[Path]:
+    """Gives an empty file, mode 0600, to write to; it becomes `target` where the context ends well.
+
+    Raises StoreError where `target` exists by then.
+    """
     partial = target.with_name(f".{target.name}.partial-{os.getpid()}")
     os.close(os.open(partial, os.O_CREAT | os.O_EXCL | os.O_RDWR, 0o600))
     try:

@@ -83,7 +83,7 @@ def create_file(path: Path) -> None:
     except OSError as error:
         raise StoreError(f"cannot make the store {path}: {error.strerror}") from None
     try:
-        _fill(path)
+        fill(path)
     except BaseException as error:
         path.unlink(missing_ok=True)
         if isinstance(error, sqlite3.Error):
@@ -91,7 +91,8 @@ def create_file(path: Path) -> None:
         raise
 
 
-def _fill(path: Path) -> None:
+def fill(path: Path) -> None:
+    """Make the empty file an empty store. Raises StoreError, sqlite3.Error."""
     with contextlib.closing(connect(path)) as connection:
         (mode,) = connection.execute("PRAGMA journal_mode").fetchone()
         if mode != "wal":

@@ -1,0 +1,59 @@
+"""The store's URL: checked before libpq sees it, completed, and shown without its password."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from urllib.parse import parse_qs, urlsplit
+
+from psycopg.conninfo import conninfo_to_dict, make_conninfo
+
+from cmpd.clm.store.base import StoreError
+
+SCHEMES = ("postgresql://", "postgres://")
+
+# What a dead peer costs is bounded: so many seconds to connect, and to notice that nobody answers.
+_DEFAULTS: dict[str, str | int] = {
+    "connect_timeout": 3,
+    "keepalives_idle": 5,
+    "keepalives_interval": 2,
+    "keepalives_count": 3,
+    "tcp_user_timeout": 10_000,
+    "application_name": "cmpd",
+    # Of several hosts, the one that may be written: after a fail-over, the new primary.
+    "target_session_attrs": "read-write",
+}
+
+
+@dataclass(frozen=True, slots=True)
+class Address:
+    """Where the database is."""
+
+    conninfo: str
+    """For libpq, with the password: never to be shown."""
+    shown: str
+    """For people and logs."""
+
+    def __repr__(self) -> str:
+        return f"Address({self.shown})"
+
+
+def parse(url: str) -> Address:
+    """Raises StoreError, whose text repeats nothing of the URL: where it is malformed, any part of it may
+    be a part of the password."""
+    malformed = StoreError(
+        "the store's URL is not of the form postgresql://user@host:port/database; in a password, write "
+        "@ : / ? # % as %40 %3A %2F %3F %23 %25, or keep it in ~/.pgpass"
+    )
+    try:
+        parts = urlsplit(url)
+        parse_qs(parts.query, strict_parsing=bool(parts.query))
+        userinfo, _, hosts = parts.netloc.rpartition("@")
+        settings = conninfo_to_dict(url)
+    except Exception:  # noqa: BLE001 - libpq's message would quote from the URL
+        raise malformed from None
+    if "@" in userinfo or "@" in parts.path or "@" in hosts or parts.fragment or not url.startswith(SCHEMES):
+        raise malformed
+    conninfo = make_conninfo("", **{**_DEFAULTS, **{k: v for k, v in settings.items() if v is not None}})
+    user = userinfo.partition(":")[0]
+    shown = f"postgresql://{user + '@' if user else ''}{hosts}{parts.path}"
+    return Address(conninfo, shown)

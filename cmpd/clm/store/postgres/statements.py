@@ -1,0 +1,257 @@
+"""All SQL that runs on PostgreSQL while it serves. Tables and indexes are in `schema`."""
+
+from __future__ import annotations
+
+from cmpd.clm.store.statements import Statements
+
+POSTGRES = Statements(
+    add_object="""
+        INSERT INTO objects (kind, id, name, document, version) VALUES ($1, $2, $3, $4, 1)
+        ON CONFLICT DO NOTHING""",
+    update_object="""
+        UPDATE objects SET name = $3, document = $4, version = version + 1
+        WHERE kind = $1 AND id = $2 AND version = $5""",
+    delete_object="DELETE FROM objects WHERE kind = $1 AND id = $2 AND version = $3",
+    object_holding_name="SELECT id FROM objects WHERE kind = $1 AND name = $2 AND id <> $3",
+    count_configuration_change="UPDATE counters SET value = value + 1 WHERE name = 'configuration'",
+    change_counter="SELECT value FROM counters WHERE name = 'configuration'",
+    objects="SELECT kind, id, name, document, version FROM objects WHERE kind = $1 ORDER BY name",
+    object="""
+        SELECT kind, id, name, document, version FROM objects
+        WHERE kind = $1 AND (id = $2 OR name = $2) ORDER BY id = $2 DESC LIMIT 1""",
+    add_entity="""
+        INSERT INTO entities (id, name, state, password, password_expires, password_uses, policies,
+            reference_list, identity_list, attributes, created, version)
+        VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, 1) ON CONFLICT DO NOTHING""",
+    update_entity="""
+        UPDATE entities SET name = $2, state = $3, password = $4, password_expires = $5, password_uses = $6,
+            policies = $7, reference_list = $8, identity_list = $9, attributes = $10, created = $11,
+            version = version + 1
+        WHERE id = $1 AND version = $12""",
+    delete_entity="DELETE FROM entities WHERE id = $1 AND version = $2",
+    add_reference="""
+        INSERT INTO entity_references (reference, entity) VALUES ($1, $2) ON CONFLICT DO NOTHING""",
+    add_identity="""
+        INSERT INTO entity_identities (kind, value, entity) VALUES ($1, $2, $3) ON CONFLICT DO NOTHING""",
+    delete_references="DELETE FROM entity_references WHERE entity = $1",
+    delete_identities="DELETE FROM entity_identities WHERE entity = $1",
+    use_password="""
+        UPDATE entities SET password_uses = password_uses - 1, version = version + 1
+        WHERE id = $1 AND password_uses > 0""",  # noqa: S106 - SQL, no password
+    password_uses="SELECT password_uses FROM entities WHERE id = $1",  # noqa: S106 - SQL, no password
+    # Not only locks: it makes the count that follows see what another unit for the entity committed.
+    lock_entity="SELECT 1 FROM entities WHERE id = $1 FOR UPDATE",
+    entity="""
+        SELECT id, name, state, password, password_expires, password_uses, policies, reference_list,
+            identity_list, attributes, created, version
+        FROM entities WHERE id = $1""",
+    entity_by_reference="""
+        SELECT e.id, e.name, e.state, e.password, e.password_expires, e.password_uses, e.policies,
+            e.reference_list, e.identity_list, e.attributes, e.created, e.version
+        FROM entity_references AS r JOIN entities AS e ON e.id = r.entity WHERE r.reference = $1""",
+    entity_by_identity="""
+        SELECT e.id, e.name, e.state, e.password, e.password_expires, e.password_uses, e.policies,
+            e.reference_list, e.identity_list, e.attributes, e.created, e.version
+        FROM entity_identities AS i JOIN entities AS e ON e.id = i.entity
+        WHERE i.kind = $1 AND i.value = $2""",
+    entities="""
+        SELECT id, name, state, password, password_expires, password_uses, policies, reference_list,
+            identity_list, attributes, created, version
+        FROM entities
+        WHERE id > $1 AND ($2::text IS NULL OR strpos(id, $2) > 0 OR strpos(lower(name), $2) > 0
+            OR strpos(reference_list, $2) > 0 OR strpos(reference_list, $3) > 0
+            OR strpos(lower(identity_list), $2) > 0)
+        ORDER BY id LIMIT $4""",
+    add_certificate="""
+        INSERT INTO certificates (ca, serial, der, subject, not_before, not_after, fingerprint, key_id,
+            key_hash, entity, policy, transaction_id, state, issued, revoked, reason, replaces_ca,
+            replaces_serial)
+        VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14, $15, $16, $17, $18)
+        ON CONFLICT DO NOTHING""",
+    move_certificate="""
+        UPDATE certificates SET state = $4, revoked = $5, reason = $6
+        WHERE ca = $1 AND serial = $2 AND strpos($3, ',' || state || ',') > 0""",
+    archive_certificate="""
+        INSERT INTO archived_certificates (ca, serial, der, subject, not_before, not_after, fingerprint,
+            key_id, key_hash, entity, policy, transaction_id, state, issued, revoked, reason, replaces_ca,
+            replaces_serial)
+        SELECT ca, serial, der, subject, not_before, not_after, fingerprint, key_id, key_hash, entity, policy,
+            transaction_id, state, issued, revoked, reason, replaces_ca, replaces_serial
+        FROM certificates WHERE ca = $1 AND serial = $2 AND not_after < $3""",
+    delete_certificate="DELETE FROM certificates WHERE ca = $1 AND serial = $2",
+    count_active="""
+        SELECT count(*) FROM certificates
+        WHERE entity = $1 AND policy = $2 AND state IN ('unconfirmed', 'active') AND not_after > $3
+            AND ($4::text IS NULL OR ca <> $4 OR serial <> $5)""",
+    certificate="""
+        SELECT ca, serial, der, subject, not_before, not_after, fingerprint, key_id, key_hash, entity, policy,
+            transaction_id, state, issued, revoked, reason, replaces_ca, replaces_serial
+        FROM certificates WHERE ca = $1 AND serial = $2""",
+    certificate_by_fingerprint="""
+        SELECT ca, serial, der, subject, not_before, not_after, fingerprint, key_id, key_hash, entity, policy,
+            transaction_id, state, issued, revoked, reason, replaces_ca, replaces_serial
+        FROM certificates WHERE fingerprint = $1""",
+    certificates_by_key_id="""
+        SELECT ca, serial, der, subject, not_before, not_after, fingerprint, key_id, key_hash, entity, policy,
+            transaction_id, state, issued, revoked, reason, replaces_ca, replaces_serial
+        FROM certificates WHERE key_id = $1 ORDER BY number""",
+    certificates="""
+        SELECT ca, serial, der, subject, not_before, not_after, fingerprint, key_id, key_hash, entity, policy,
+            transaction_id, state, issued, revoked, reason, replaces_ca, replaces_serial, number
+        FROM certificates
+        WHERE ($1::text IS NULL OR ca = $1) AND ($2::text IS NULL OR entity = $2)
+            AND ($3::text IS NULL OR policy = $3)
+            AND ($4::text IS NULL OR strpos($4, ',' || state || ',') > 0)
+            AND ($5::text IS NULL OR strpos(lower(subject), $5) > 0)
+            AND ($6::bigint IS NULL OR not_after < $6) AND ($7::bigint IS NULL OR not_after > $7)
+            AND ($8::bigint IS NULL OR issued > $8) AND ($9::bytea IS NULL OR key_hash = $9) AND number > $10
+        ORDER BY number LIMIT $11""",
+    certificates_of_entity="""
+        SELECT ca, serial, der, subject, not_before, not_after, fingerprint, key_id, key_hash, entity, policy,
+            transaction_id, state, issued, revoked, reason, replaces_ca, replaces_serial, number
+        FROM certificates
+        WHERE entity = $2 AND ($1::text IS NULL OR ca = $1)
+            AND ($3::text IS NULL OR policy = $3)
+            AND ($4::text IS NULL OR strpos($4, ',' || state || ',') > 0)
+            AND ($5::text IS NULL OR strpos(lower(subject), $5) > 0)
+            AND ($6::bigint IS NULL OR not_after < $6) AND ($7::bigint IS NULL OR not_after > $7)
+            AND ($8::bigint IS NULL OR issued > $8) AND ($9::bytea IS NULL OR key_hash = $9) AND number > $10
+        ORDER BY number LIMIT $11""",
+    certificates_of_key="""
+        SELECT ca, serial, der, subject, not_before, not_after, fingerprint, key_id, key_hash, entity, policy,
+            transaction_id, state, issued, revoked, reason, replaces_ca, replaces_serial, number
+        FROM certificates
+        WHERE key_hash = $9 AND ($1::text IS NULL OR ca = $1) AND ($2::text IS NULL OR entity = $2)
+            AND ($3::text IS NULL OR policy = $3)
+            AND ($4::text IS NULL OR strpos($4, ',' || state || ',') > 0)
+            AND ($5::text IS NULL OR strpos(lower(subject), $5) > 0)
+            AND ($6::bigint IS NULL OR not_after < $6) AND ($7::bigint IS NULL OR not_after > $7)
+            AND ($8::bigint IS NULL OR issued > $8) AND number > $10
+        ORDER BY number LIMIT $11""",
+    certificates_by_end="""
+        SELECT ca, serial, der, subject, not_before, not_after, fingerprint, key_id, key_hash, entity, policy,
+            transaction_id, state, issued, revoked, reason, replaces_ca, replaces_serial, number
+        FROM certificates
+        WHERE not_after < $6 AND not_after >= coalesce($7::bigint + 1, 0) AND (not_after, number) > ($11, $10)
+            AND ($1::text IS NULL OR ca = $1) AND ($2::text IS NULL OR entity = $2)
+            AND ($3::text IS NULL OR policy = $3)
+            AND ($4::text IS NULL OR strpos($4, ',' || state || ',') > 0)
+            AND ($5::text IS NULL OR strpos(lower(subject), $5) > 0)
+            AND ($8::bigint IS NULL OR issued > $8) AND ($9::bytea IS NULL OR key_hash = $9)
+        ORDER BY not_after, number LIMIT $12""",
+    archived_certificates="""
+        SELECT ca, serial, der, subject, not_before, not_after, fingerprint, key_id, key_hash, entity, policy,
+            transaction_id, state, issued, revoked, reason, replaces_ca, replaces_serial, number
+        FROM archived_certificates WHERE number > $1 ORDER BY number LIMIT $2""",
+    certificate_count_by_state="SELECT state, sum(amount)::bigint FROM certificate_counts GROUP BY state",
+    certificate_count_by_policy="SELECT policy, sum(amount)::bigint FROM certificate_counts GROUP BY policy",
+    certificate_count_by_ca="SELECT ca, sum(amount)::bigint FROM certificate_counts GROUP BY ca",
+    revoked="""
+        SELECT serial, revoked, reason FROM certificates
+        WHERE state IN ('on_hold', 'revoked', 'rejected') AND ca = $1 AND serial > $2 AND not_after > $3
+        ORDER BY serial LIMIT $4""",
+    put_crl="""
+        INSERT INTO crls (ca, number, der, this_update, next_update) VALUES ($1, $2, $3, $4, $5)
+        ON CONFLICT (ca) DO UPDATE SET number = excluded.number, der = excluded.der,
+            this_update = excluded.this_update, next_update = excluded.next_update
+        WHERE excluded.number > crls.number""",
+    crl="SELECT ca, number, der, this_update, next_update FROM crls WHERE ca = $1",
+    open_transaction="""
+        INSERT INTO transactions (id, state, body, party, policy, entity, opened, expires, first_digest,
+            first_response, last_digest, last_response, server_nonce, ca, serial, request, detail)
+        VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14, $15, $16, $17)
+        ON CONFLICT DO NOTHING""",
+    advance_transaction="""
+        UPDATE transactions SET state = $2, expires = $3, last_digest = $4, last_response = $5,
+            server_nonce = $6, ca = $7, serial = $8, request = $9, detail = $10
+        WHERE id = $1 AND state = $11 AND server_nonce = $12""",
+    transaction="""
+        SELECT id, state, body, party, policy, entity, opened, expires, first_digest, first_response,
+            last_digest, last_response, server_nonce, ca, serial, request, detail
+        FROM transactions WHERE id = $1""",
+    open_transactions="""
+        SELECT id, state, body, party, policy, entity, opened, expires, first_digest, first_response,
+            last_digest, last_response, server_nonce, ca, serial, request, detail
+        FROM transactions
+        WHERE state <> 'closed' AND state = $1 AND (expires, id) > ($2, $3) ORDER BY expires, id LIMIT $4""",
+    closed_transactions="""
+        SELECT id, state, body, party, policy, entity, opened, expires, first_digest, first_response,
+            last_digest, last_response, server_nonce, ca, serial, request, detail
+        FROM transactions
+        WHERE state = 'closed' AND state = $1 AND (expires, id) > ($2, $3) ORDER BY expires, id LIMIT $4""",
+    expired_transactions="""
+        SELECT id, state, body, party, policy, entity, opened, expires, first_digest, first_response,
+            last_digest, last_response, server_nonce, ca, serial, request, detail
+        FROM transactions WHERE state <> 'closed' AND expires < $1 ORDER BY expires, id LIMIT $2""",
+    forget_transactions="""
+        DELETE FROM transactions WHERE id IN (
+            SELECT id FROM transactions WHERE state = 'closed' AND expires < $1
+            ORDER BY expires, id LIMIT $2)""",
+    audit_head="SELECT sequence, hash FROM audit_heads WHERE chain = $1 FOR UPDATE",
+    add_audit="""
+        INSERT INTO audit (chain, sequence, time, actor, action, subject, outcome, detail, hash)
+        VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9)""",
+    put_audit_head="""
+        INSERT INTO audit_heads (chain, sequence, hash) VALUES ($1, $2, $3)
+        ON CONFLICT (chain) DO UPDATE SET sequence = excluded.sequence, hash = excluded.hash""",
+    audit="""
+        SELECT chain, sequence, time, actor, action, subject, outcome, detail, hash FROM audit
+        WHERE (chain, sequence) > ($1, $2) AND sequence > $3 ORDER BY chain, sequence LIMIT $4""",
+    audit_of_chain="""
+        SELECT chain, sequence, time, actor, action, subject, outcome, detail, hash FROM audit
+        WHERE chain = $1 AND sequence > $2 ORDER BY sequence LIMIT $3""",
+    audit_heads="SELECT chain, sequence, hash FROM audit_heads",
+    probe="UPDATE counters SET value = value + 1 WHERE name = 'probe'",
+)
+
+LISTEN = "LISTEN cmpd_configuration"
+"""Heard when a configuration document changes; the schema's trigger notifies."""
+
+TOKEN = "INSERT INTO commits (token, at) VALUES ($1, $2) ON CONFLICT DO NOTHING"  # noqa: S105 - SQL
+"""Marks a commit, so that its outcome can be looked up: an equal insert waits for one in progress."""
+
+FORGET_TOKENS = "DELETE FROM commits WHERE at < $1"
+
+LOCK = "SELECT pg_advisory_lock($1, hashtext($2))"
+TRY_LOCK = "SELECT pg_try_advisory_lock($1, hashtext($2))"
+TRY_LOCK_SHARED = "SELECT pg_try_advisory_lock_shared($1, hashtext($2))"
+WAIT_FOR_LOCKS = """
+    SELECT set_config('lock_timeout', '0', false), set_config('statement_timeout', '0', false)"""
+
+SETTINGS = """
+    SELECT set_config('lock_timeout', '5s', false), set_config('statement_timeout', '30s', false),
+        set_config('idle_in_transaction_session_timeout', '30s', false)"""
+"""So that a node that hangs, or was cut off, lets go of its locks within a bound."""
+
+SYNC_AT_LEAST_HERE = """
+    SELECT set_config('synchronous_commit', 'on', false)
+    WHERE current_setting('synchronous_commit') = 'off'"""
+SYNC_LATER = "SELECT set_config('synchronous_commit', 'off', false)"
+
+DAMAGED = (
+    (
+        "certificate counts that do not fit the certificates",
+        """
+        SELECT count(*) FROM (
+            SELECT ca, policy, state, sum(amount) AS amount FROM certificate_counts
+            GROUP BY ca, policy, state HAVING sum(amount) <> 0
+            EXCEPT
+            SELECT ca, coalesce(policy, ''), state, count(*) FROM certificates GROUP BY 1, 2, 3) AS wrong""",
+    ),
+    (
+        "end entities whose references are not those in their row",
+        """
+        SELECT count(*) FROM entities AS e
+        WHERE json_array_length(e.reference_list::json) <>
+                (SELECT count(*) FROM entity_references AS r WHERE r.entity = e.id)
+            OR json_array_length(e.identity_list::json) <>
+                (SELECT count(*) FROM entity_identities AS i WHERE i.entity = e.id)""",
+    ),
+    (
+        "audit chains that do not end where the store noted it",
+        """
+        SELECT count(*) FROM audit_heads AS h
+        WHERE (SELECT max(a.sequence) FROM audit AS a WHERE a.chain = h.chain) IS DISTINCT FROM h.sequence""",
+    ),
+)
+"""What contradicts itself, in words, and how many there are. Pages are PostgreSQL's own to check."""

@@ -1,0 +1,138 @@
+"""A PostgreSQL server of the tests' own, from the binaries on the machine, on a free port of 127.0.0.1."""
+
+from __future__ import annotations
+
+import itertools
+import os
+import pwd
+import shutil
+import signal
+import socket
+import subprocess
+import tempfile
+import time
+from collections.abc import Mapping
+from pathlib import Path
+
+OLDEST = 15
+_STARTING = 30.0
+
+
+def binaries() -> Path | None:
+    """The newest installed PostgreSQL's programs, Debian's way or on the PATH; None without any."""
+    versions = Path("/usr/lib/postgresql")
+    found = [path for path in versions.glob("*/bin/initdb") if path.parts[-3].isdecimal()]
+    suited = [path for path in found if int(path.parts[-3]) >= OLDEST]
+    if suited:
+        return max(suited, key=lambda path: int(path.parts[-3])).parent
+    on_path = shutil.which("initdb")
+    return Path(on_path).resolve().parent if on_path else None
+
+
+MISSING = "no PostgreSQL 15 or later is installed (apt-get install postgresql)"
+
+
+def _unprivileged() -> dict[str, object]:
+    """PostgreSQL will not run as root: as whom it runs where the tests do."""
+    if os.geteuid() != 0:
+        return {}
+    for name in ("postgres", "nobody"):
+        try:
+            user = pwd.getpwnam(name)
+        except KeyError:
+            continue
+        return {"user": user.pw_uid, "group": user.pw_gid, "extra_groups": []}
+    raise RuntimeError("neither a user postgres nor a user nobody to run PostgreSQL as")
+
+
+class PostgresServer:
+    """Runs between `start` and `stop`; its superuser is ``postgres``, with any password."""
+
+    def __init__(self, settings: Mapping[str, str] | None = None) -> None:
+        programs = binaries()
+        if programs is None:
+            raise RuntimeError(MISSING)
+        self._programs = programs
+        self._directory = Path(tempfile.mkdtemp(prefix="cmpd-postgres-"))
+        self._identity = _unprivileged()
+        if self._identity:
+            os.chown(self._directory, int(str(self._identity["user"])), int(str(self._identity["group"])))
+        self._settings = {"fsync": "off", "max_connections": "200", **(settings or {})}
+        self._process: subprocess.Popen[bytes] | None = None
+        self._databases = itertools.count(1)
+        self.port = _free_port()
+
+    def start(self) -> PostgresServer:
+        """Make the cluster if there is none yet, start it, and wait until it answers."""
+        data = self._directory / "data"
+        if not data.exists():
+            self._run("initdb", "-D", str(data), "-A", "trust", "-U", "postgres", "-E", "UTF8", "-N")
+        arguments = [f"--{name}={value}" for name, value in self._settings.items()]
+        with (self._directory / "log").open("ab") as log:
+            self._process = subprocess.Popen(
+                [self._programs / "postgres", "-D", data, "-p", str(self.port), "-k", self._directory,
+                 "-h", "127.0.0.1", *arguments],
+                stdout=log, stderr=log, cwd="/", **self._identity,  # type: ignore[call-overload]  # user, group
+            )  # fmt: skip
+        self._await_answer()
+        return self
+
+    def stop(self, how: signal.Signals = signal.SIGQUIT) -> None:
+        """SIGQUIT ends it at once, as a crash would; SIGINT orderly."""
+        if self._process is not None:
+            self._process.send_signal(how)
+            self._process.wait(30)
+            self._process = None
+
+    def remove(self) -> None:
+        """Stop it and delete its files."""
+        self.stop()
+        shutil.rmtree(self._directory, ignore_errors=True)
+
+    def url(self, database: str = "postgres", user: str = "postgres") -> str:
+        """How to reach a database of it."""
+        return f"postgresql://{user}@127.0.0.1:{self.port}/{database}"
+
+    def execute(self, statement: str, database: str = "postgres") -> None:
+        """Run a statement as the superuser, outside of a transaction."""
+        import psycopg
+
+        with psycopg.connect(self.url(database), autocommit=True) as connection:
+            connection.execute(statement.encode())
+
+    def new_database(self, template: str = "template0") -> str:
+        """Make a database, a copy of the template; gives its URL."""
+        name = f"test_{next(self._databases)}"
+        self.execute(f"CREATE DATABASE {name} TEMPLATE {template}")
+        return self.url(name)
+
+    def log(self) -> str:
+        """What the server has to say."""
+        return (self._directory / "log").read_text("utf-8", "replace")
+
+    def _run(self, program: str, *arguments: str) -> None:
+        subprocess.run(
+            [self._programs / program, *arguments],
+            check=True, capture_output=True, cwd="/", **self._identity,  # type: ignore[call-overload]  # as above
+        )  # fmt: skip
+
+    def _await_answer(self) -> None:
+        import psycopg
+
+        deadline = time.monotonic() + _STARTING
+        while True:
+            try:
+                psycopg.connect(self.url(), connect_timeout=2).close()
+                return
+            except psycopg.OperationalError:
+                assert self._process is not None
+                if time.monotonic() > deadline or self._process.poll() is not None:
+                    raise RuntimeError(f"PostgreSQL does not start:\n{self.log()}") from None
+                time.sleep(0.05)
+
+
+def _free_port() -> int:
+    with socket.socket() as listener:
+        listener.bind(("127.0.0.1", 0))
+        port: int = listener.getsockname()[1]
+        return port
