@@ -24,6 +24,7 @@ COMMANDS: dict[str, str] = {
     "entity": "end entities: add, list, show, password, block, unblock",
     "init": "a store, a master key, CAs, an API client: everything the daemon needs",
     "serve": "the daemon, in the foreground",
+    "store": "the store as a whole: copy it into another, of the same or another engine",
 }
 """Noun → what `cmpd --help` says of it. The noun's module is cmpd.cli.<noun>."""
 

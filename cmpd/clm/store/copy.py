@@ -58,6 +58,8 @@ async def copy_store(source: str, target: str, progress: Progress) -> list[Copie
 
     Raises StoreError, also while a daemon serves one of the two.
     """
+    if source == target:
+        raise StoreError("the source and the target are the same store")
     origin = open_store(source)
     await origin.open()
     try:
@@ -77,7 +79,7 @@ async def copy_store(source: str, target: str, progress: Progress) -> list[Copie
 
 
 def back_up(source: str, path: Path) -> None:
-    """Copy a store, while it serves, into a new SQLite file, whole or not at all. Blocks. Raises StoreError."""
+    """Copy a store, while it serves, into a new SQLite file, whole or not at all. Raises StoreError."""
     try:
         with whole_or_not_at_all(path) as partial:
             sqlite_connections.fill(partial)
