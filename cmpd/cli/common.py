@@ -95,7 +95,7 @@ async def workplace(arguments: argparse.Namespace) -> AsyncIterator[Workplace]:
 
     config = load_config(arguments)
     master_key = MasterKey.load(config.master_key)
-    store = open_store(str(config.store), synchronous=config.synchronous)
+    store = open_store(str(config.store), synchronous=config.synchronous, node=config.node)
     await store.open()
     try:
         yield Workplace(config, store, master_key)

@@ -97,7 +97,7 @@ def _begin(config: Config, arguments: argparse.Namespace) -> Beginnings:
     maker = Maker(Act(actor(), now()), MasterKey.create(config.master_key))
 
     async def begin() -> Beginnings:
-        store = create_store(config.store, synchronous=config.synchronous)
+        store = create_store(config.store, synchronous=config.synchronous, node=config.node)
         await store.open()
         try:
             return await bootstrap(

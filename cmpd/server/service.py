@@ -101,7 +101,7 @@ class Service:
         """
         self._row.begin(os.getpid(), int(time.time()))
         master_key = MasterKey.load(self._config.master_key)
-        store = open_store(self._config.store, synchronous=self._config.synchronous)
+        store = open_store(self._config.store, synchronous=self._config.synchronous, node=self._config.node)
         await store.open()
         try:
             async with store.serving():
