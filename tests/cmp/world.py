@@ -1,0 +1,231 @@
+"""A responder with all that stands behind it, in this process: a store, CAs, policies, an RA, devices.
+
+    world = World(folder, policy={"approvals": 1}, settings={"check_after": 7})
+    world.device().enrol("ir", key)
+
+The clock stands still until a test moves it. What is asked of a `World` is asked in cmpclient's words.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import hashlib
+import os
+from collections.abc import Coroutine
+from dataclasses import replace
+from datetime import UTC, datetime
+from functools import cached_property
+from pathlib import Path
+from typing import Any, TypeVar
+
+from cryptography import x509
+
+from cmpd.clm.bootstrap import DEMO_ENTITY, DEMO_PASSWORD, DEMO_POLICY, bootstrap
+from cmpd.clm.ca import Maker
+from cmpd.clm.client import Client
+from cmpd.clm.entities import Act, add
+from cmpd.clm.model import Certificate, CertificateState, Entity, Kind, StoredObject, TransactionState
+from cmpd.clm.policy import Policy, pem_text
+from cmpd.clm.secrets import MasterKey
+from cmpd.clm.store import create_store, open_store
+from cmpd.clm.store.base import CertificateQuery
+from cmpd.clm.store.changes import AdvanceTransaction, PutObject, UpdateEntity
+from cmpd.cmp.exchange import Call, Reply
+from cmpd.cmp.responder import Responder
+from cmpd.config import CMPConfig
+from tests import cmpclient
+from tests.clm import pki
+
+T = TypeVar("T")
+
+PBM = cmpclient.PBM(DEMO_ENTITY, DEMO_PASSWORD)
+OTHER_ENTITY = "5b2b9f0c-6f0e-4c6e-8b0e-1f0f5f7f0a11"
+OTHER_PASSWORD = "another-secret-of-somebody-else"
+OTHER_PBM = cmpclient.PBM(OTHER_ENTITY, OTHER_PASSWORD)
+SECOND_POLICY = "0f6c3d1e-7a52-4a57-9d0b-2f6f7c9d3b10"
+"""A policy like the first, that the demo entity may use and the other one may not."""
+FOREIGN_POLICY = "7be5c0a4-1c57-4f0e-8a33-6f1d2e4b5a20"
+"""One that only the other entity may use."""
+CMC_RA = x509.ObjectIdentifier("1.3.6.1.5.5.7.3.28")
+MASTER_KEY = MasterKey(bytes(range(32)))
+SIGNING = x509.KeyUsage(
+    digital_signature=True,
+    content_commitment=False,
+    key_encipherment=False,
+    data_encipherment=False,
+    key_agreement=False,
+    key_cert_sign=False,
+    crl_sign=False,
+    encipher_only=False,
+    decipher_only=False,
+)
+
+VENDOR = pki.Plan(pki.name("Vendor CA"), pki.key("P-256", 11), ca=True).issue(None)
+RA_ROOT = pki.Plan(pki.name("RA root"), pki.key("P-256", 12), ca=True).issue(None)
+
+
+def ra_holder(common_name: str = "RA", number: int = 13, **changes: Any) -> pki.Holder:
+    """A registration authority with a certificate under `RA_ROOT`."""
+    usages = ((SIGNING, True), (x509.ExtendedKeyUsage([CMC_RA]), False))
+    plan = pki.Plan(pki.name(common_name), pki.key("P-256", number), extensions=usages)
+    return replace(plan, **changes).issue(RA_ROOT)
+
+
+def signed_by(holder: pki.Holder) -> cmpclient.Signature:
+    """Protection with the holder's key."""
+    return cmpclient.Signature(holder.certificate, holder.key)
+
+
+URL = "http://pki.example"
+OPERATOR = Act("operator:test", pki.NOW)
+MACHINE = pki.Plan(pki.name("machine"), pki.key("P-256", 14), extensions=((SIGNING, True),)).issue(VENDOR)
+"""A device with its vendor's certificate, known as the demo entity."""
+STRANGER = pki.Plan(pki.name("stranger"), pki.key("P-256", 15), extensions=((SIGNING, True),)).issue(VENDOR)
+"""Another of the same vendor, that nobody registered."""
+TRUST = {
+    "trust_anchors": [pem_text(VENDOR.der)],
+    "ra_certificates": [pem_text(RA_ROOT.der)],
+}
+
+
+class World:
+    """One server and those who talk to it."""
+
+    def __init__(
+        self, folder: Path, policy: dict[str, Any] | None = None, settings: dict[str, Any] | None = None
+    ) -> None:
+        self.now = pki.NOW
+        self.settings = CMPConfig(**(settings or {}))
+        self._path = folder / "cmpd.db"
+        self._policy = {"ca": "issuing", "template": "device", **TRUST, **(policy or {})}
+        self._runner = asyncio.Runner()
+        self.run(self._begin())
+
+    def run(self, work: Coroutine[Any, Any, T]) -> T:
+        """What a coroutine gives, in the loop that the store belongs to."""
+        return self._runner.run(work)
+
+    def close(self) -> None:
+        """Let the store go."""
+        self.run(self.store.close())
+        self._runner.close()
+
+    def restart(self) -> None:
+        """A new process on the same store."""
+        self.run(self.store.close())
+        self.run(self._open())
+
+    # What the server is asked
+
+    def respond(self, body: bytes, **call: Any) -> Reply:
+        """The server's reply to octets; `call` are fields of `Call`."""
+        return self.run(self.responder.respond(Call(body, **call)))
+
+    def client(
+        self,
+        protection: cmpclient.Protection | None = PBM,
+        *,
+        call: dict[str, Any] | None = None,
+        **fields: Any,
+    ) -> cmpclient.Client:
+        """Somebody with that protection, at the address `call` describes; `fields` go into every message."""
+        return cmpclient.Client(
+            lambda body: self.respond(body, **(call or {})).body,
+            protection,
+            trusted=(self.authority,),
+            defaults={"message_time": self.time, **fields},
+        )
+
+    @property
+    def time(self) -> datetime:
+        """The clock, as messageTime has it."""
+        return datetime.fromtimestamp(self.now, UTC)
+
+    def device(self, subject: str = "CN=device", number: int = 20, **asked: Any) -> cmpclient.Signature:
+        """A device with a certificate, confirmed, of the demo entity; the protection it can sign with."""
+        key = pki.key("P-256", number)
+        enrolment = self.client().enrol_implicitly("ir", key, subject, **asked)
+        return cmpclient.Signature(enrolment.certificate, key)
+
+    # What the server knows
+
+    @cached_property
+    def authority(self) -> x509.Certificate:
+        """The issuing CA's certificate."""
+        authority = self.run(self.clm.catalog.authority("issuing"))
+        assert authority is not None
+        return authority.certificate
+
+    def certificates(self) -> list[Certificate]:
+        """All that were issued to devices, as the store has them."""
+
+        async def listed() -> list[Certificate]:
+            query = CertificateQuery(ca="issuing")
+            return [record async for record in self.store.certificates(query)]
+
+        return self.run(listed())
+
+    def record(self, certificate: x509.Certificate) -> Certificate:
+        """The store's record of a certificate."""
+        found = self.run(self.clm.certificate("issuing", certificate.serial_number))
+        assert found is not None
+        return found
+
+    def state(self, certificate: x509.Certificate) -> CertificateState:
+        """How a certificate stands."""
+        return self.record(certificate).state
+
+    # What operators do
+
+    def decide(self, transaction_id: bytes, state: TransactionState, **detail: Any) -> None:
+        """An operator approves or refuses what waits."""
+        transaction = self.run(self.store.transaction(transaction_id))
+        assert transaction is not None
+        decided = replace(transaction, state=state, detail={**transaction.detail, **detail})
+        self.run(
+            self.store.commit((AdvanceTransaction(decided, transaction.state, transaction.server_nonce),))
+        )
+
+    def put(self, kind: Kind, id: str, name: str, document: dict[str, Any]) -> None:
+        """Write a configuration document."""
+        self.run(self._put(kind, id, name, document))
+
+    async def _put(self, kind: Kind, id: str, name: str, document: dict[str, Any]) -> None:
+        before = await self.store.object(kind, id)
+        version = before.version if before else 0
+        await self.store.commit((PutObject(StoredObject(kind, id, name, document, version)),))
+
+    async def _begin(self) -> None:
+        self.store = create_store(str(self._path), synchronous="normal")
+        await self.store.open()
+        maker = Maker(MASTER_KEY, os.urandom, self.now)
+        beginnings = await bootstrap(
+            self.store,
+            maker,
+            demo=True,
+            base_url=URL,
+            client_id="cmpd",
+            actor=OPERATOR.actor,
+        )
+        self._secret = beginnings.client_secret
+        for id, name in ((DEMO_POLICY, "default"), (SECOND_POLICY, "second"), (FOREIGN_POLICY, "foreign")):
+            await self._put(Kind.POLICY, id, name, Policy.of(id, name, self._policy).document())
+        other = Entity(OTHER_ENTITY, "other", policies=(DEMO_POLICY, FOREIGN_POLICY))
+        await self.store.commit(add(OPERATOR, MASTER_KEY, other, OTHER_PASSWORD)[1])
+        demo = await self.store.entity(DEMO_ENTITY)
+        assert demo is not None
+        identities = (("fingerprint", hashlib.sha256(MACHINE.der).hexdigest()),)
+        demo = replace(demo, policies=(DEMO_POLICY, SECOND_POLICY), identities=identities)
+        await self.store.commit((UpdateEntity(demo),))
+        await self._log_in()
+
+    async def _open(self) -> None:
+        self.store = open_store(str(self._path), synchronous="normal")
+        await self.store.open()
+        await self._log_in()
+
+    async def _log_in(self) -> None:
+        self.clm = await Client.login(
+            self.store, MASTER_KEY, "cmpd", self._secret, clock=lambda: self.now, random=os.urandom
+        )
+        self.responder = Responder(self.clm, self.settings)
