@@ -36,7 +36,13 @@ def verify(
     if kind == "raVerified":
         raise CMPFailure(FailInfo.notAuthorized, "raVerified is an RA's to say")
     if kind != "signature":
-        raise CMPFailure(FailInfo.badPOP, f"popo {kind} is not expected here; a signature is")
+        choice, told = value
+        kind += f" with {choice}" if choice != "subsequentMessage" else f" with {choice} {told}"
+        raise CMPFailure(
+            FailInfo.badPOP,
+            f"popo {kind} is not supported; a signature is, and for keys that decrypt subsequentMessage "
+            "encrCert (0) or challengeResp (1)",
+        )
     signed = cert_request
     if "poposkInput" in value:
         signed = _signing_key_input(value["poposkInput"], template, sender)

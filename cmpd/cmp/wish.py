@@ -8,19 +8,22 @@ from __future__ import annotations
 
 import hashlib
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import UTC, datetime
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from cryptography import x509
 from cryptography.exceptions import UnsupportedAlgorithm
 from cryptography.hazmat.primitives.serialization import Encoding, PublicFormat
 
 from cmpd.clm.issuing import CertificateRequest
-from cmpd.cmp import pop, schema
+from cmpd.cmp import decryption, pop, schema
 from cmpd.cmp.failure import CMPFailure, FailInfo
 from cmpd.cmp.message import Body, Message
 from cmpd.cmp.schema import DecodeError
+
+if TYPE_CHECKING:
+    from cmpd.cmp.protection import PrivateKey
 
 EXTENSION_REQUEST = "1.2.840.113549.1.9.14"
 """id-extensionRequest (RFC 2985, section 5.4.2)."""
@@ -31,6 +34,8 @@ NO_SIGNATURE = {"algorithm": "1.2.840.10045.4.3.2"}
 FORBIDDEN = ("serialNumber", "signingAlg", "issuerUID", "subjectUID")
 """Fields of CertTemplate that are the CA's to fill (RFC 9483, section 4.1.1)."""
 VERSION_3 = 2
+CRMF_ID = 0
+"""The certReqId of the one request there is (RFC 9483, section 4.1.1)."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -47,9 +52,28 @@ class Wish:
     """Verifies the proof of possession; raises CMPFailure."""
     old_certificate: tuple[bytes, int] | None = None
     """The oldCertID control: (DER of the issuer's Name, serial number)."""
+    promise: decryption.Promise | None = None
+    """Where possession is to be proved by decryption, how."""
+    generated: PrivateKey | None = field(default=None, repr=False)
+    """Where the key pair was made here, its private half."""
 
 
-def read_wish(message: Message) -> Wish:
+@dataclass(frozen=True, slots=True)
+class KeylessWish:
+    """One certificate asked for together with its key pair (RFC 9483, section 4.1.6)."""
+
+    id: int
+    algorithm: bytes | None
+    """DER of the AlgorithmIdentifier of the key that is asked for; None: the choice is left to the server."""
+    controls: dict[str, bytes]
+    """OID → DER of its value; the first of each type."""
+    prove: Callable[[], None]
+    """Sees that there is no proof of possession; raises CMPFailure."""
+    with_key: Callable[[PrivateKey], Wish]
+    """The wish for the certificate of a key made for it."""
+
+
+def read_wish(message: Message) -> Wish | KeylessWish:
     """The one certificate request of an ir, cr, kur or p10cr. Raises CMPFailure."""
     if message.tag == Body.P10CR:
         return _read_pkcs10(message)
@@ -61,7 +85,7 @@ def read_wish(message: Message) -> Wish:
     return _read_crmf(requests[0], message.header.sender)
 
 
-def _read_crmf(item: dict[str, Any], sender: bytes) -> Wish:
+def _read_crmf(item: dict[str, Any], sender: bytes) -> Wish | KeylessWish:
     raw = bytes(item["certReq"])
     try:
         cert_req = schema.decode("RawCertRequest", raw)
@@ -69,25 +93,65 @@ def _read_crmf(item: dict[str, Any], sender: bytes) -> Wish:
         raise CMPFailure(
             FailInfo.badDataFormat, "the CertReqMsg holds no CertRequest", detail=str(error)
         ) from None
-    if cert_req["certReqId"] != 0:
+    if cert_req["certReqId"] != CRMF_ID:
         raise CMPFailure(FailInfo.badRequest, f"certReqId is {cert_req['certReqId']}, 0 is expected")
     template = cert_req["certTemplate"]
     _check_template(template)
-    parsed = _as_pkcs10(template)
-    request, key_hash = _request(parsed, template.get("validity"))
     popo = item.get("popo")
+    controls = cert_req.get("controls", ())
+    if _lacks_key(template):
+        return _keyless(template, popo, controls)
+    request, key_hash = _request(_as_pkcs10(template), template.get("validity"))
+    promise = decryption.promised(popo)
+    if promise is not None:
+        request = promise.completed(request)
 
     def prove() -> None:
-        pop.verify(popo, raw, template, request.public_key, sender)
+        if promise is not None:
+            promise.check(request.public_key)
+        else:
+            pop.verify(popo, raw, template, request.public_key, sender)
 
     return Wish(
-        id=0,
+        id=CRMF_ID,
         request=request,
         key_hash=key_hash,
         ra_verified=popo is not None and popo[0] == "raVerified",
         prove=prove,
-        old_certificate=_old_certificate(cert_req.get("controls", ())),
+        old_certificate=_old_certificate(controls),
+        promise=promise,
     )
+
+
+def _lacks_key(template: dict[str, Any]) -> bool:
+    """Whether publicKey is absent, or an algorithm alone."""
+    return "publicKey" not in template or not template["publicKey"]["subjectPublicKey"][1]
+
+
+def _keyless(template: dict[str, Any], popo: tuple[str, Any] | None, controls: Any) -> KeylessWish:
+    def prove() -> None:
+        if popo is not None:
+            raise CMPFailure(
+                FailInfo.badPOP, f"popo {popo[0]} has nothing to prove: certTemplate holds no public key"
+            )
+
+    def with_key(key: PrivateKey) -> Wish:
+        der = key.public_key().public_bytes(Encoding.DER, PublicFormat.SubjectPublicKeyInfo)
+        keyed = {**template, "publicKey": schema.decode("RawSubjectPublicKeyInfo", der)}
+        request, key_hash = _request(_as_pkcs10(keyed), template.get("validity"))
+        return Wish(
+            id=CRMF_ID,
+            request=request,
+            key_hash=key_hash,
+            ra_verified=False,
+            prove=prove,
+            old_certificate=_old_certificate(controls),
+            generated=key,
+        )
+
+    values = {control["type"]: bytes(control["value"]) for control in reversed(controls)}
+    algorithm = template["publicKey"]["algorithm"] if "publicKey" in template else None
+    return KeylessWish(CRMF_ID, bytes(algorithm) if algorithm is not None else None, values, prove, with_key)
 
 
 def _read_pkcs10(message: Message) -> Wish:
@@ -109,15 +173,11 @@ def _read_pkcs10(message: Message) -> Wish:
 def _check_template(template: dict[str, Any]) -> None:
     if template.get("version", VERSION_3) != VERSION_3:
         raise CMPFailure(FailInfo.badCertTemplate, "version: 2 (v3) is expected, or none")
-    for field in FORBIDDEN:
-        if field in template:
-            raise CMPFailure(FailInfo.badCertTemplate, f"{field}: it is not the requester's to choose")
+    for name in FORBIDDEN:
+        if name in template:
+            raise CMPFailure(FailInfo.badCertTemplate, f"{name}: it is not the requester's to choose")
     if "subject" not in template:
         raise CMPFailure(FailInfo.badCertTemplate, "subject: it is missing; it may be an empty name")
-    if "publicKey" not in template:
-        raise CMPFailure(
-            FailInfo.badCertTemplate, "publicKey: it is missing, and keys are not made here under this policy"
-        )
 
 
 def _as_pkcs10(template: dict[str, Any]) -> x509.CertificateSigningRequest:

@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections.abc import Awaitable, Callable
 
 from cmpd.cmp.exchange import Answer, Exchange
-from cmpd.cmp.handlers import confirmation, enrolment, general, nested, polling, revocation
+from cmpd.cmp.handlers import confirmation, enrolment, general, nested, polling, proof, revocation
 from cmpd.cmp.message import Body
 from cmpd.cmp.transactions import Step
 
@@ -25,6 +25,7 @@ HANDLERS: dict[tuple[Step, int], Handler] = {
     (Step.UNWRAP, Body.NESTED): nested.unwrap,
     (Step.CONFIRM, Body.CERTCONF): confirmation.confirm,
     (Step.POLL, Body.POLLREQ): polling.poll,
+    (Step.PROVE, Body.POPDECR): proof.prove,
     (Step.ABORT, Body.ERROR): confirmation.abort,
 }
 """(what the message does to its transaction, its body) → handler."""

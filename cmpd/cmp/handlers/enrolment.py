@@ -8,13 +8,16 @@ from typing import Any
 from cmpd.clm import issuing
 from cmpd.clm.model import Certificate, Entity, TransactionState
 from cmpd.cmp import general_info
+from cmpd.cmp.decryption import Method
 from cmpd.cmp.exchange import Answer, Exchange
 from cmpd.cmp.failure import CMPFailure, FailInfo, PKIStatus
-from cmpd.cmp.handlers import update
+from cmpd.cmp.handlers import generation, update
+from cmpd.cmp.handlers.challenge import challenged
+from cmpd.cmp.handlers.delivery import certified_key_pair, is_encrypted
 from cmpd.cmp.message import Body, Message
 from cmpd.cmp.protector import issuing_chain
 from cmpd.cmp.status import failure_info, status_info
-from cmpd.cmp.wish import Wish, read_wish
+from cmpd.cmp.wish import KeylessWish, Wish, read_wish
 
 RESPONSES = {Body.IR: Body.IP, Body.CR: Body.CP, Body.KUR: Body.KUP, Body.P10CR: Body.CP}
 
@@ -31,6 +34,8 @@ async def certify(exchange: Exchange, request: Message, *, may_wait: bool) -> An
     _check_protection(exchange, body)
     wish = read_wish(request)
     try:
+        if isinstance(wish, KeylessWish):
+            wish = await generation.completed(exchange, wish, request.header.pvno)
         return await _certify(exchange, request, wish, may_wait=may_wait)
     except CMPFailure as failure:
         exchange.refuse(failure)
@@ -45,28 +50,39 @@ async def _certify(exchange: Exchange, request: Message, wish: Wish, *, may_wait
         old = await update.replaced(exchange, wish)
         wish = update.completed(exchange, wish, old)
     entity = await _beneficiary(exchange, wish, old)
+    first = exchange.transaction is None
+    asks_challenge = wish.promise is not None and wish.promise.method is Method.CHALLENGE and first
     waits = may_wait and exchange.served.policy.approvals > 0
     policy = exchange.served.policy
-    implicit = general_info.asks_implicit_confirm(request.header.general_info) and policy.implicit_confirm
-    if exchange.party.mac is not None and exchange.party.entity is not None and may_wait:
+    implicit = (
+        general_info.asks_implicit_confirm(request.header.general_info)
+        and policy.implicit_confirm
+        and not is_encrypted(wish)
+    )
+    if exchange.party.mac is not None and exchange.party.entity is not None and first:
         exchange.clm.use_password(exchange.party.entity, exchange.unit)
     try:
         record, modifications = exchange.clm.issue(
             exchange.served,
             entity,
             wish.request,
-            [] if waits else exchange.unit,
+            [] if waits or asks_challenge else exchange.unit,
             transaction=exchange.transaction_id,
             confirmed=implicit,
             replaces=old,
         )
     except issuing.RequestRefused as refused:
         raise CMPFailure(FailInfo.badCertTemplate, f"{refused.field}: {refused.text}") from None
+    if wish.promise is not None:
+        wish.promise.check_issued(record.der)
+    if asks_challenge:
+        return challenged(exchange, wish)
     if waits:
         return _waiting(exchange, body, wish, record)
     if implicit:
         await exchange.clm.retire_replaced(exchange.served, record, exchange.unit)
-    return _granted(exchange, body, wish, record, modifications, implicit=implicit)
+    pair = await certified_key_pair(exchange, wish, record, request.header.pvno)
+    return _granted(exchange, body, wish, record, pair, modifications, implicit=implicit)
 
 
 def _check_protection(exchange: Exchange, body: Body) -> None:
@@ -110,6 +126,7 @@ def _granted(
     body: Body,
     wish: Wish,
     record: Certificate,
+    certified_key_pair: dict[str, Any],
     modifications: tuple[str, ...],
     *,
     implicit: bool,
@@ -126,7 +143,7 @@ def _granted(
             {
                 "certReqId": wish.id,
                 "status": status_info(status, text=text),
-                "certifiedKeyPair": {"certOrEncCert": ("certificate", record.der)},
+                "certifiedKeyPair": certified_key_pair,
             }
         ]
     }
@@ -170,7 +187,7 @@ def _waiting(exchange: Exchange, body: Body, wish: Wish, draft: Certificate) -> 
     )
 
 
-def _rejection(exchange: Exchange, body: Body, wish: Wish, failure: CMPFailure) -> Answer:
+def _rejection(exchange: Exchange, body: Body, wish: Wish | KeylessWish, failure: CMPFailure) -> Answer:
     answer = rejection(body, wish.id, failure)
     if exchange.transaction is None:
         return answer

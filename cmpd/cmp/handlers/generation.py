@@ -1,0 +1,151 @@
+"""Central key generation: a key pair made for the requester (RFC 9483, section 4.1.6).
+
+The private key lives in this process from here until it is enveloped for the requester. What a transaction
+keeps to answer a retransmission is the response, where it is encrypted.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from typing import TYPE_CHECKING, Final
+
+from cmpd.clm import keys as keypairs
+from cmpd.clm.client import name_of
+from cmpd.cmp import schema
+from cmpd.cmp.checks import CMP2021
+from cmpd.cmp.cms import keys, recipients
+from cmpd.cmp.cms.signed import ContentSigner
+from cmpd.cmp.exchange import Exchange
+from cmpd.cmp.failure import CMPFailure, FailInfo
+from cmpd.cmp.information.keys import KEY_TYPES
+from cmpd.cmp.message import parse_algorithm
+from cmpd.cmp.protector import issuing_chain
+from cmpd.cmp.schema import DecodeError
+
+if TYPE_CHECKING:
+    from cmpd.clm.model import Certificate
+    from cmpd.clm.policy import Policy
+    from cmpd.cmp.cms.recipients import Recipient
+    from cmpd.cmp.protection import PrivateKey
+    from cmpd.cmp.wish import KeylessWish, Wish
+
+RSA_KEY_LENGTH: Final = "1.3.6.1.5.5.7.5.1.12"
+"""id-regCtrl-rsaKeyLen (RFC 9810, section 5.3.19.16): the bits of an RSA key, which no algorithm says."""
+PREFERRED: Final = ("P-256", "P-384", "P-521", "Ed25519", "Ed448", "RSA")
+"""Where the choice is left to the server: the first that the policy certifies."""
+
+
+async def completed(exchange: Exchange, wish: KeylessWish, pvno: int) -> Wish:
+    """The wish with a key pair just made; `pvno` is that of its request. Raises CMPFailure.
+
+    The key is made in another thread: RSA takes up to seconds.
+    """
+    policy = exchange.served.policy
+    if not policy.central_key_generation:
+        raise CMPFailure(
+            FailInfo.badCertTemplate, "publicKey: it is missing, and keys are not made here under this policy"
+        )
+    if pvno < CMP2021:
+        raise CMPFailure(FailInfo.badRequest, "a request without publicKey takes pvno 3")
+    wish.prove()
+    _authority(exchange)
+    _recipient(exchange)
+    name = key_name(wish, policy)
+    return wish.with_key(await asyncio.to_thread(keypairs.generate, name))
+
+
+async def deliver(exchange: Exchange, key: PrivateKey, record: Certificate) -> bytes:
+    """The private key for CertifiedKeyPair, for nobody but the requester: DER of EncryptedKey."""
+    recipient = _recipient(exchange)
+    exchange.clm.audit(
+        exchange.unit,
+        exchange.party.actor,
+        "key.deliver",
+        name_of(record),
+        algorithm=keypairs.key_name(key.public_key()),
+        recipient=type(recipient).__name__,
+    )
+    return await asyncio.to_thread(keys.deliver, key, _authority(exchange), recipient, exchange.clm.random)
+
+
+def key_name(wish: KeylessWish, policy: Policy) -> str:
+    """The key to make, as `cmpd.clm.keys.generate` calls it: what is asked for, as far as the policy
+    certifies it. Raises CMPFailure."""
+    allowed = policy.keys.algorithms
+    if wish.algorithm is None:
+        name = next((one for one in PREFERRED if one in allowed), PREFERRED[0])
+    else:
+        name = _asked(wish.algorithm)
+    if name not in allowed:
+        raise CMPFailure(
+            FailInfo.badCertTemplate,
+            f"publicKey: {name} keys are not made under this policy; it allows {', '.join(allowed)}",
+        )
+    return f"RSA-{_bits(wish, policy)}" if name == "RSA" else name
+
+
+def _asked(der: bytes) -> str:
+    """The algorithm by a policy's name; parameters that are absent leave the curve to the server."""
+    try:
+        algorithm = parse_algorithm(der)
+    except DecodeError as error:
+        raise CMPFailure(FailInfo.badDataFormat, "publicKey names no algorithm", detail=str(error)) from None
+    for name in PREFERRED:
+        kind = KEY_TYPES[name]
+        if der == kind.identifier or (algorithm.oid == kind.oid and algorithm.parameters is None):
+            return name
+    raise CMPFailure(
+        FailInfo.badCertTemplate,
+        f"publicKey: keys of this algorithm are not made here; those made are {', '.join(PREFERRED)}",
+    )
+
+
+def _bits(wish: KeylessWish, policy: Policy) -> int:
+    """Of the RSA key: those asked for, or the fewest that the policy certifies."""
+    sizes = [size for size in keypairs.RSA_SIZES if policy.keys.rsa_min <= size <= policy.keys.rsa_max]
+    control = wish.controls.get(RSA_KEY_LENGTH)
+    if control is None and sizes:
+        return sizes[0]
+    try:
+        bits: int = schema.decode("RsaKeyLenCtrl", control) if control is not None else 0
+    except DecodeError as error:
+        raise CMPFailure(FailInfo.badDataFormat, "rsaKeyLen is no RsaKeyLenCtrl", detail=str(error)) from None
+    if bits not in sizes:
+        known = ", ".join(map(str, sizes)) or "none"
+        raise CMPFailure(
+            FailInfo.badCertTemplate, f"publicKey: RSA keys of other lengths are made here ({known})"
+        )
+    return bits
+
+
+def _authority(exchange: Exchange) -> ContentSigner:
+    """The key generation authority of the CA that issues."""
+    authority = exchange.served.authority
+    if authority.kga is None:
+        raise CMPFailure(
+            FailInfo.systemFailure,
+            "no key can be made: the CA has no key generation authority",
+            detail=f"CA {authority.name} has no certificate with extended key usage id-kp-cmKGA",
+        )
+    kga = authority.kga
+    return ContentSigner(kga.key, kga.key_id, (kga.certificate_der, *issuing_chain(authority)))
+
+
+def _recipient(exchange: Exchange) -> Recipient:
+    """Who protected the request, by the means of its protection."""
+    party = exchange.party
+    if party.mac is not None:
+        secret, usable = exchange.clm.credentials.shared_secret(party.entity)
+        if not usable:
+            raise CMPFailure(FailInfo.notAuthorized, "the shared secret is not valid any more")
+        return recipients.Password(secret)
+    if party.certificate is None or party.is_ra:
+        raise CMPFailure(
+            FailInfo.notAuthorized,
+            "a key is made for nobody but the end entity that protects the request itself",
+        )
+    if party.name.startswith("key:"):
+        raise CMPFailure(
+            FailInfo.notAuthorized, "the message is not signed with the key a certificate is asked for"
+        )
+    return recipients.for_certificate(party.certificate)

@@ -1,0 +1,37 @@
+"""popdecr → the response to the request that was challenged (RFC 9810, section 5.2.8.3.3)."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from typing import Any
+
+from cmpd.clm.model import TransactionState
+from cmpd.cmp import message
+from cmpd.cmp.cms import challenge
+from cmpd.cmp.exchange import Answer, Exchange
+from cmpd.cmp.failure import CMPFailure, FailInfo
+from cmpd.cmp.handlers import enrolment
+from cmpd.cmp.handlers.challenge import ANSWER
+from cmpd.cmp.message import Body
+from cmpd.cmp.wish import CRMF_ID
+
+
+async def prove(exchange: Exchange) -> Answer:
+    """ip, cp or kup, as if the request had proved possession itself; a wrong answer is badPOP there.
+
+    There is one try: a guess ends the transaction.
+    """
+    transaction = exchange.begun
+    if exchange.now > transaction.expires:
+        raise CMPFailure(FailInfo.badRequest, "the time to answer the challenge is over")
+    if transaction.request is None:
+        raise CMPFailure(FailInfo.systemFailure, "the transaction has lost its request")
+    request = message.parse(transaction.request)
+    numbers: list[Any] = exchange.message.content
+    if challenge.answers(int(transaction.detail[ANSWER], 16), numbers):
+        answer = await enrolment.certify(exchange, request, may_wait=True)
+        return answer if answer.detail is not None else replace(answer, detail={})
+    failure = CMPFailure(FailInfo.badPOP, "popdecr does not hold the number that the challenge asked for")
+    exchange.refuse(failure)
+    answer = enrolment.rejection(Body(request.tag), CRMF_ID, failure)
+    return replace(answer, state=TransactionState.CLOSED, detail={})
