@@ -14,6 +14,8 @@ from cmpd.clm.secrets import SecretError
 from cmpd.clm.store.base import StoreError, StoreUnavailable
 from cmpd.config import ConfigError
 from cmpd.server import listeners, logs, process, service, systemd
+from cmpd.server.insight import Insight
+from cmpd.server.metrics import SharedFolder
 from cmpd.server.scoreboard import Scoreboard
 from cmpd.server.supervisor import Channel, Supervisor
 
@@ -23,7 +25,10 @@ if TYPE_CHECKING:
 log = logging.getLogger(__name__)
 
 
-def serve(config: Config) -> int:
+NOTHING = Insight()
+
+
+def serve(config: Config, insight: Insight = NOTHING) -> int:
     """Serve until a signal ends it; gives the exit status.
 
     Raises what a start fails with: ConfigError, ListenError, SecretError, LoginRefused, StoreError.
@@ -34,25 +39,32 @@ def serve(config: Config) -> int:
     notifier = systemd.Notifier()
     seats = listeners.take_seats(config, systemd.listen_fds())
     service.load()
+    gc.freeze()  # what is loaded now stays: collections need not look at it, nor write to pages workers share
     scoreboard = Scoreboard(config.workers)
     if config.workers == 1:
-        asyncio.run(service.Service(config, seats[0], notifier, scoreboard).run())
+        asyncio.run(service.Service(config, seats[0], notifier, scoreboard, insight).run())
         return os.EX_OK
-    gc.freeze()  # what is loaded now stays shared with the workers: collections would write to its pages
+    folder = SharedFolder() if seats[0].admin is not None else None
 
-    def work(seat: int, channel: Channel) -> int:
-        for number, taken in enumerate(seats):
-            if number != seat:
-                taken.close_own()
-        return _work(service.Service(config, seats[seat], channel, scoreboard, seat), channel)
+    def work(number: int, channel: Channel) -> int:
+        for other, seat in enumerate(seats):
+            if other != number:
+                seat.close_own()
+        return _work(service.Service(config, seats[number], channel, scoreboard, insight, number), channel)
 
-    return Supervisor(
+    supervisor = Supervisor(
         len(seats),
         work,
         notifier,
         drain=config.http.drain_timeout,
         status=service.description(config),
-    ).run()
+        forget=folder.forget if folder else lambda pid: None,
+    )
+    try:
+        return supervisor.run()
+    finally:
+        if folder is not None:
+            folder.remove()
 
 
 def _work(serving: service.Service, channel: Channel) -> int:

@@ -81,6 +81,7 @@ class Metrics:
             raise MetricsUnavailable(
                 "metrics need prometheus-client, which is not installed: pip install 'cmpd[metrics]'"
             ) from None
+        prometheus.disable_created_metrics()  # type: ignore[no-untyped-call] # the package leaves it untyped
         self._registry = registry = prometheus.CollectorRegistry()
         self._requests = prometheus.Counter(
             "cmpd_requests",
@@ -89,7 +90,10 @@ class Metrics:
             registry=registry,
         )
         self._failures = prometheus.Counter(
-            "cmpd_failures", "CMP requests answered with a failure, by failInfo.", ["fail_info"], registry=registry
+            "cmpd_failures",
+            "CMP requests answered with a failure, by failInfo.",
+            ["fail_info"],
+            registry=registry,
         )
         self._retransmissions = prometheus.Counter(
             "cmpd_retransmissions", "Repeated requests that got their response again.", registry=registry
@@ -151,7 +155,9 @@ def _of_state(state: State) -> CollectorRegistry:
     from prometheus_client import CollectorRegistry
     from prometheus_client.core import GaugeMetricFamily
 
-    def family(name: str, text: str, labels: list[str], values: Iterable[tuple[list[str], float]]) -> GaugeMetricFamily:
+    def family(
+        name: str, text: str, labels: list[str], values: Iterable[tuple[list[str], float]]
+    ) -> GaugeMetricFamily:
         found = GaugeMetricFamily(name, text, labels=labels)
         for labelled, value in values:
             found.add_metric(labelled, value)
@@ -174,7 +180,9 @@ def _of_state(state: State) -> CollectorRegistry:
                 ["ca", "of"],
                 (([ca, which], days) for (ca, which), days in state.days_left.items()),
             )
-            yield family("cmpd_pending_approvals", "Requests that wait for approval.", [], [([], state.pending)])
+            yield family(
+                "cmpd_pending_approvals", "Requests that wait for approval.", [], [([], state.pending)]
+            )
 
     registry = CollectorRegistry()
     registry.register(Collector())

@@ -16,14 +16,17 @@ from cmpd.clm.store import open_store
 from cmpd.clm.store.base import StoreError
 from cmpd.cmp import schema
 from cmpd.cmp.responder import Responder
-from cmpd.config import Config, ConfigError
+from cmpd.config import Config, ConfigError, HTTPConfig
 from cmpd.server import listeners, logs
+from cmpd.server.admin import Admin
 from cmpd.server.basic import BasicAuthentication
 from cmpd.server.endpoints import Endpoints
 from cmpd.server.http import Connection
 from cmpd.server.limits import Limits
+from cmpd.server.metrics import Metrics, MetricsUnavailable
 from cmpd.server.proxies import Proxies
 from cmpd.server.publications import Publications
+from cmpd.server.readiness import Readiness
 from cmpd.server.reloading import reloaded
 from cmpd.server.tls import ListenerTLS, tls_of
 
@@ -32,6 +35,7 @@ if TYPE_CHECKING:
 
     from cmpd.cmp.exchange import Record
     from cmpd.cmp.protection.mac import MacAlgorithm
+    from cmpd.server.insight import Insight
     from cmpd.server.messages import HTTPRequest, HTTPResponse
     from cmpd.server.scoreboard import Scoreboard
 
@@ -79,7 +83,13 @@ class Service:
     """Everything between the sockets and the store."""
 
     def __init__(
-        self, config: Config, seat: listeners.Seat, herald: Herald, scoreboard: Scoreboard, number: int = 0
+        self,
+        config: Config,
+        seat: listeners.Seat,
+        herald: Herald,
+        scoreboard: Scoreboard,
+        insight: Insight,
+        number: int = 0,
     ) -> None:
         """`number` is the seat's among the workers; the first one keeps house for all."""
         self._config = config
@@ -87,7 +97,9 @@ class Service:
         self._herald = herald
         self._scoreboard = scoreboard
         self._row = scoreboard.row(number)
+        self._insight = insight
         self._keeps_house = number == 0
+        self._metrics: Metrics | None = None
         self._proxies = Proxies(config.http.trusted_proxies)
         self._limits = Limits(config.http, lambda peer: self._proxies.trusts(peer))
         self._tls: list[ListenerTLS] = []
@@ -121,6 +133,8 @@ class Service:
         self._client = client
         self._handler = self._endpoints()
         await self._listen()
+        if self._seat.admin is not None:
+            await self._listen_for_operators(self._seat.admin)
         self._heed_signals(parent)
         jobs = [self._beat(), self._watch_certificates()]
         if self._keeps_house:
@@ -157,6 +171,23 @@ class Service:
             )
             self._servers.append(server)
 
+    async def _listen_for_operators(self, listener: socket.socket) -> None:
+        metrics: Metrics | MetricsUnavailable
+        try:
+            metrics = self._metrics = Metrics()
+        except MetricsUnavailable as unavailable:
+            metrics = unavailable
+            log.warning("%s", unavailable)
+        readiness = Readiness(self._client)
+        admin = Admin(lambda: self._config, self._client, readiness, metrics, self._scoreboard)
+        config = HTTPConfig()  # whose bounds are wide enough for operators, whatever devices are given
+        limits = Limits(config)
+        self._servers.append(
+            await asyncio.get_running_loop().create_server(
+                lambda: Connection(admin, config, limits), sock=listener
+            )
+        )
+
     def _heed_signals(self, parent: socket.socket | None) -> None:
         loop = asyncio.get_running_loop()
         for number in (signal.SIGTERM, signal.SIGINT):
@@ -182,6 +213,9 @@ class Service:
 
     def _observe(self, request: HTTPRequest, response: HTTPResponse, record: Record) -> None:
         self._row.count(int(time.time()), refused=bool(record.fail_info))
+        if self._metrics is not None:
+            self._metrics.count(record)
+        self._insight.look(record.transaction, request.body, response.body)
         logs.log_request(record, 1000 * sum(record.phases.values()))
 
     # Changes while it runs
@@ -210,7 +244,10 @@ class Service:
 
     async def _beat(self) -> None:
         while True:
-            self._row.occupy(self._limits.connections, self._limits.requests)
+            limits = self._limits
+            self._row.occupy(limits.connections, limits.requests)
+            if self._metrics is not None:
+                self._metrics.occupy(limits.connections, limits.requests, limits.refused)
             await asyncio.sleep(BEAT)
 
     async def _signs_of_life(self, interval: float) -> None:
