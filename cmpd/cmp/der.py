@@ -1,8 +1,8 @@
 """asn1tools' DER codec, made strict: everything that makes decoding here refuse more than asn1tools does.
 
 By itself asn1tools takes indefinite lengths, lengths longer than they need be, elements that end before or
-after what holds them, members out of order, octets after the last member, NULLs and BIT STRINGs with
-impossible contents. Two readers who differ on such bytes read two messages under one signature, so they
+after what holds them, members out of order, octets after the last member, encoded DEFAULTs, NULLs and BIT
+STRINGs with impossible contents. Two readers who differ on such bytes read two messages under one signature, so they
 are refused. It also encodes SET OF and named bits as they come, which DER orders and trims.
 
 The modules are compiled by asn1tools' own compiler; only the classes of what it compiles are exchanged.
@@ -11,7 +11,7 @@ None of the modules in `asn1/` has an extension marker, and extensions are not c
 
 from __future__ import annotations
 
-from datetime import datetime
+from datetime import UTC, datetime
 from functools import lru_cache
 from itertools import pairwise
 from typing import TYPE_CHECKING, Any
@@ -56,7 +56,7 @@ class _Strict:
 
 
 class Sequence(_Strict, der.Sequence):
-    """Members in their order, each at most once, and nothing after them."""
+    """Members in their order, each at most once and no DEFAULT, and nothing after them."""
 
     def decode_content(self, data: bytes, offset: int, length: int) -> tuple[dict[str, Any], int]:
         end = offset + length
@@ -69,6 +69,8 @@ class Sequence(_Strict, der.Sequence):
                     error.add_location(member)
                     raise
                 if value is not MISMATCH:
+                    if member.default is not None and member.is_default(value):
+                        raise ber.DecodeError("its DEFAULT is encoded", offset=offset, location=member)
                     values[member.name] = value
                     continue
             if member.optional:
@@ -105,8 +107,24 @@ class SequenceOf(_Strict, der.SequenceOf):
         return values, offset
 
 
-class SetOf(SequenceOf, der.SetOf):
-    """As SEQUENCE OF; encoded in ascending order of the encodings (X.690, section 11.6)."""
+class SetOf(_Strict, der.SetOf):
+    """Elements up to the end, in ascending order of their encodings (X.690, section 11.6)."""
+
+    def decode_content(self, data: bytes, offset: int, length: int) -> tuple[list[Any], int]:
+        end = offset + length
+        values = []
+        last = b""
+        while offset < end:
+            start = offset
+            value, offset = self.element_type.decode(data, start)
+            if value is MISMATCH:
+                raise ber.DecodeTagError(self.element_type, data, start, location=self.element_type)
+            encoding = data[start:offset]
+            if encoding < last:
+                raise ber.DecodeError("the SET OF is not in order", offset=start)
+            last = encoding
+            values.append(value)
+        return values, offset
 
     def encode_content(self, data: list[Any], values: Any = None) -> bytes:
         encodings = []
@@ -175,13 +193,15 @@ def _check_number(data: bytes, offset: int, length: int) -> None:
 
 
 class BitString(_Strict, der.BitString):
-    """Unused bits are at most seven, and zero (X.690, section 11.2)."""
+    """Unused bits are at most seven, and zero; named bits end with a one (X.690, section 11.2)."""
 
     def decode_content(self, data: bytes, offset: int, length: int) -> tuple[tuple[bytes, int], int]:
         end = offset + length
         unused = data[offset] if length else 8
         if unused > 7 or (unused and (length == 1 or data[end - 1] & ((1 << unused) - 1))):
             raise ber.DecodeError("impossible unused bits", offset=offset)
+        if self.has_named_bits and length > 1 and not data[end - 1] & (1 << unused):
+            raise ber.DecodeError("the last of named bits is zero", offset=offset)
         return (bytes(data[offset + 1 : end]), 8 * (length - 1) - unused), end
 
     def encode(self, data: tuple[bytes, int], encoded: bytearray, values: Any = None) -> None:
@@ -264,6 +284,10 @@ class GeneralizedTime(_Strict, der.GeneralizedTime):
         value: tuple[datetime, int] = super().decode_content(data, offset, length)
         return value
 
+    def encode_content(self, data: datetime, values: Any = None) -> bytes:
+        whole, _, fraction = _digits(data).partition(".")
+        return (f"{whole}.{fraction.rstrip('0')}Z" if fraction else f"{whole}Z").encode()
+
 
 class UTCTime(_Strict, der.UTCTime):
     """YYMMDDHHMMSSZ (X.690, section 11.8), as a naive datetime in UTC; 50 is 1950 (RFC 5280, 4.1.2.5.1)."""
@@ -275,10 +299,22 @@ class UTCTime(_Strict, der.UTCTime):
             raise ber.DecodeError("no UTCTime of the form YYMMDDHHMMSSZ", offset=offset)
         return _time(("19" if text >= b"50" else "20") + text.decode()), end
 
+    def encode_content(self, data: datetime, values: Any = None) -> bytes:
+        if not 1950 <= data.year < 2050:
+            raise ber.EncodeError(f"UTCTime has no {data.year}", location=self)
+        return f"{_digits(data)[2:14]}Z".encode()
+
 
 def _time(text: str) -> datetime:
     """Of YYYYMMDDHHMMSSZ, whose form is checked."""
     return datetime.fromisoformat(f"{text[:8]}T{text[8:14]}")
+
+
+def _digits(time: datetime) -> str:
+    """YYYYMMDDHHMMSS[.ffffff] of a naive time in UTC, or of an aware one."""
+    if time.tzinfo is not None:
+        time = time.astimezone(UTC).replace(tzinfo=None)
+    return time.isoformat().replace("-", "").replace(":", "").replace("T", "")
 
 
 _STRICT = {

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from datetime import UTC, datetime, timedelta, timezone
 from pathlib import Path
 from typing import Any
 
@@ -52,6 +53,9 @@ REFUSED = {
     "a negative INTEGER longer than need be": ("CRLNumber", "0202 ff80"),
     "an INTEGER too large to print": ("CRLNumber", "02820411" + "7f" * 1041),
     "a BOOLEAN that is 1": ("Extension", "300a 0603551d0f 010101 0400"),
+    "a DEFAULT that is encoded": ("Extension", "300a 0603551d0f 010100 0400"),
+    "a SET OF out of order": ("CertificateSet", "3104 0500 0400"),
+    "named bits that end with a zero": ("PKIFailureInfo", "0302 0420"),
     "a NULL with content": ("ImplicitConfirmValue", "050100"),
     "a BIT STRING of no octets": ("PKIProtection", "0300"),
     "a BIT STRING with nine unused bits": ("PKIProtection", "0302 0900"),
@@ -80,6 +84,15 @@ def test_what_is_no_der_is_refused(type_name: str, octets: str) -> None:
 
 
 VALUES: dict[str, tuple[str, Any, str]] = {
+    "a time": ("InvalidityDate", datetime(2026, 11, 23, 22, 13), "180f" + b"20261123221300Z".hex()),
+    "a time of the year 26": ("InvalidityDate", datetime(26, 1, 2), "180f" + b"00260102000000Z".hex()),
+    "a time with a fraction": (
+        "InvalidityDate",
+        datetime(2026, 11, 23, 22, 13, 33, 250_000),
+        "1812" + b"20261123221333.25Z".hex(),
+    ),
+    "a UTCTime of 1950": ("Time", ("utcTime", datetime(1950, 1, 1)), "170d" + b"500101000000Z".hex()),
+    "a UTCTime of 2049": ("Time", ("utcTime", datetime(2049, 1, 1)), "170d" + b"490101000000Z".hex()),
     "a negative number": ("CRLNumber", -129, "0202 ff7f"),
     "a serial number of 20 octets": ("CRLNumber", (1 << 159) - 1, "0214 7f" + "ff" * 19),
     "an OBJECT IDENTIFIER beyond 2.39": ("AlgorithmIdentifier", {"algorithm": "2.999.1"}, "3005 0603 883701"),
@@ -104,6 +117,15 @@ def test_values_go_there_and_back(type_name: str, value: Any, octets: str) -> No
     der = bytes.fromhex(octets)
     assert encode(type_name, value) == der
     assert decode(type_name, der) == value
+
+
+def test_times_are_encoded_in_utc() -> None:
+    noon = datetime(2026, 1, 1, 12, tzinfo=timezone(timedelta(hours=2)))
+    assert (
+        encode("InvalidityDate", noon)
+        == encode("InvalidityDate", noon.astimezone(UTC))
+        == b"\x18\x0f20260101100000Z"
+    )
 
 
 def test_a_set_is_encoded_in_the_order_of_its_encodings() -> None:
