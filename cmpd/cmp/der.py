@@ -2,8 +2,9 @@
 
 By itself asn1tools takes indefinite lengths, lengths longer than they need be, elements that end before or
 after what holds them, members out of order, octets after the last member, encoded DEFAULTs, NULLs and BIT
-STRINGs with impossible contents. Two readers who differ on such bytes read two messages under one signature, so they
-are refused. It also encodes SET OF and named bits as they come, which DER orders and trims.
+STRINGs with impossible contents. Two readers who differ on such bytes read two messages under one
+signature, so they are refused. It also encodes SET OF and named bits as they come, which DER orders and
+trims.
 
 The modules are compiled by asn1tools' own compiler; only the classes of what it compiles are exchanged.
 None of the modules in `asn1/` has an extension marker, and extensions are not carried out here.
