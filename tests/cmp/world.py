@@ -77,6 +77,8 @@ def signed_by(holder: pki.Holder) -> cmpclient.Signature:
 
 
 URL = "http://pki.example"
+ISSUING = "issuing-1"
+"""The id of the issuing CA."""
 OPERATOR = Act("operator:test", pki.NOW)
 MACHINE = pki.Plan(pki.name("machine"), pki.key("P-256", 14), extensions=((SIGNING, True),)).issue(VENDOR)
 """A device with its vendor's certificate, known as the demo entity."""
@@ -152,7 +154,7 @@ class World:
     @cached_property
     def authority(self) -> x509.Certificate:
         """The issuing CA's certificate."""
-        authority = self.run(self.clm.catalog.authority("issuing"))
+        authority = self.run(self.clm.catalog.authority(ISSUING))
         assert authority is not None
         return authority.certificate
 
@@ -160,14 +162,14 @@ class World:
         """All that were issued to devices, as the store has them."""
 
         async def listed() -> list[Certificate]:
-            query = CertificateQuery(ca="issuing")
+            query = CertificateQuery(ca=ISSUING)
             return [record async for record in self.store.certificates(query)]
 
         return self.run(listed())
 
     def record(self, certificate: x509.Certificate) -> Certificate:
         """The store's record of a certificate."""
-        found = self.run(self.clm.certificate("issuing", certificate.serial_number))
+        found = self.run(self.clm.certificate(ISSUING, certificate.serial_number))
         assert found is not None
         return found
 
@@ -198,15 +200,8 @@ class World:
     async def _begin(self) -> None:
         self.store = create_store(str(self._path), synchronous="normal")
         await self.store.open()
-        maker = Maker(MASTER_KEY, os.urandom, self.now)
-        beginnings = await bootstrap(
-            self.store,
-            maker,
-            demo=True,
-            base_url=URL,
-            client_id="cmpd",
-            actor=OPERATOR.actor,
-        )
+        maker = Maker(OPERATOR, MASTER_KEY)
+        beginnings = await bootstrap(self.store, maker, demo=True, base_url=URL, client_id="cmpd")
         self._secret = beginnings.client_secret
         for id, name in ((DEMO_POLICY, "default"), (SECOND_POLICY, "second"), (FOREIGN_POLICY, "foreign")):
             await self._put(Kind.POLICY, id, name, Policy.of(id, name, self._policy).document())
