@@ -19,11 +19,15 @@ from cmpd import __version__
 __all__ = ["COMMANDS", "build_parser", "main"]
 
 COMMANDS: dict[str, str] = {
+    "backup": "a copy of the store, while the daemon serves",
     "check": "what would be served, and what should not stay as it is",
     "completion": "the shell's completion of cmpd's words: bash, zsh, fish",
     "entity": "end entities: add, list, show, password, block, unblock",
     "init": "a store, a master key, CAs, an API client: everything the daemon needs",
+    "restore": "a backup becomes the store again",
+    "selftest": "a whole device life against a running server",
     "serve": "the daemon, in the foreground",
+    "status": "how the server is, on one screen",
     "store": "the store as a whole: copy it into another, of the same or another engine",
 }
 """Noun → what `cmpd --help` says of it. The noun's module is cmpd.cli.<noun>."""

@@ -30,3 +30,10 @@ def failure_info(failure: CMPFailure) -> dict[str, Any]:
 def is_accepted(info: dict[str, Any] | None) -> bool:
     """Whether a client's PKIStatusInfo, absent or not, says accepted or grantedWithMods."""
     return info is None or info["status"] in (PKIStatus.accepted, PKIStatus.grantedWithMods)
+
+
+def status_of(info: dict[str, Any]) -> tuple[int, list[int], str]:
+    """(PKIStatus, the bits set in failInfo, the text) of a PKIStatusInfo."""
+    octets, length = info.get("failInfo", (b"", 0))
+    bits = [bit for bit in range(length) if octets[bit // 8] & 0x80 >> bit % 8]
+    return info["status"], bits, " ".join(info.get("statusString", ()))

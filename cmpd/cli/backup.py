@@ -1,0 +1,32 @@
+"""`cmpd backup`: a consistent copy of the store, taken while the daemon serves."""
+
+from __future__ import annotations
+
+import argparse
+from pathlib import Path
+from typing import Any
+
+from cmpd.cli import COMMANDS
+from cmpd.cli.common import Workplace, actor, in_workplace, now
+
+
+def register(subparsers: Any) -> None:
+    """Add the noun."""
+    parser = subparsers.add_parser(
+        "backup",
+        help=COMMANDS["backup"],
+        description="Copy the store to FILE, whole and consistent, while the daemon serves. Secrets in it "
+        "stay sealed: keep the master key too, and elsewhere. FILE must not exist.",
+    )
+    parser.add_argument("file", metavar="FILE", type=Path)
+    parser.set_defaults(run=in_workplace(_backup))
+
+
+async def _backup(place: Workplace, arguments: argparse.Namespace) -> int:
+    from cmpd.clm.model import AuditEvent
+    from cmpd.clm.store.changes import Audit
+
+    await place.store.commit([Audit(AuditEvent(now(), actor(), "store.backup", "store"))])
+    await place.store.backup(arguments.file)
+    print(f"{arguments.file}: {arguments.file.stat().st_size} bytes; the master key is not in it")
+    return 0
