@@ -33,6 +33,7 @@ from cmpd.clm.store.changes import (
     MoveCertificate,
     UsePassword,
 )
+from cmpd.clm.upkeep import Upkeep
 
 if TYPE_CHECKING:
     from cryptography import x509
@@ -92,6 +93,8 @@ class Client:
         self.id = client_id
         self.random = random
         self._clock = clock
+        self.upkeep = Upkeep(store, master_key, catalog, clock)
+        """Keeps CRLs and signers in order; its `run` belongs into a task of the daemon's."""
         self.credentials = Credentials(store, master_key, clock, random(16))
 
     @classmethod
@@ -329,11 +332,13 @@ class Client:
 
     async def commit(self, unit: Iterable[Change]) -> None:
         """Durable when it returns. Raises Conflict, StoreUnavailable (`cmpd.clm.store.base`)."""
-        await self.store.commit(tuple(unit))
+        changes = tuple(unit)
+        await self.store.commit(changes)
+        self.upkeep.committed(changes)
 
     async def crl(self, ca: str) -> StoredCRL | None:
-        """The latest CRL of the CA with that id."""
-        return await self.store.crl(ca)
+        """The CRL of the CA with that id, with all that was revoked through this client."""
+        return await self.upkeep.crl(ca)
 
     async def publication(self, kind: str, name: str) -> tuple[bytes, int] | None:
         """(DER, when it was made) of the CRL (``crl``) or certificate (``ca``) of the CA of that name."""

@@ -136,7 +136,7 @@ class Service:
         if self._seat.admin is not None:
             await self._listen_for_operators(self._seat.admin)
         self._heed_signals(parent)
-        jobs = [self._beat(), self._watch_certificates()]
+        jobs = [self._beat(), self._watch_certificates(), client.upkeep.run()]
         if self._keeps_house:
             jobs.append(self._keep_house())
         if self._herald.interval is not None:

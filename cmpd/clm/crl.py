@@ -1,0 +1,125 @@
+"""Complete CRLs, one per CA (RFC 5280, section 5): made on revocation and on schedule.
+
+Building one takes about 6 µs an entry: some 0.6 s for 100,000. It runs in a thread. Signing holds the
+interpreter for the last tenth of a second of that; entries are made in steps that let others in.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Iterable
+from datetime import UTC, datetime
+
+from cryptography import x509
+from cryptography.hazmat.primitives.serialization import Encoding
+
+from cmpd.clm.authority import Authority
+from cmpd.clm.keys import signature_hash
+from cmpd.clm.model import AuditEvent, StoredCRL
+from cmpd.clm.store.base import Store
+from cmpd.clm.store.changes import Audit, PutCRL
+
+REASONS: dict[int, x509.ReasonFlags] = {
+    1: x509.ReasonFlags.key_compromise,
+    2: x509.ReasonFlags.ca_compromise,
+    3: x509.ReasonFlags.affiliation_changed,
+    4: x509.ReasonFlags.superseded,
+    5: x509.ReasonFlags.cessation_of_operation,
+    6: x509.ReasonFlags.certificate_hold,
+    9: x509.ReasonFlags.privilege_withdrawn,
+    10: x509.ReasonFlags.aa_compromise,
+}
+"""CRLReason → how cryptography calls it. 0 (unspecified) is left out, as RFC 5280, 5.3.1, has it."""
+
+Entry = tuple[int, int, int | None]
+"""(serial number, when it was revoked, CRLReason)."""
+
+
+def crl_url(authority: Authority) -> str:
+    """Where the CA's CRL is served: what certificates name in cRLDistributionPoints."""
+    return f"{authority.url}/crl/{authority.id}.crl"
+
+
+def build_crl(authority: Authority, number: int, entries: Iterable[Entry], now: int) -> StoredCRL:
+    """A complete CRL with these entries, signed by the CA. Pure computation."""
+    next_update = now + authority.crl.validity
+    revoked = [_entry(serial, when, reason) for serial, when, reason in entries]
+    point = x509.IssuingDistributionPoint(
+        full_name=[x509.UniformResourceIdentifier(crl_url(authority))],
+        relative_name=None,
+        only_contains_user_certs=False,
+        only_contains_ca_certs=False,
+        only_some_reasons=None,
+        indirect_crl=False,
+        only_contains_attribute_certs=False,
+    )
+    builder = x509.CertificateRevocationListBuilder(
+        authority.certificate.subject,
+        _time(now),
+        _time(next_update),
+        [
+            x509.Extension(x509.CRLNumber.oid, False, x509.CRLNumber(number)),
+            x509.Extension(
+                x509.AuthorityKeyIdentifier.oid,
+                False,
+                x509.AuthorityKeyIdentifier(authority.key_id, None, None),
+            ),
+            x509.Extension(x509.IssuingDistributionPoint.oid, True, point),
+        ],
+        revoked,
+    )
+    crl = builder.sign(authority.key, signature_hash(authority.key))
+    return StoredCRL(authority.id, number, crl.public_bytes(Encoding.DER), now, next_update)
+
+
+def _time(seconds: int) -> datetime:
+    return datetime.fromtimestamp(seconds, UTC).replace(tzinfo=None)
+
+
+def _entry(serial: int, when: int, reason: int | None) -> x509.RevokedCertificate:
+    builder = x509.RevokedCertificateBuilder(serial, _time(when))
+    flag = REASONS.get(reason or 0)
+    return (builder.add_extension(x509.CRLReason(flag), critical=False) if flag else builder).build()
+
+
+def is_due(crl: StoredCRL | None, authority: Authority, now: int) -> bool:
+    """Whether the schedule asks for a new CRL: none yet, or the overlap before nextUpdate has begun."""
+    return crl is None or now >= crl.next_update - authority.crl.overlap
+
+
+async def refresh_crl(
+    store: Store, authority: Authority, now: int, *, actor: str = "cmpd", only_if_due: bool = False
+) -> StoredCRL | None:
+    """Make and store the CA's next CRL; one process at a time. None: it was not due any more.
+
+    Raises StoreError."""
+    async with store.crl_lock(authority.id):
+        last = await store.crl(authority.id)
+        if only_if_due and not is_due(last, authority, now):
+            return last
+        if last is not None:
+            now = max(now, last.this_update)  # a clock set back must not make CRLs that look older
+        # RFC 5280, section 3.3: an entry stays until one CRL was made after its certificate's end.
+        since = (min(last.this_update, now) if last else now) - authority.crl.keep_expired
+        entries = [entry async for entry in store.revoked(authority.id, since)]
+        number = last.number + 1 if last else 1
+        crl = await asyncio.to_thread(build_crl, authority, number, entries, now)
+        event = AuditEvent(
+            now, actor, "crl.issue", f"ca:{authority.id}", detail={"number": number, "entries": len(entries)}
+        )
+        await store.commit((PutCRL(crl), Audit(event)))
+    return crl
+
+
+async def is_behind(store: Store, authority: Authority) -> bool:
+    """Whether the store's revocations differ from its CRL: a process ended between the two."""
+    crl = await store.crl(authority.id)
+    if crl is None:
+        return True
+    entries = {serial async for serial, _, _ in store.revoked(authority.id, crl.this_update)}
+    listed = await asyncio.to_thread(_serials, crl.der)
+    return not entries <= listed
+
+
+def _serials(der: bytes) -> set[int]:
+    return {entry.serial_number for entry in x509.load_der_x509_crl(der)}

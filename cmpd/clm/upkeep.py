@@ -1,0 +1,168 @@
+"""What a CA needs as time passes: fresh CRLs, and CMP signers renewed before they end."""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+import time
+from collections.abc import Awaitable, Callable, Iterable
+from contextlib import suppress
+
+from cmpd.clm.authority import Authority, Signer, seconds
+from cmpd.clm.ca import CAProblem, Maker, renew_signer
+from cmpd.clm.catalog import Catalog
+from cmpd.clm.crl import is_behind, is_due, refresh_crl
+from cmpd.clm.entities import Act
+from cmpd.clm.model import CertificateState, Kind, StoredCRL
+from cmpd.clm.secrets import MasterKey
+from cmpd.clm.store.base import Conflict, Store, StoreError
+from cmpd.clm.store.changes import Change, MoveCertificate
+
+log = logging.getLogger(__name__)
+
+SCHEDULE = 60.0
+"""Seconds between two looks at what the calendar asks for."""
+REMEMBERED = 1.0
+"""Seconds a CRL is served from memory before the store is asked whether another process made one."""
+REST = 2.0
+"""After a CRL, the next one waits this many times as long as it took to make."""
+
+
+class Upkeep:
+    """Keeps the CRLs and signers of all CAs in order, in the background of one process."""
+
+    def __init__(
+        self, store: Store, master_key: MasterKey, catalog: Catalog, clock: Callable[[], float]
+    ) -> None:
+        self._store = store
+        self._master_key = master_key
+        self._catalog = catalog
+        self._clock = clock
+        self._stale: set[str] = set()
+        self._wake = asyncio.Event()
+        self._making = asyncio.Lock()
+        self._rested = 0.0
+        """When, by the monotonic clock, the next CRL may be made."""
+        self._memory: dict[str, tuple[float, StoredCRL | None]] = {}
+
+    def committed(self, unit: Iterable[Change]) -> None:
+        """Take note of what was committed: where it changes what is revoked, a CRL is due."""
+        for change in unit:
+            if isinstance(change, MoveCertificate) and _is_on_crl(change):
+                self._stale.add(change.ca)
+                self._wake.set()
+
+    async def crl(self, ca: str) -> StoredCRL | None:
+        """The CA's CRL, with all that this process revoked so far. Raises StoreError."""
+        if ca in self._stale:
+            await self._make_current(ca)
+        known = self._memory.get(ca)
+        now = time.monotonic()
+        if known is not None and now - known[0] < REMEMBERED:
+            return known[1]
+        crl = await self._store.crl(ca)
+        self._memory[ca] = (now, crl)
+        return crl
+
+    async def run(self) -> None:
+        """Work until cancelled; a store that fails is asked again."""
+        await self._attempt(self._catch_up)
+        calendar = time.monotonic() + SCHEDULE
+        while True:
+            with suppress(TimeoutError):
+                await asyncio.wait_for(self._wake.wait(), max(0.0, calendar - time.monotonic()))
+            self._wake.clear()
+            await self._attempt(self._make_all_current)
+            if time.monotonic() >= calendar:
+                calendar = time.monotonic() + SCHEDULE
+                await self._attempt(self.look_at_calendar)
+
+    async def _make_all_current(self) -> None:
+        for ca in tuple(self._stale):
+            await self._make_current(ca)
+
+    async def _make_current(self, ca: str) -> None:
+        """Make the CRL that revocations ask for; whoever waits for the same one makes no second."""
+        async with self._making:
+            if ca not in self._stale:
+                return
+            await asyncio.sleep(max(0.0, self._rested - time.monotonic()))
+            # Off the list first: what is revoked while the CRL is made needs another one.
+            self._stale.discard(ca)
+            began = time.monotonic()
+            authority = await self._catalog.authority(ca)
+            if authority is not None:
+                try:
+                    await refresh_crl(self._store, authority, int(self._clock()))
+                except BaseException:
+                    self._stale.add(ca)
+                    raise
+                self._memory.pop(ca, None)
+            ended = time.monotonic()
+            self._rested = ended + REST * (ended - began)
+
+    async def look_at_calendar(self) -> None:
+        """Renew the CRLs and signers that are due."""
+        now = int(self._clock())
+        for authority in await self._catalog.authorities():
+            if authority.not_after <= now:
+                continue
+            if is_due(await self._store.crl(authority.id), authority, now):
+                await refresh_crl(self._store, authority, now, only_if_due=True)
+                self._memory.pop(authority.id, None)
+            await self._renew_signers(authority, now)
+
+    async def _catch_up(self) -> None:
+        """After a start: what a process that ended in the middle left undone."""
+        await self.look_at_calendar()
+        for authority in await self._catalog.authorities():
+            if await is_behind(self._store, authority):
+                await refresh_crl(self._store, authority, int(self._clock()))
+
+    async def _renew_signers(self, authority: Authority, now: int) -> None:
+        kga_wanted = any(
+            served.policy.central_key_generation and served.authority.id == authority.id
+            for served in await self._catalog.policies()
+        )
+        for which, signer, wanted in (
+            ("signer", authority.signer, True),
+            ("kga", authority.kga, kga_wanted),
+        ):
+            if wanted and (signer is None or ends_soon(signer, authority, now)):
+                await self._renew_signer(authority, which, now)
+
+    async def _renew_signer(self, authority: Authority, which: str, now: int) -> None:
+        stored = await self._store.object(Kind.CA, authority.id)
+        if stored is None:
+            return
+        maker = Maker(Act("cmpd", now), self._master_key)
+        try:
+            made = await asyncio.to_thread(renew_signer, maker, stored, authority, which)
+            await self._store.commit(made.unit)
+        except Conflict:
+            log.debug("another process renewed the %s of CA %s", which, authority.name)
+        except CAProblem as problem:
+            log.error("the %s of CA %s cannot be renewed: %s", which, authority.name, problem)
+        else:
+            log.info("renewed the %s of CA %s", which, authority.name)
+
+    async def _attempt(self, job: Callable[[], Awaitable[None]]) -> None:
+        try:
+            await job()
+        except StoreError as error:
+            log.warning("the upkeep of the CAs waits: %s", error)
+            await asyncio.sleep(1)
+            self._wake.set()
+
+
+def ends_soon(signer: Signer, authority: Authority, now: int) -> bool:
+    """Whether a signer is in the last quarter of its life, and its CA would outlive it."""
+    begin = seconds(signer.certificate.not_valid_before_utc)
+    return (
+        now >= signer.not_after - (signer.not_after - begin) // 4 and authority.not_after > signer.not_after
+    )
+
+
+def _is_on_crl(change: MoveCertificate) -> bool:
+    """Whether the change puts a certificate on the CRL or takes it from there."""
+    return change.state is not CertificateState.ACTIVE or CertificateState.ON_HOLD in change.expected
