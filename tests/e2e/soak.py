@@ -1,0 +1,255 @@
+"""The kill test: real clients enrol while the daemon is killed with SIGKILL at random moments.
+
+    python -m tests.e2e.soak --kills 300
+
+starts a daemon with a demo PKI, keeps clients at work, kills and restarts it that many times, and then
+holds what the clients were told against the store. Two kinds of client take part: `openssl cmp`, which
+gives up on a lost connection, and a stubborn one that sends the very same bytes again until it is
+answered, and again after that, and demands the very same response.
+"""
+
+from __future__ import annotations
+
+import argparse
+import asyncio
+import random
+import sqlite3
+import sys
+import tempfile
+import threading
+import time
+from collections import Counter
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from http.client import HTTPException
+from pathlib import Path
+
+from cryptography import x509
+from cryptography.hazmat.primitives.asymmetric import ec
+
+from cmpd.clm.audit import first_break
+from cmpd.clm.model import CertificateState
+from cmpd.clm.store import open_store
+from cmpd.clm.store.base import CertificateQuery
+from tests.cmpclient.client import Client, ClientError
+from tests.cmpclient.protection import PBM
+from tests.cmpclient.transports import Transport, http_transport
+from tests.e2e.harness import DEMO_ENTITY, DEMO_PASSWORD, Daemon, Device
+
+PATIENCE = 60.0
+"""Seconds a stubborn client keeps at one message."""
+AGAIN = 0.3
+"""How often a stubborn client asks again after an answer, to see the same one."""
+
+
+@dataclass
+class Findings:
+    """What happened, and what should not have."""
+
+    kills: int = 0
+    enrolled: int = 0
+    updated: int = 0
+    revoked: int = 0
+    repeated: int = 0
+    """Requests sent again after their answer."""
+    interrupted: int = 0
+    """Client runs that a kill ended."""
+    wrong: list[str] = field(default_factory=list)
+    held: dict[int, CertificateState] = field(default_factory=dict)
+    """Serial number → the standing its holder was told."""
+    lock: threading.Lock = field(default_factory=threading.Lock)
+
+    def hold(self, certificate: x509.Certificate, state: CertificateState) -> None:
+        with self.lock:
+            self.held[certificate.serial_number] = state
+
+    def __str__(self) -> str:
+        return (
+            f"kills {self.kills}, enrolments {self.enrolled}, updates {self.updated}, "
+            f"revocations {self.revoked}, requests repeated after their answer {self.repeated}, "
+            f"client runs interrupted {self.interrupted}, certificates held {len(self.held)}, "
+            f"losses {len(self.wrong)}"
+        )
+
+
+@dataclass
+class Soak:
+    """A daemon, its clients, and the one who kills it."""
+
+    daemon: Daemon
+    findings: Findings
+    chance: random.Random
+    stop: threading.Event = field(default_factory=threading.Event)
+
+    def stubborn(self) -> Transport:
+        """A transport that sends the same bytes until they are answered, and now and then once more."""
+
+        def persist(request: bytes) -> bytes:
+            answer = self._until_answered(request)
+            if self.chance.random() < AGAIN:
+                again = self._until_answered(request)
+                with self.findings.lock:
+                    self.findings.repeated += 1
+                    if again != answer:
+                        self.findings.wrong.append("a repeated request got another response")
+            return answer
+
+        return persist
+
+    def _until_answered(self, request: bytes) -> bytes:
+        until = time.monotonic() + PATIENCE
+        while True:
+            try:
+                return http_transport(f"http://{self.daemon.address}/cmp", timeout=15)(request)
+            except (OSError, HTTPException):
+                if time.monotonic() > until:
+                    raise
+                time.sleep(0.02)
+
+    def stubborn_client(self) -> None:
+        """Enrol, update, sometimes revoke; nothing may go wrong."""
+        client = Client(self.stubborn(), PBM(DEMO_ENTITY, DEMO_PASSWORD))
+        while not self.stop.is_set():
+            try:
+                self._live(client)
+            except (ClientError, OSError, HTTPException) as error:
+                with self.findings.lock:
+                    self.findings.wrong.append(f"a stubborn client failed: {error!r}")
+
+    def _live(self, client: Client) -> None:
+        key = ec.generate_private_key(ec.SECP256R1())
+        implicit = self.chance.random() < 0.3
+        enrol = client.enrol_implicitly if implicit else client.enrol
+        certificate = enrol("ir", key).certificate
+        self.findings.hold(certificate, CertificateState.ACTIVE)
+        with self.findings.lock:
+            self.findings.enrolled += 1
+        if self.chance.random() < 0.3:
+            answer = client.revoke(certificate, 1)
+            if answer.status != "accepted":
+                raise ClientError(f"revocation: {answer.status} {answer.fail_info} {answer.text}")
+            self.findings.hold(certificate, CertificateState.REVOKED)
+            with self.findings.lock:
+                self.findings.revoked += 1
+
+    def openssl_client(self, device: Device) -> None:
+        """Enrol with openssl, update what was got; a run that a kill ends is begun anew."""
+        device.key()
+        while not self.stop.is_set():
+            done = device.enrol("ir", "-total_timeout", "10")
+            if done.status != 0:
+                self._interrupted(done.output)
+                continue
+            self.findings.hold(device.certificate(), CertificateState.ACTIVE)
+            with self.findings.lock:
+                self.findings.enrolled += 1
+            if device.update("-total_timeout", "10").status == 0:
+                self.findings.hold(device.certificate("new.pem"), CertificateState.ACTIVE)
+                with self.findings.lock:
+                    self.findings.updated += 1
+
+    def _interrupted(self, output: str) -> None:
+        with self.findings.lock:
+            self.findings.interrupted += 1
+        time.sleep(0.1)
+        if "PKIStatus: rejection" in output and "transactionIdInUse" not in output:
+            self.findings.wrong.append(f"an honest request was refused: {output[-300:]}")
+
+    def kill(self, kills: int, longest: float) -> None:
+        """Kill the daemon at random moments, and start it again."""
+        for _ in range(kills):
+            time.sleep(self.chance.uniform(0.0, longest))
+            process = self.daemon.process
+            assert process is not None
+            process.kill()
+            process.wait()
+            self.findings.kills += 1
+            self.daemon.start()
+
+    def run(self, kills: int, *, stubborn: int, openssl: int, longest: float = 1.0) -> None:
+        """Everybody at work until the last kill; what they were told is then held against the store."""
+        work: list[Callable[[], None]] = [self.stubborn_client] * stubborn
+        for number in range(openssl):
+            folder = self.daemon.folder / f"device{number}"
+            folder.mkdir()
+            device = Device(folder, self.daemon)
+            work.append(lambda device=device: self.openssl_client(device))  # type: ignore[misc] # bound now
+        threads = [threading.Thread(target=one) for one in work]
+        for thread in threads:
+            thread.start()
+        try:
+            self.kill(kills, longest)
+            time.sleep(0.5)
+        finally:
+            self.stop.set()
+            for thread in threads:
+                thread.join()
+        self.daemon.stop()
+        self.findings.wrong.extend(asyncio.run(self._contradictions()))
+
+    async def _contradictions(self) -> list[str]:
+        """Where the store says other than the clients were told, or contradicts itself."""
+        file = self.daemon.folder / "cmpd.db"
+        wrong = [
+            f"integrity check: {row[0]}"
+            for row in sqlite3.connect(file).execute("PRAGMA integrity_check")
+            if row[0] != "ok"
+        ]
+        store = open_store(str(file))
+        await store.open()
+        try:
+            records = [one async for one in store.certificates(CertificateQuery())]
+            broken = await first_break(store.audit(), await store.audit_heads())
+        finally:
+            await store.close()
+        if broken is not None:
+            wrong.append(f"the audit chain breaks: {broken}")
+        states = {record.serial: record.state for record in records}
+        wrong.extend(
+            f"{serial:x}: the holder was told {told}, the store says {states.get(serial, 'nothing')}"
+            for serial, told in self.findings.held.items()
+            if states.get(serial) is not told
+        )
+        counts = Counter(record.transaction for record in records if record.transaction)
+        wrong.extend(
+            f"transaction {transaction.hex()} has {count} certificates"
+            for transaction, count in counts.items()
+            if count > 1
+        )
+        return wrong
+
+
+def soak(
+    folder: Path,
+    kills: int,
+    *,
+    stubborn: int = 3,
+    openssl: int = 2,
+    seed: int | None = None,
+    workers: int = 1,
+) -> Findings:
+    """Run the kill test in `folder`; what went wrong is in the findings."""
+    daemon = Daemon(folder)
+    daemon.init()
+    if workers > 1:
+        daemon.configure("# workers = 1", f"workers = {workers}")
+    daemon.start()
+    findings = Findings()
+    Soak(daemon, findings, random.Random(seed)).run(kills, stubborn=stubborn, openssl=openssl)
+    return findings
+
+
+def main() -> int:
+    parser = argparse.ArgumentParser(description="Kill the daemon under load, and see what is lost.")
+    parser.add_argument("--kills", type=int, default=300)
+    parser.add_argument("--workers", type=int, default=1)
+    parser.add_argument("--seed", type=int)
+    arguments = parser.parse_args()
+    with tempfile.TemporaryDirectory(prefix="cmpd-soak-") as folder:
+        findings = soak(Path(folder), arguments.kills, seed=arguments.seed, workers=arguments.workers)
+    sys.stdout.write("\n".join([str(findings), *findings.wrong, ""]))
+    return 1 if findings.wrong else 0
+
+
+if __name__ == "__main__":
+    raise SystemExit(main())

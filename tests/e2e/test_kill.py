@@ -1,0 +1,22 @@
+"""What was said stays true, and what was not said did not happen, whenever the daemon is killed."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+
+from tests.e2e.soak import soak
+
+KILLS = 12
+
+
+@pytest.mark.parametrize("workers", [1, 2])
+def test_nothing_is_lost_or_doubled_when_the_daemon_is_killed_under_load(
+    tmp_path: Path, workers: int
+) -> None:
+    findings = soak(tmp_path, KILLS, workers=workers)
+    assert findings.kills == KILLS
+    assert findings.enrolled > KILLS
+    assert findings.repeated
+    assert not findings.wrong, "\n".join(findings.wrong)
