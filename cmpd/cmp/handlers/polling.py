@@ -9,7 +9,7 @@ from cmpd.clm.model import TransactionState
 from cmpd.cmp import message
 from cmpd.cmp.exchange import Answer, Exchange
 from cmpd.cmp.failure import CMPFailure, FailInfo
-from cmpd.cmp.handlers import enrolment
+from cmpd.cmp.handlers import enrolment, revocation
 from cmpd.cmp.message import Body
 
 
@@ -26,12 +26,18 @@ async def poll(exchange: Exchange) -> Answer:
         raise CMPFailure(FailInfo.systemFailure, "the transaction has lost its request")
     request = message.parse(transaction.request)
     if transaction.state is TransactionState.APPROVED:
-        answer = await enrolment.certify(exchange, request, may_wait=False)
+        settle = revocation.settle if request.tag == Body.RR else enrolment.certify
+        answer = await settle(exchange, request, may_wait=False)
         return replace(answer, detail={})
     why = transaction.detail.get("reason") or "the request was not approved"
-    failure = CMPFailure(FailInfo.notAuthorized, why)
-    answer = enrolment.rejection(Body(request.tag), cert_req_id, failure)
+    answer = _rejection(Body(request.tag), cert_req_id, CMPFailure(FailInfo.notAuthorized, why))
     return replace(answer, state=TransactionState.CLOSED, detail={})
+
+
+def _rejection(body: Body, cert_req_id: int, failure: CMPFailure) -> Answer:
+    if body is Body.RR:
+        return revocation.rejection(failure)
+    return enrolment.rejection(body, cert_req_id, failure)
 
 
 def _wait(exchange: Exchange, cert_req_id: int) -> Answer:

@@ -2,16 +2,20 @@
 
 from __future__ import annotations
 
-from typing import Any
+from dataclasses import replace
+from typing import TYPE_CHECKING, Any
 
-from cmpd.clm.client import AlreadyRevoked
+from cmpd.clm.client import AlreadyRevoked, name_of
 from cmpd.clm.model import Certificate, TransactionState
 from cmpd.cmp import schema
 from cmpd.cmp.exchange import Answer, Exchange
 from cmpd.cmp.failure import CMPFailure, FailInfo, PKIStatus
-from cmpd.cmp.message import Body
+from cmpd.cmp.message import Body, Message
 from cmpd.cmp.schema import DecodeError
 from cmpd.cmp.status import failure_info, status_info
+
+if TYPE_CHECKING:
+    from cmpd.clm.store.changes import Change
 
 REASON_CODE = "2.5.29.21"
 UNSPECIFIED = 0
@@ -28,25 +32,38 @@ REASONS = {
     "aACompromise": 10,
 }
 """CRLReason (RFC 5280, section 5.3.1); 7 is not used."""
+WHOLE_MESSAGE = -1
+"""The certReqId to poll with for what is no certificate request (RFC 9483, section 4.4)."""
 REQUESTED = frozenset({"issuer", "serialNumber"})
 
 
 async def revoke(exchange: Exchange) -> Answer:
-    """One RevDetails → one status; a failure travels in the rp."""
-    details: list[dict[str, Any]] = exchange.message.content
+    """One RevDetails → one status, or an error with status waiting where operators must approve."""
+    return await settle(exchange, exchange.message, may_wait=True)
+
+
+async def settle(exchange: Exchange, request: Message, *, may_wait: bool) -> Answer:
+    """Answer the rr in `request`: the exchange's own message, or, when the client polls for what was
+    approved, the one that began the transaction. A failure travels in the rp."""
+    details: list[dict[str, Any]] = request.content
     if len(details) != 1:
         raise CMPFailure(FailInfo.badRequest, f"rr holds {len(details)} RevDetails, one is expected")
-    if exchange.party.mac is not None and not exchange.served.policy.password_revocation:
+    policy = exchange.served.policy
+    if exchange.party.mac is not None and not policy.password_revocation:
         raise CMPFailure(FailInfo.wrongIntegrity, "revocation takes a signature under this policy")
+    waits = may_wait and policy.revocation_approvals > 0
     try:
         record = await _named(exchange, details[0]["certDetails"])
         reason = _reason(details[0].get("crlEntryDetails", ()))
         _authorize(exchange, record)
-        exchange.clm.revoke(record, reason, exchange.unit, actor=exchange.party.actor)
+        unit: list[Change] = [] if waits else exchange.unit
+        exchange.clm.revoke(record, reason, unit, actor=exchange.party.actor)
     except AlreadyRevoked as error:
         return _refused(exchange, CMPFailure(FailInfo.certRevoked, str(error)))
     except CMPFailure as failure:
         return _refused(exchange, failure)
+    if waits:
+        return _waiting(exchange, record)
     return Answer(
         Body.RP,
         {
@@ -56,6 +73,32 @@ async def revoke(exchange: Exchange) -> Answer:
         state=TransactionState.CLOSED,
         certificate=record,
         status=PKIStatus.accepted,
+    )
+
+
+def _waiting(exchange: Exchange, record: Certificate) -> Answer:
+    """The request stands; an operator decides, the client polls (RFC 9483, section 4.4)."""
+    exchange.clm.audit(
+        exchange.unit,
+        exchange.party.actor,
+        "request.wait",
+        name_of(record),
+        transaction=exchange.record.transaction,
+        policy=exchange.served.policy.id,
+    )
+    return Answer(
+        Body.ERROR,
+        {"pKIStatusInfo": status_info(PKIStatus.waiting, text="the revocation waits for approval")},
+        state=TransactionState.WAITING,
+        expires=exchange.now + exchange.settings.waiting_memory,
+        certificate=record,
+        status=PKIStatus.waiting,
+        detail={
+            "subject": record.subject,
+            "needed": exchange.served.policy.revocation_approvals,
+            "approvals": [],
+            "certReqId": WHOLE_MESSAGE,
+        },
     )
 
 
@@ -103,6 +146,12 @@ def _cert_id(template: dict[str, Any], record: Certificate) -> dict[str, Any]:
 
 def _refused(exchange: Exchange, failure: CMPFailure) -> Answer:
     exchange.refuse(failure)
+    answer = rejection(failure)
+    return answer if exchange.transaction is None else replace(answer, state=TransactionState.CLOSED)
+
+
+def rejection(failure: CMPFailure) -> Answer:
+    """The response that refuses a revocation."""
     return Answer(
         Body.RP,
         {"status": [failure_info(failure)]},
