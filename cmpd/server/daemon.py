@@ -33,9 +33,9 @@ def serve(config: Config, insight: Insight = NOTHING) -> int:
 
     Raises what a start fails with: ConfigError, ListenError, SecretError, LoginRefused, StoreError.
     """
+    logs.set_up(config.log)
     process.harden()
     process.allow_files(config.http.max_connections)
-    logs.set_up(config.log)
     notifier = systemd.Notifier()
     seats = listeners.take_seats(config, systemd.listen_fds())
     service.load()

@@ -16,7 +16,7 @@ def harden() -> None:
     """Files are made for the user alone, and no core file shows what was in memory."""
     os.umask(0o077)
     _, hard = resource.getrlimit(resource.RLIMIT_CORE)
-    resource.setrlimit(resource.RLIMIT_CORE, (0, hard))
+    _limit(resource.RLIMIT_CORE, (0, hard), "core files may be written")
 
 
 def allow_files(connections: int) -> None:
@@ -33,4 +33,11 @@ def allow_files(connections: int) -> None:
         )
         needed = hard
     if soft != resource.RLIM_INFINITY and soft < needed:
-        resource.setrlimit(resource.RLIMIT_NOFILE, (needed, hard))
+        _limit(resource.RLIMIT_NOFILE, (needed, hard), f"no more than {soft} files may be open")
+
+
+def _limit(kind: int, limits: tuple[int, int], otherwise: str) -> None:
+    try:
+        resource.setrlimit(kind, limits)
+    except (OSError, ValueError) as error:  # a sandbox may forbid it, and has limits of its own then
+        log.warning("%s: %s", otherwise, error)
