@@ -98,7 +98,7 @@ class World:
     ) -> None:
         self.now = pki.NOW
         self.settings = CMPConfig(**(settings or {}))
-        self._path = folder / "cmpd.db"
+        self.folder = folder
         self._policy = {"ca": "issuing", "template": "device", **TRUST, **(policy or {})}
         self._runner = asyncio.Runner()
         self.run(self._begin())
@@ -198,7 +198,7 @@ class World:
         await self.store.commit((PutObject(StoredObject(kind, id, name, document, version)),))
 
     async def _begin(self) -> None:
-        self.store = create_store(str(self._path), synchronous="normal")
+        self.store = create_store(str(self.folder / "cmpd.db"), synchronous="normal")
         await self.store.open()
         maker = Maker(OPERATOR, MASTER_KEY)
         beginnings = await bootstrap(self.store, maker, demo=True, base_url=URL, client_id="cmpd")
@@ -215,7 +215,7 @@ class World:
         await self._log_in()
 
     async def _open(self) -> None:
-        self.store = open_store(str(self._path), synchronous="normal")
+        self.store = open_store(str(self.folder / "cmpd.db"), synchronous="normal")
         await self.store.open()
         await self._log_in()
 

@@ -121,13 +121,13 @@ def _bits(wish: KeylessWish, policy: Policy) -> int:
 def _authority(exchange: Exchange) -> ContentSigner:
     """The key generation authority of the CA that issues."""
     authority = exchange.served.authority
-    if authority.kga is None:
+    kga = authority.kga
+    if kga is None or exchange.now > kga.not_after:
         raise CMPFailure(
             FailInfo.systemFailure,
             "no key can be made: the CA has no key generation authority",
-            detail=f"CA {authority.name} has no certificate with extended key usage id-kp-cmKGA",
+            detail=f"CA {authority.name} has no valid certificate with extended key usage id-kp-cmKGA",
         )
-    kga = authority.kga
     return ContentSigner(kga.key, kga.key_id, (kga.certificate_der, *issuing_chain(authority)))
 
 

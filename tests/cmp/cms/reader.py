@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 from cryptography.hazmat.primitives.ciphers import Cipher, algorithms, modes
 from cryptography.hazmat.primitives.keywrap import aes_key_unwrap
 from cryptography.hazmat.primitives.padding import PKCS7
-from cryptography.hazmat.primitives.serialization import Encoding
+from cryptography.hazmat.primitives.serialization import Encoding, load_der_private_key
 
 from cmpd.cmp import schema
 from cmpd.cmp.cms.enveloped import ENVELOPED_DATA, SIGNED_DATA
@@ -76,3 +76,11 @@ def aes_decrypt(key: bytes, parameters: bytes, content: bytes) -> bytes:
     decryptor = Cipher(algorithms.AES(key), modes.CBC(iv)).decryptor()
     unpadder = PKCS7(128).unpadder()
     return unpadder.update(decryptor.update(content) + decryptor.finalize()) + unpadder.finalize()
+
+
+def read_package(package: bytes) -> Any:
+    """The private key in a package, through another parser."""
+    [one] = schema.decode("RawAsymmetricKeyPackage", package)
+    assert one["version"] == 1
+    del one["publicKey"]
+    return load_der_private_key(schema.encode("RawOneAsymmetricKey", {**one, "version": 0}), None)

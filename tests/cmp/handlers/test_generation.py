@@ -1,0 +1,315 @@
+"""Central key generation from begin to end (RFC 9483, section 4.1.6)."""
+
+from __future__ import annotations
+
+import threading
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+from cryptography import x509
+from cryptography.hazmat.primitives.serialization import Encoding, PublicFormat
+
+from cmpd.clm import keys
+from cmpd.clm.bootstrap import DEMO_ENTITY, DEMO_PASSWORD
+from cmpd.clm.ca import Maker, renew_signer
+from cmpd.clm.model import CertificateState, Kind, TransactionState
+from cmpd.cmp import schema
+from cmpd.cmp.information.keys import KEY_TYPES
+from cmpd.cmp.protection.digests import NULL
+from tests import cmpclient
+from tests.clm import pki
+from tests.cmp.cms import reader
+from tests.cmp.conftest import MakeWorld
+from tests.cmp.world import ISSUING, MASTER_KEY, OPERATOR, World, ra_holder, signed_by
+from tests.cmpclient import requests
+from tests.cmpclient.client import IMPLICIT_CONFIRM
+from tests.cmpclient.response import Response
+
+ALLOWED = {"central_key_generation": True}
+RSA_KEY_LENGTH = "1.3.6.1.5.5.7.5.1.12"
+EVERY_USE = [
+    x509.KeyUsage(True, False, True, False, True, False, False, False, False),
+]
+
+
+def give_kga(world: World) -> World:
+    """Have the issuing CA certify a key generation authority, as an operator would."""
+
+    async def renew() -> None:
+        authority = await world.clm.catalog.authority(ISSUING)
+        stored = await world.store.object(Kind.CA, ISSUING)
+        assert authority is not None
+        assert stored is not None
+        await world.store.commit(renew_signer(Maker(OPERATOR, MASTER_KEY), stored, authority, "kga").unit)
+
+    world.run(renew())
+    return world
+
+
+@pytest.fixture(scope="module")
+def world(tmp_path_factory: pytest.TempPathFactory) -> Iterator[World]:
+    world = World(tmp_path_factory.mktemp("world"), ALLOWED)
+    yield give_kga(world)
+    world.close()
+
+
+def identifier(oid: str, parameters: bytes | None = None) -> bytes:
+    value = {"algorithm": oid} if parameters is None else {"algorithm": oid, "parameters": parameters}
+    return schema.encode("AlgorithmIdentifier", value)
+
+
+def asked(
+    kind: str = "ir",
+    algorithm: bytes | None = None,
+    *,
+    subject: str | x509.Name = "CN=device",
+    controls: dict[str, bytes] | None = None,
+    proof: Any = None,
+    **template: Any,
+) -> tuple[str, Any]:
+    """A request that leaves the key to the server: with no publicKey, or with an algorithm and no key."""
+    if algorithm is not None:
+        template["publicKey"] = {"algorithm": algorithm, "subjectPublicKey": (b"", 0)}
+    request: dict[str, Any] = {"certReqId": 0, "certTemplate": requests.template(None, subject, **template)}
+    if controls:
+        request["controls"] = [{"type": oid, "value": value} for oid, value in controls.items()]
+    message = {"certReq": schema.encode("RawCertRequest", request)}
+    return kind, [message if proof is None else {**message, "popo": proof}]
+
+
+def enveloped(response: Response) -> dict[str, Any]:
+    """The EnvelopedData with the private key."""
+    return reader.enveloped(response.content["response"][0]["certifiedKeyPair"]["privateKey"])
+
+
+def root(world: World) -> pki.Holder:
+    [authority] = [
+        one for one in world.run(world.clm.catalog.authorities()) if one.certificate_der == one.root_der
+    ]
+    return pki.Holder(authority.certificate, None)
+
+
+def opened(world: World, folder: Path, signed: bytes) -> Any:
+    """The private key in a SignedData whose signer OpenSSL trusts because of the root."""
+    return reader.read_package(reader.openssl_verify(folder, signed, root(world)))
+
+
+def public(key: Any) -> bytes:
+    der: bytes = key.public_bytes(Encoding.DER, PublicFormat.SubjectPublicKeyInfo)
+    return der
+
+
+@pytest.mark.parametrize(
+    ("algorithm", "made"),
+    [
+        (None, "P-256"),
+        (identifier("1.2.840.10045.2.1"), "P-256"),
+        *((KEY_TYPES[name].identifier, name) for name in ("P-256", "P-384", "P-521", "Ed25519", "Ed448")),
+        (KEY_TYPES["RSA"].identifier, "RSA-2048"),
+        (identifier("1.2.840.113549.1.1.1"), "RSA-2048"),
+    ],
+    ids=["no-key", "ec", "P-256", "P-384", "P-521", "Ed25519", "Ed448", "RSA", "RSA-without-NULL"],
+)
+def test_under_a_shared_secret_the_key_comes_for_that_secret(
+    world: World, tmp_path: Path, algorithm: bytes | None, made: str
+) -> None:
+    transaction = world.client(pvno=3).begin()
+    response = transaction.send(asked("ir", algorithm))
+    assert (response.kind, response.status) == ("ip", "accepted")
+    assert response.header["pvno"] == 3
+    private = opened(world, tmp_path, reader.password_decrypt(enveloped(response), DEMO_PASSWORD.encode()))
+    assert keys.key_name(private.public_key()) == made
+    assert public(private.public_key()) == public(response.certificate.public_key())
+    assert world.state(response.certificate) is CertificateState.UNCONFIRMED
+    transaction.confirm(response)
+    assert world.state(response.certificate) is CertificateState.ACTIVE
+
+
+@pytest.mark.parametrize("bits", [2048, 3072])
+def test_rsaKeyLen_says_how_long_an_rsa_key_is(world: World, bits: int) -> None:
+    controls = {RSA_KEY_LENGTH: schema.encode("RsaKeyLenCtrl", bits)}
+    body = asked("ir", KEY_TYPES["RSA"].identifier, controls=controls)
+    response = world.client(pvno=3).begin().send(body)
+    key: Any = response.certificate.public_key()
+    assert key.key_size == bits
+
+
+@pytest.mark.parametrize("kind", ["RSA", "P-256", "P-384", "P-521"])
+@pytest.mark.parametrize(("request_kind", "answer"), [("cr", "cp"), ("kur", "kup")])
+def test_under_a_signature_the_key_comes_for_the_protection_certificate(
+    world: World, tmp_path: Path, kind: str, request_kind: str, answer: str
+) -> None:
+    own = pki.key(kind, 60)
+    subject = f"CN={kind} {request_kind}"
+    enrolment = world.client().enrol_implicitly("ir", own, subject, extensions=EVERY_USE)
+    client = world.client(cmpclient.Signature(enrolment.certificate, own), pvno=3)
+    transaction = client.begin()
+    response = transaction.send(asked(request_kind, subject=subject))
+    assert response.kind == answer
+    [(technique, _)] = enveloped(response)["recipientInfos"]
+    assert technique == ("ktri" if kind == "RSA" else "kari")
+    private = opened(world, tmp_path, reader.openssl_decrypt(tmp_path, enveloped(response), own))
+    assert public(private.public_key()) == public(response.certificate.public_key())
+    transaction.confirm(response)
+    assert world.state(response.certificate) is CertificateState.ACTIVE
+
+
+def test_implicit_confirmation_is_granted(world: World) -> None:
+    client = world.client(pvno=3)
+    response = client.begin(general_info={IMPLICIT_CONFIRM: NULL}).send(asked())
+    assert IMPLICIT_CONFIRM in response.general_info
+    assert world.state(response.certificate) is CertificateState.ACTIVE
+
+
+def test_the_same_request_again_gets_the_same_bytes_and_no_other_key(world: World) -> None:
+    client = world.client(pvno=3)
+    transaction = client.begin()
+    request = transaction.compose(asked())
+    before = len(world.certificates())
+    assert client.transport(request) == client.transport(request)
+    assert len(world.certificates()) == before + 1
+
+
+def test_the_private_key_is_nowhere_in_the_store(make_world: MakeWorld, tmp_path: Path) -> None:
+    world = give_kga(make_world(ALLOWED))
+    response = world.client(pvno=3).begin().send(asked())
+    signed = reader.password_decrypt(enveloped(response), DEMO_PASSWORD.encode())
+    private = opened(world, tmp_path, signed)
+    scalar = private.private_numbers().private_value.to_bytes(32, "big")
+    assert scalar in signed
+    world.restart()
+    stored = b"".join(path.read_bytes() for path in world.folder.iterdir())
+    assert response.der in stored
+    assert scalar not in stored
+
+
+def test_keys_are_made_away_from_the_event_loop(world: World, monkeypatch: pytest.MonkeyPatch) -> None:
+    threads: list[int] = []
+
+    def generate(name: str) -> Any:
+        threads.append(threading.get_ident())
+        return pki.key("P-256", 61)
+
+    monkeypatch.setattr(keys, "generate", generate)
+    response = world.client(pvno=3).begin().send(asked())
+    assert response.status == "accepted"
+    assert threads
+    assert threading.get_ident() not in threads
+
+
+def test_what_waits_for_approval_gets_its_key_when_it_is_approved(
+    make_world: MakeWorld, tmp_path: Path
+) -> None:
+    world = give_kga(make_world({**ALLOWED, "approvals": 1}))
+    transaction = world.client(pvno=3).begin()
+    assert transaction.send(asked()).status == "waiting"
+    world.decide(transaction.transaction_id, TransactionState.APPROVED)
+    [response] = transaction.poll()
+    private = opened(world, tmp_path, reader.password_decrypt(enveloped(response), DEMO_PASSWORD.encode()))
+    assert public(private.public_key()) == public(response.certificate.public_key())
+
+
+def test_the_server_chooses_among_what_the_policy_certifies(make_world: MakeWorld) -> None:
+    world = give_kga(make_world({**ALLOWED, "keys": {"algorithms": ["RSA", "P-384"]}}))
+    response = world.client(pvno=3).begin().send(asked())
+    assert keys.key_name(response.certificate.public_key()) == "P-384"
+
+
+X25519 = identifier("1.3.101.110")
+SECP256K1 = identifier("1.2.840.10045.2.1", schema.encode("RawNamedCurve", "1.3.132.0.10"))
+RSA = KEY_TYPES["RSA"].identifier
+SIGNED = ("signature", {"algorithmIdentifier": identifier("1.2.840.10045.4.3.2"), "signature": (b"x", 8)})
+LENGTH = {bits: {RSA_KEY_LENGTH: schema.encode("RsaKeyLenCtrl", bits)} for bits in (1024, 2049, 8192)}
+
+
+@pytest.mark.parametrize(
+    ("body", "failure", "text"),
+    [
+        (asked(proof=SIGNED), "badPOP", "no public key"),
+        (asked(proof=("raVerified", None)), "badPOP", "no public key"),
+        (asked(proof=("keyEncipherment", ("subsequentMessage", 0))), "badPOP", "no public key"),
+        (asked(algorithm=X25519), "badCertTemplate", "not made here"),
+        (asked(algorithm=SECP256K1), "badCertTemplate", "not made here"),
+        (asked(algorithm=KEY_TYPES["ML-DSA-44"].identifier), "badCertTemplate", "not made here"),
+        (asked(algorithm=NULL), "badDataFormat", "no algorithm"),
+        (asked(algorithm=RSA, controls=LENGTH[1024]), "badCertTemplate", "lengths"),
+        (asked(algorithm=RSA, controls=LENGTH[2049]), "badCertTemplate", "lengths"),
+        (asked(algorithm=RSA, controls=LENGTH[8192]), "badCertTemplate", "lengths"),
+        (asked(algorithm=RSA, controls={RSA_KEY_LENGTH: NULL}), "badDataFormat", "rsaKeyLen"),
+        (asked(serialNumber=1), "badCertTemplate", "serialNumber"),
+    ],
+    ids=[
+        "popo-signature",
+        "popo-raVerified",
+        "popo-keyEncipherment",
+        "X25519",
+        "secp256k1",
+        "ML-DSA-44",
+        "no-algorithm",
+        "RSA-1024",
+        "RSA-2049",
+        "RSA-8192",
+        "no-length",
+        "serialNumber",
+    ],
+)
+def test_what_cannot_be_made_is_refused(world: World, body: tuple[str, Any], failure: str, text: str) -> None:
+    before = len(world.certificates())
+    response = world.client(pvno=3).begin().send(body)
+    assert response.fail_info == (failure,)
+    assert text in response.text
+    assert len(world.certificates()) == before
+
+
+def test_under_pvno_2_it_is_badRequest(world: World) -> None:
+    response = world.client(pvno=2).begin().send(asked())
+    assert response.fail_info == ("badRequest",)
+    assert "pvno 3" in response.text
+
+
+@pytest.mark.parametrize(
+    ("policy", "failure", "text"),
+    [
+        ({}, "badCertTemplate", "publicKey"),
+        ({**ALLOWED, "keys": {"algorithms": ["P-256"]}}, "badCertTemplate", "RSA keys are not made"),
+        ({**ALLOWED, "keys": {"rsa_min": 5000, "rsa_max": 6000}}, "badCertTemplate", "lengths"),
+    ],
+    ids=["not-allowed", "no-RSA", "no-length"],
+)
+def test_what_the_policy_does_not_let_be_made_is_refused(
+    make_world: MakeWorld, policy: dict[str, Any], failure: str, text: str
+) -> None:
+    world = give_kga(make_world(policy))
+    response = world.client(pvno=3).begin().send(asked(algorithm=RSA))
+    assert response.fail_info == (failure,)
+    assert text in response.text
+
+
+def test_without_a_key_generation_authority_it_is_systemFailure(make_world: MakeWorld) -> None:
+    world = make_world(ALLOWED)
+    reply = world.respond(world.client(pvno=3).begin().compose(asked()))
+    response = Response.parse(reply.body)
+    assert response.fail_info == ("systemFailure",)
+    assert "key generation authority" in response.text
+    assert "id-kp-cmKGA" in reply.record.detail
+
+
+def test_a_protection_certificate_that_only_signs_can_receive_no_key(world: World) -> None:
+    response = world.client(world.device("CN=signs", 62), pvno=3).begin().send(asked("cr"))
+    assert response.fail_info == ("badRequest",)
+    assert "keyAgreement" in response.text
+
+
+def test_no_key_is_made_for_an_ra(world: World) -> None:
+    response = world.client(signed_by(ra_holder()), pvno=3).begin().send(asked("cr"))
+    assert response.fail_info == ("notAuthorized",)
+
+
+def test_no_key_is_made_for_who_signs_with_the_requested_key(make_world: MakeWorld) -> None:
+    world = give_kga(make_world({**ALLOWED, "password_login": True}))
+    holder = pki.Plan(pki.name("login"), pki.key("P-256", 63)).issue(None)
+    client = world.client(signed_by(holder), call={"entity": DEMO_ENTITY}, pvno=3)
+    response = client.begin().send(asked("cr"))
+    assert response.fail_info == ("notAuthorized",)
