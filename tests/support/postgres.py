@@ -11,7 +11,7 @@ import socket
 import subprocess
 import tempfile
 import time
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 
 OLDEST = 15
@@ -105,6 +105,12 @@ class PostgresServer:
         name = f"test_{next(self._databases)}"
         self.execute(f"CREATE DATABASE {name} TEMPLATE {template}")
         return self.url(name)
+
+    def demand(self, rules: Sequence[str]) -> None:
+        """Let in by these lines of pg_hba.conf, and the superuser by any password."""
+        lines = ["host all postgres all trust", "local all postgres trust", *rules]
+        (self._directory / "data" / "pg_hba.conf").write_text("\n".join(lines) + "\n", "utf-8")
+        self.execute("SELECT pg_reload_conf()")
 
     def log(self) -> str:
         """What the server has to say."""

@@ -10,11 +10,17 @@ from typing import Any
 
 from hypothesis import HealthCheck, settings
 from hypothesis import strategies as st
-from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, rule
+from hypothesis.stateful import (
+    RuleBasedStateMachine,
+    initialize,
+    invariant,
+    rule,
+    run_state_machine_as_test,
+)
 
 from cmpd.clm.audit import first_break
 from cmpd.clm.model import Certificate, CertificateState, Entity, Transaction, TransactionState
-from cmpd.clm.store import create_store
+from cmpd.clm.store import create_store, open_store
 from cmpd.clm.store.base import CertificateQuery, Conflict, Store
 from cmpd.clm.store.changes import (
     AddCertificate,
@@ -28,6 +34,7 @@ from cmpd.clm.store.changes import (
     UpdateEntity,
     UsePassword,
 )
+from tests.support.postgres import PostgresServer
 from tests.support.records import a_certificate, a_transaction, an_entity, an_event
 
 IDS = [f"00000000-0000-0000-0000-00000000000{digit}" for digit in range(3)]
@@ -210,10 +217,22 @@ class StoreAgainstModel(RuleBasedStateMachine):
         assert await first_break(store.audit(), await store.audit_heads()) is None
 
 
-TestStoreAgainstModel = StoreAgainstModel.TestCase
-TestStoreAgainstModel.settings = settings(
-    max_examples=40,
-    stateful_step_count=20,
-    deadline=None,
-    suppress_health_check=[HealthCheck.too_slow],
-)
+def test_sqlite_is_as_the_model() -> None:
+    run_state_machine_as_test(StoreAgainstModel, settings=_settings(40))
+
+
+def test_postgresql_is_as_the_model(postgres_server: PostgresServer) -> None:
+    class PostgresAgainstModel(StoreAgainstModel):
+        def make(self) -> Store:
+            return open_store(postgres_server.new_database("cmpd_template"))
+
+    run_state_machine_as_test(PostgresAgainstModel, settings=_settings(10))
+
+
+def _settings(examples: int) -> settings:
+    return settings(
+        max_examples=examples,
+        stateful_step_count=20,
+        deadline=None,
+        suppress_health_check=[HealthCheck.too_slow],
+    )

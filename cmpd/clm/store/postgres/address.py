@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from dataclasses import dataclass
 from urllib.parse import parse_qs, urlsplit
 
@@ -10,6 +11,9 @@ from psycopg.conninfo import conninfo_to_dict, make_conninfo
 from cmpd.clm.store.base import StoreError
 
 SCHEMES = ("postgresql://", "postgres://")
+
+# Names or addresses, each with or without a port, by commas; none: the local socket.
+_HOSTS = re.compile(r"((\[[0-9A-Fa-f:.]+\]|[^@:/\[\],]*)(:\d{1,5})?(,|$))*")
 
 # What a dead peer costs is bounded: so many seconds to connect, and to notice that nobody answers.
 _DEFAULTS: dict[str, str | int] = {
@@ -51,7 +55,8 @@ def parse(url: str) -> Address:
         settings = conninfo_to_dict(url)
     except Exception:  # noqa: BLE001 - libpq's message would quote from the URL
         raise malformed from None
-    if "@" in userinfo or "@" in parts.path or "@" in hosts or parts.fragment or not url.startswith(SCHEMES):
+    strays = "@" in userinfo or "@" in parts.path or parts.fragment
+    if strays or not _HOSTS.fullmatch(hosts) or not url.startswith(SCHEMES):
         raise malformed
     conninfo = make_conninfo("", **{**_DEFAULTS, **{k: v for k, v in settings.items() if v is not None}})
     user = userinfo.partition(":")[0]
