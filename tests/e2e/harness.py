@@ -16,16 +16,20 @@ import socket
 import subprocess
 import sys
 import time
-from collections.abc import Sequence
+import uuid
+from collections.abc import Callable, Coroutine, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeVar
 
 from cryptography import x509
 
-from cmpd.clm.model import Certificate
+from cmpd.clm.model import Certificate, Kind, StoredObject
 from cmpd.clm.store import open_store
-from cmpd.clm.store.base import CertificateQuery
+from cmpd.clm.store.base import CertificateQuery, Store
+from cmpd.clm.store.changes import PutObject
+
+T = TypeVar("T")
 
 DEMO_ENTITY = "251069b7-bcc3-4911-b312-04327925a1aa"
 DEMO_PASSWORD = "GTTgcdagW:OGJ73_"
@@ -149,18 +153,37 @@ class Daemon:
             self.process.wait()
             raise AssertionError(f"cmpd serve did not stop within {STOP} s:\n{self.log}") from None
 
-    def certificates(self, query: CertificateQuery | None = None) -> list[Certificate]:
-        """What the store holds, in order of issue; read beside the running daemon."""
+    def with_store(self, work: Callable[[Store], Coroutine[Any, Any, T]]) -> T:
+        """Work on the store beside the running daemon."""
 
-        async def read() -> list[Certificate]:
+        async def opened() -> T:
             store = open_store(str(self.folder / "cmpd.db"))
             await store.open()
             try:
-                return [one async for one in store.certificates(query or CertificateQuery())]
+                return await work(store)
             finally:
                 await store.close()
 
-        return asyncio.run(read())
+        return asyncio.run(opened())
+
+    def put_policy(self, name: str, **document: Any) -> str:
+        """A new policy like the default one, but for `document`; gives its UUID."""
+        id = str(uuid.uuid4())
+        policy = StoredObject(Kind.POLICY, id, name, {"ca": "issuing", "template": "device", **document})
+
+        async def put(store: Store) -> None:
+            await store.commit([PutObject(policy)])
+
+        self.with_store(put)
+        return id
+
+    def certificates(self, query: CertificateQuery | None = None) -> list[Certificate]:
+        """What the store holds, in order of issue; read beside the running daemon."""
+
+        async def read(store: Store) -> list[Certificate]:
+            return [one async for one in store.certificates(query or CertificateQuery())]
+
+        return self.with_store(read)
 
     def standing(self, certificate: x509.Certificate) -> str:
         """The state of a certificate in the store, by its serial number."""
@@ -201,14 +224,19 @@ class Device:
             words += ["-ref", DEMO_ENTITY, "-secret", f"pass:{DEMO_PASSWORD}"]
         return run([*words, *options], self.folder)
 
+    def request(self, command: str, *options: str | Path, path: str = "cmp", key: str = "key.pem") -> Run:
+        """`openssl cmp` for a new certificate of the usual subject over the key, protected by `options`."""
+        usual = ["-newkey", key, "-subject", DEMO_SUBJECT, "-certout", "cert.pem"]
+        return self.cmp(command, *usual, *options, path=path, secret=False)
+
     def enrol(
         self, command: str = "ir", *options: str | Path, path: str = "cmp", key: str = "key.pem"
     ) -> Run:
-        """`cmp` for a new certificate of the usual subject over the key, which is made if need be."""
+        """`request` by the demo entity with its password; the key is made if need be."""
         if not (self.folder / key).exists():
             self.key(name=key)
-        usual = ["-newkey", key, "-subject", DEMO_SUBJECT, "-certout", "cert.pem"]
-        return self.cmp(command, *usual, *options, path=path)
+        secret = ["-ref", DEMO_ENTITY, "-secret", f"pass:{DEMO_PASSWORD}"]
+        return self.request(command, *secret, *options, path=path, key=key)
 
     def signed(self, command: str, *options: str | Path, identity: str = "cert", path: str = "cmp") -> Run:
         """`openssl cmp` with signatures: IDENTITY.pem and its key sign, the CA is trusted for answers.

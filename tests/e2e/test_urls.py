@@ -2,13 +2,10 @@
 
 from __future__ import annotations
 
-import asyncio
 import http.client
 
 import pytest
 
-from cmpd.clm.model import Kind
-from cmpd.clm.store import open_store
 from tests.e2e.harness import DEMO_POLICY, Device
 
 UNKNOWN = "00000000-0000-4000-8000-000000000000"
@@ -31,17 +28,27 @@ def test_each_form_of_the_url_enrols(device: Device, path: str) -> None:
 
 
 def test_a_policy_is_reached_by_its_name(device: Device) -> None:
-    async def name() -> str:
-        store = open_store(str(device.daemon.folder / "cmpd.db"))
-        await store.open()
-        try:
-            policy = await store.object(Kind.POLICY, DEMO_POLICY)
-        finally:
-            await store.close()
-        assert policy is not None
-        return policy.name
+    done = device.enrol("ir", path=".well-known/cmp/p/default")
+    assert done.status == 0, done.output
 
-    assert device.enrol("ir", path=f".well-known/cmp/p/{asyncio.run(name())}").status == 0
+
+def test_a_policy_made_while_the_daemon_serves_is_served(device: Device) -> None:
+    id = device.daemon.put_policy("made-later", validity={"longest": "7d"})
+    entity = device.daemon.json("entity", "add", "late", "--policy", "made-later")
+    secret = ["-ref", entity["id"], "-secret", f"pass:{entity['new_password']}"]
+    device.key()
+    for path in (f"cmp/{id}", f"{id}/cmp", ".well-known/cmp/p/made-later"):
+        done = device.request("ir", *secret, path=path)
+        assert done.status == 0, done.output
+        certificate = device.certificate()
+        assert (certificate.not_valid_after_utc - certificate.not_valid_before_utc).days <= 7
+
+
+def test_a_policy_the_entity_may_not_use_is_as_good_as_none(device: Device) -> None:
+    id = device.daemon.put_policy("for-others")
+    done = device.enrol("ir", path=f"cmp/{id}")
+    assert done.status != 0
+    assert 'StatusString: "invalid identifier' in done
 
 
 @pytest.mark.parametrize(
