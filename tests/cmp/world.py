@@ -20,6 +20,7 @@ from typing import Any, TypeVar
 
 from cryptography import x509
 
+from cmpd.clm.authority import Authority
 from cmpd.clm.bootstrap import DEMO_ENTITY, DEMO_PASSWORD, DEMO_POLICY, bootstrap
 from cmpd.clm.ca import Maker
 from cmpd.clm.client import Client
@@ -151,12 +152,14 @@ class World:
 
     # What the server knows
 
+    def ca(self, name: str) -> Authority:
+        """A CA: "root" or "issuing"."""
+        return next(one for one in self.run(self.clm.authorities()) if one.name == name)
+
     @cached_property
     def authority(self) -> x509.Certificate:
         """The issuing CA's certificate."""
-        authority = self.run(self.clm.catalog.authority(ISSUING))
-        assert authority is not None
-        return authority.certificate
+        return self.ca("issuing").certificate
 
     def certificates(self) -> list[Certificate]:
         """All that were issued to devices, as the store has them."""
@@ -191,6 +194,13 @@ class World:
     def put(self, kind: Kind, id: str, name: str, document: dict[str, Any]) -> None:
         """Write a configuration document."""
         self.run(self._put(kind, id, name, document))
+
+    def change_policy(self, **changes: Any) -> None:
+        """Change the policy that is served by default."""
+        self._policy |= changes
+        self.put(
+            Kind.POLICY, DEMO_POLICY, "default", Policy.of(DEMO_POLICY, "default", self._policy).document()
+        )
 
     async def _put(self, kind: Kind, id: str, name: str, document: dict[str, Any]) -> None:
         before = await self.store.object(kind, id)

@@ -64,7 +64,7 @@ def _extensions(template: Template) -> list[bytes]:
         values.append((profile.extended_key_usage(template.extended_key_usage), False))
     return [
         schema.encode(
-            "RawExtension",
+            "Extension",
             {"extnID": value.oid.dotted_string, "critical": critical, "extnValue": value.public_bytes()},
         )
         for value, critical in values
