@@ -1,6 +1,8 @@
 # make run      a demo CMP server on 127.0.0.1:8504, from a fresh machine
 # make test     lint, types, and the whole test suite
 # make lint     ruff and mypy alone
+# make fuzz     the coverage-guided fuzzer, for SECONDS (default 600)
+# make soak     kill the daemon under load, KILLS times (default 300)
 # make format   let ruff lay out the code
 # make reference  write cmpd.conf and docs/configuration.md from the code
 # make dist     a wheel and a source archive in dist/
@@ -11,9 +13,11 @@
 VENV := .venv
 BIN := $(VENV)/bin
 WORKERS := 2
+SECONDS := 600
+KILLS := 300
 PYTEST :=
 
-.PHONY: run test lint format venv reference dist deb zipapp clean
+.PHONY: fuzz soak run test lint format venv reference dist deb zipapp clean
 
 run: $(VENV)/.runs
 	@scripts/demo $(BIN)/python
@@ -25,6 +29,14 @@ lint: $(VENV)/.develops
 	$(BIN)/ruff check .
 	$(BIN)/ruff format --check .
 	$(BIN)/mypy
+
+fuzz: $(VENV)/.develops
+	$(BIN)/pip install --quiet -e '.[fuzz]'
+	mkdir -p build/corpus
+	$(BIN)/python -m tests.fuzz -max_total_time=$(SECONDS) build/corpus
+
+soak: $(VENV)/.develops
+	$(BIN)/python -m tests.e2e.soak --kills $(KILLS)
 
 format: $(VENV)/.develops
 	$(BIN)/ruff check --fix .
