@@ -85,9 +85,9 @@ class Made:
 
 def make_root(maker: Maker, name: str, subject: x509.Name, algorithm: str, validity: int, url: str) -> Made:
     """A new key and its self-signed certificate, valid for `validity` seconds. Raises CAProblem."""
-    key = _generate(algorithm)
+    key = generate(algorithm)
     certificate = self_signed(maker, subject, key, validity)
-    made = _made(maker, "create", name, certificate, (), key, url, None)
+    made = finish(maker, "create", name, certificate, (), key, url, None)
     record = record_of(certificate, ca=made.stored.id, issued=maker.act.time)
     return replace(made, unit=(*made.unit, AddCertificate(record)))
 
@@ -105,10 +105,10 @@ def make_issuing(
     """A new key, certified by a CA of this store; never valid beyond it. Raises CAProblem."""
     if subject == parent.certificate.subject:
         raise CAProblem("subject", "is that of the CA above it; give it another")
-    key = _generate(algorithm)
+    key = generate(algorithm)
     certificate = certify_ca(maker, parent, subject, key.public_key(), validity, path_length)
     chain = (parent.certificate_der, *parent.chain)
-    made = _made(maker, "create", name, certificate, chain, key, url, parent.id)
+    made = finish(maker, "create", name, certificate, chain, key, url, parent.id)
     record = record_of(certificate, ca=parent.id, issued=maker.act.time)
     return replace(made, unit=(*made.unit, AddCertificate(record)))
 
@@ -120,12 +120,12 @@ def import_ca(
 
     Raises CAProblem where they do not belong together, or it is no CA."""
     certificate, chain = ordered_chain(certificates, key.public_key(), maker.act.time)
-    return _made(maker, "import", name, certificate, chain, key, url, None)
+    return finish(maker, "import", name, certificate, chain, key, url, None)
 
 
 def request_ca(maker: Maker, name: str, subject: x509.Name, algorithm: str, url: str) -> tuple[Made, str]:
     """A new key that another CA is to certify: (the CA that waits, PKCS #10 in PEM)."""
-    key = _generate(algorithm)
+    key = generate(algorithm)
     document = AuthorityDocument(b"", name_text(subject), url)
     stored = _stored(name, document)
     stored = replace(stored, document=replace(document, key=_sealed(maker, stored, key)).document())
@@ -173,7 +173,7 @@ def self_signed(maker: Maker, subject: x509.Name, key: SigningKey, validity: int
         subject,
         key.public_key(),
         (maker.act.time - SKEW, maker.act.time + validity),
-        [extension(key_id), *_ca_extensions(None)],
+        [extension(key_id), *ca_extensions(None)],
     )
 
 
@@ -204,7 +204,7 @@ def certify_ca(
         [
             extension(x509.SubjectKeyIdentifier.from_public_key(public_key)),
             extension(x509.AuthorityKeyIdentifier(parent.key_id, None, None)),
-            *_ca_extensions(path_length),
+            *ca_extensions(path_length),
             extension(_crl_point(parent.url, parent.id)),
         ],
     )
@@ -280,14 +280,16 @@ def _check_ca(certificate: x509.Certificate, now: int) -> None:
         raise CAProblem("certificate", f"{who} is not valid yet")
 
 
-def _generate(algorithm: str) -> SigningKey:
+def generate(algorithm: str) -> SigningKey:
+    """A new key by name. Raises CAProblem."""
     try:
         return keys.generate(algorithm)
     except keys.KeyProblem as problem:
         raise CAProblem("key", str(problem)) from problem
 
 
-def _ca_extensions(path_length: int | None) -> list[x509.Extension[Any]]:
+def ca_extensions(path_length: int | None) -> list[x509.Extension[Any]]:
+    """What makes a certificate a CA's."""
     return [
         extension(x509.BasicConstraints(True, path_length), critical=True),
         extension(key_usage(("keyCertSign", "cRLSign")), critical=True),
@@ -314,7 +316,7 @@ def _sealed(maker: Maker, stored: StoredObject, key: SigningKey) -> bytes:
     return maker.master_key.seal(keys.private_der(key), key_context(stored.id))
 
 
-def _made(
+def finish(
     maker: Maker,
     action: str,
     name: str,
@@ -325,6 +327,7 @@ def _made(
     parent: str | None,
     **more: Any,
 ) -> Made:
+    """A CA with its certificate: key sealed, CMP signer made, ready to be stored."""
     document = AuthorityDocument(
         b"",
         name_text(certificate.subject),
