@@ -23,6 +23,8 @@ from collections.abc import Callable
 from dataclasses import dataclass, field
 from http.client import HTTPException
 from pathlib import Path
+from urllib.parse import urlsplit
+from urllib.request import urlopen
 
 from cryptography import x509
 from cryptography.hazmat.primitives.asymmetric import ec
@@ -184,11 +186,24 @@ class Soak:
             self.stop.set()
             for thread in threads:
                 thread.join()
+        listed = self._listed()
         self.daemon.stop()
-        self.findings.wrong.extend(asyncio.run(self._contradictions()))
+        self.findings.wrong.extend(asyncio.run(self._contradictions(listed)))
 
-    async def _contradictions(self) -> list[str]:
-        """Where the store says other than the clients were told, or contradicts itself."""
+    def _listed(self) -> set[int]:
+        """The serial numbers on the CRL that an issued certificate names."""
+        points = self.daemon.certificates()[-1].der
+        extension = x509.load_der_x509_certificate(points).extensions.get_extension_for_class(
+            x509.CRLDistributionPoints
+        )
+        names = extension.value[0].full_name or []
+        path = urlsplit(names[0].value).path
+        with urlopen(f"http://{self.daemon.address}{path}") as response:
+            crl = x509.load_der_x509_crl(response.read())
+        return {entry.serial_number for entry in crl}
+
+    async def _contradictions(self, listed: set[int]) -> list[str]:
+        """Where the store says other than the clients were told, contradicts itself, or the CRL does."""
         file = self.daemon.folder / "cmpd.db"
         wrong = [
             f"integrity check: {row[0]}"
@@ -210,6 +225,13 @@ class Soak:
             for serial, told in self.findings.held.items()
             if states.get(serial) is not told
         )
+        revoked = {
+            serial
+            for serial, state in states.items()
+            if state not in (CertificateState.ACTIVE, CertificateState.UNCONFIRMED)
+        }
+        if listed != revoked:
+            wrong.append(f"the CRL lacks {len(revoked - listed)} and has {len(listed - revoked)} too many")
         counts = Counter(record.transaction for record in records if record.transaction)
         wrong.extend(
             f"transaction {transaction.hex()} has {count} certificates"
