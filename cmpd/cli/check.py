@@ -50,6 +50,7 @@ async def _check(place: Workplace, arguments: argparse.Namespace) -> int:
 
     from cmpd.clm.client import Client
     from cmpd.clm.secrets import read_secret
+    from cmpd.clm.store import shown
 
     await place.store.check()
     client = await Client.login(
@@ -61,7 +62,7 @@ async def _check(place: Workplace, arguments: argparse.Namespace) -> int:
         random=os.urandom,
     )
     findings = Findings()
-    findings.serves += [f"store {_without_password(place.config.store)}"]
+    findings.serves += [f"store {shown(place.config.store)}"]
     findings.serves += _listeners(place.config)
     findings.warnings += _weak_settings(place.config)
     await _judge_policies(findings, client.catalog, place.config.client.id)
@@ -72,12 +73,6 @@ async def _check(place: Workplace, arguments: argparse.Namespace) -> int:
         findings.warnings.append("the demo's end entity is there, and everybody knows its password")
     _print(findings, arguments)
     return os.EX_CONFIG if findings.faults else os.EX_OK
-
-
-def _without_password(store: str) -> str:
-    scheme, separator, rest = store.partition("://")
-    credentials, at, host = rest.rpartition("@")
-    return f"{scheme}{separator}{credentials.partition(':')[0]}{at}{host}" if separator else store
 
 
 def _listeners(config: Config) -> Iterator[str]:

@@ -39,6 +39,7 @@ def register(subparsers: Any) -> None:
 
 
 def _run(arguments: argparse.Namespace) -> int:
+    from cmpd.clm.store import shown
     from cmpd.config import Config
 
     path = Path(arguments.config or os.environ.get("CMPD_CONF") or DEFAULT)
@@ -51,7 +52,7 @@ def _run(arguments: argparse.Namespace) -> int:
     _write_certificates(ca_file, beginnings)
     if made_config:
         print(f"configuration    {path}")
-    print(f"store            {config.store}")
+    print(f"store            {shown(config.store)}")
     print(f"master key       {config.master_key}  (keep a copy elsewhere: without it the store is of no use)")
     print(f"API client       {config.client.id}, its secret in {config.client.secret_file}")
     print(f"default policy   {beginnings.policy}")

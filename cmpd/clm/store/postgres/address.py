@@ -8,6 +8,7 @@ from urllib.parse import parse_qs, urlsplit
 
 from psycopg.conninfo import conninfo_to_dict, make_conninfo
 
+from cmpd.clm.store import shown
 from cmpd.clm.store.base import StoreError
 
 SCHEMES = ("postgresql://", "postgres://")
@@ -59,6 +60,4 @@ def parse(url: str) -> Address:
     if strays or not _HOSTS.fullmatch(hosts) or not url.startswith(SCHEMES):
         raise malformed
     conninfo = make_conninfo("", **{**_DEFAULTS, **{k: v for k, v in settings.items() if v is not None}})
-    user = userinfo.partition(":")[0]
-    shown = f"postgresql://{user + '@' if user else ''}{hosts}{parts.path}"
-    return Address(conninfo, shown)
+    return Address(conninfo, shown(url))
