@@ -7,7 +7,7 @@ from typing import Any
 
 from cmpd.clm import issuing
 from cmpd.clm.model import Certificate, Entity, TransactionState
-from cmpd.cmp import general_info
+from cmpd.cmp import general_info, original
 from cmpd.cmp.decryption import Method
 from cmpd.cmp.exchange import Answer, Exchange
 from cmpd.cmp.failure import CMPFailure, FailInfo, PKIStatus
@@ -43,7 +43,7 @@ async def certify(exchange: Exchange, request: Message, *, may_wait: bool) -> An
 
 
 async def _certify(exchange: Exchange, request: Message, wish: Wish, *, may_wait: bool) -> Answer:
-    _check_possession(exchange, wish)
+    _check_possession(exchange, request, wish)
     body = Body(request.tag)
     old: Certificate | None = None
     if body is Body.KUR:
@@ -97,11 +97,12 @@ def _check_protection(exchange: Exchange, body: Body) -> None:
         raise CMPFailure(FailInfo.wrongIntegrity, "enrolment takes a signature under this policy")
 
 
-def _check_possession(exchange: Exchange, wish: Wish) -> None:
+def _check_possession(exchange: Exchange, request: Message, wish: Wish) -> None:
     """Proof that the requester holds the private key (RFC 9810, section 5.2.8; RFC 4211, section 4)."""
     if wish.ra_verified:
         if not exchange.party.is_ra:
             raise CMPFailure(FailInfo.notAuthorized, "raVerified is for registration authorities")
+        original.check_possession(request, wish)
     else:
         wish.prove()
     if exchange.party.name.startswith("key:") and exchange.party.name != f"key:{wish.key_hash.hex()}":

@@ -1,0 +1,47 @@
+"""origPKIMessage: what an RA changed, as it was (RFC 9810, section 5.1.1.3; RFC 9483, section 5.2.3)."""
+
+from __future__ import annotations
+
+import hmac
+
+from cmpd.cmp import message, schema
+from cmpd.cmp.failure import CMPFailure, FailInfo
+from cmpd.cmp.message import Body, Message
+from cmpd.cmp.schema import DecodeError
+from cmpd.cmp.wish import Wish, read_wish
+
+ORIG_PKI_MESSAGE = "1.3.6.1.5.5.7.4.15"
+REQUESTS = frozenset({Body.IR, Body.CR, Body.KUR, Body.P10CR})
+
+
+def check_possession(request: Message, wish: Wish) -> None:
+    """Verify the original's proof of possession where an RA says raVerified and sends the original along.
+
+    Raises CMPFailure where the original is none, or proves nothing of the key that is asked for.
+    """
+    value = request.header.general_info.get(ORIG_PKI_MESSAGE)
+    if value is None:
+        return
+    first = _read(value)
+    if first.tag not in REQUESTS:
+        raise CMPFailure(
+            FailInfo.badPOP, f"origPKIMessage is a {first.kind}, which proves no possession of a key"
+        )
+    wanted = read_wish(first)
+    if not isinstance(wanted, Wish) or not hmac.compare_digest(wanted.key_hash, wish.key_hash):
+        raise CMPFailure(FailInfo.badPOP, "origPKIMessage asks for a certificate of another key")
+    wanted.prove()
+
+
+def _read(value: bytes) -> Message:
+    try:
+        originals = schema.decode("RawCertificates", value)
+        if len(originals) != 1:
+            raise CMPFailure(
+                FailInfo.badDataFormat, f"origPKIMessage holds {len(originals)} messages, one is expected"
+            )
+        return message.parse(bytes(originals[0]))
+    except DecodeError as error:
+        raise CMPFailure(
+            FailInfo.badDataFormat, "origPKIMessage holds no PKIMessage", detail=str(error)
+        ) from None
