@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import argparse
+import json
 import os
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -31,6 +32,17 @@ def register(subparsers: Any) -> None:
         help="a demonstration: a policy and an end entity whose UUID and password everybody knows",
     )
     parser.add_argument(
+        "--listen",
+        metavar="ADDRESS",
+        help="where a new configuration has the daemon listen: host:port (default: 127.0.0.1:8504)",
+    )
+    parser.add_argument(
+        "--state",
+        metavar="FOLDER",
+        type=Path,
+        help="where a new configuration has the store (default: the configuration's own folder)",
+    )
+    parser.add_argument(
         "--url",
         metavar="URL",
         help="the base URL under which devices reach this server's CRLs (default: by the first listener)",
@@ -43,7 +55,7 @@ def _run(arguments: argparse.Namespace) -> int:
     from cmpd.config import Config
 
     path = Path(arguments.config or os.environ.get("CMPD_CONF") or DEFAULT)
-    made_config = _write_config(path)
+    made_config = _write_config(path, arguments)
     config = Config.load(path)
     _refuse_existing(config)
     beginnings = _begin(config, arguments)
@@ -60,15 +72,25 @@ def _run(arguments: argparse.Namespace) -> int:
     return 0
 
 
-def _write_config(path: Path) -> bool:
-    """The commented default configuration, where none is. Gives whether it was made."""
+def _write_config(path: Path, arguments: argparse.Namespace) -> bool:
+    """The commented default configuration, where none is. Gives whether it was made.
+
+    Group and mode let the daemon's user read it, and nobody else: a store's URL may hold a password.
+    """
+    from cmpd.clm.store.ownership import hand_over
+
     if path.exists():
         return False
     package = Path(__file__).resolve().parents[1]
     packaged = package / "cmpd.conf"
     text = (packaged if packaged.is_file() else package.parent / "cmpd.conf").read_text(encoding="utf-8")
+    if arguments.listen:
+        text = text.replace('"127.0.0.1:8504"', json.dumps(arguments.listen))
+    if arguments.state:
+        text = text.replace('"cmpd.db"', json.dumps(str(arguments.state.absolute() / "cmpd.db")))
     path.parent.mkdir(parents=True, exist_ok=True)
-    with path.open("x", encoding="utf-8") as file:
+    with os.fdopen(os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o640), "w", encoding="utf-8") as file:
+        hand_over(file.fileno(), path)
         file.write(text)
     return True
 

@@ -10,6 +10,7 @@ from collections.abc import AsyncIterator, Iterator
 from pathlib import Path
 
 from cmpd.clm.store.base import StoreUnavailable
+from cmpd.clm.store.ownership import hand_over
 
 _FIRST_PAUSE = 0.005
 _LONGEST_PAUSE = 0.25
@@ -22,6 +23,7 @@ def _opened(path: Path) -> Iterator[int]:
     except OSError as error:
         raise StoreUnavailable(f"cannot open the lock {path}: {error.strerror}") from None
     try:
+        hand_over(descriptor, path)
         yield descriptor
     finally:
         os.close(descriptor)

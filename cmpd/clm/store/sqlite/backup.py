@@ -9,6 +9,7 @@ from collections.abc import Iterator
 from pathlib import Path
 
 from cmpd.clm.store.base import StoreError
+from cmpd.clm.store.ownership import hand_over
 from cmpd.clm.store.sqlite.connection import copy_whole, require_store
 from cmpd.clm.store.sqlite.failures import translated
 
@@ -55,7 +56,9 @@ def whole_or_not_at_all(target: Path) -> Iterator[Path]:
     Raises StoreError where `target` exists by then.
     """
     partial = target.with_name(f".{target.name}.partial-{os.getpid()}")
-    os.close(os.open(partial, os.O_CREAT | os.O_EXCL | os.O_RDWR, 0o600))
+    descriptor = os.open(partial, os.O_CREAT | os.O_EXCL | os.O_RDWR, 0o600)
+    hand_over(descriptor, target)
+    os.close(descriptor)
     try:
         yield partial
         try:

@@ -9,6 +9,7 @@ from pathlib import Path
 from urllib.parse import quote
 
 from cmpd.clm.store.base import StoreError
+from cmpd.clm.store.ownership import hand_over
 from cmpd.clm.store.sqlite.failures import translated
 from cmpd.clm.store.sqlite.schema import APPLICATION_ID, MIGRATIONS
 
@@ -77,7 +78,9 @@ def migrate(connection: sqlite3.Connection, path: Path) -> None:
 def create_file(path: Path) -> None:
     """Make an empty store, mode 0600, whole or not at all. Raises StoreError, also where the file exists."""
     try:
-        os.close(os.open(path, os.O_CREAT | os.O_EXCL | os.O_RDWR, 0o600))
+        descriptor = os.open(path, os.O_CREAT | os.O_EXCL | os.O_RDWR, 0o600)
+        hand_over(descriptor, path)
+        os.close(descriptor)
     except FileExistsError:
         raise StoreError(f"{path} exists already; name another store, or move it away yourself") from None
     except OSError as error:
