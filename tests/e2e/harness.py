@@ -84,6 +84,10 @@ class Daemon:
     port: int = field(default_factory=free_port)
     process: subprocess.Popen[bytes] | None = None
     environment: dict[str, str] = field(default_factory=dict)
+    launcher: Sequence[str] = ()
+    """A command that runs the daemon, such as one that hands over sockets; it has to become it (exec)."""
+    descriptors: Sequence[int] = ()
+    """File descriptors that it inherits."""
 
     @property
     def address(self) -> str:
@@ -123,12 +127,13 @@ class Daemon:
         """Start serving, and wait until a connection is taken."""
         with (self.folder / "log").open("ab") as log:
             self.process = subprocess.Popen(
-                [sys.executable, "-m", "cmpd", "-c", str(self.config), "serve"],
+                [*self.launcher, sys.executable, "-m", "cmpd", "-c", str(self.config), "serve"],
                 cwd=self.folder,
                 stdin=subprocess.DEVNULL,
                 stdout=log,
                 stderr=log,
                 env={**os.environ, **self.environment},
+                pass_fds=self.descriptors,
             )
         deadline = time.monotonic() + START
         while time.monotonic() < deadline:
