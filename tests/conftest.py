@@ -3,16 +3,34 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Generator
+from collections.abc import Generator, Iterator
 
 import hypothesis
 import pytest
+
+from cmpd.clm.store import create_store
+from tests.support.postgres import MISSING, PostgresServer, binaries
 
 IN_CI = os.environ.get("CI") == "true"
 
 # Deadlines measure the machine rather than the code, and CI has to give the same verdict twice.
 hypothesis.settings.register_profile("cmpd", deadline=None, derandomize=IN_CI)
 hypothesis.settings.load_profile("cmpd")
+
+
+@pytest.fixture(scope="session")
+def postgres_server() -> Iterator[PostgresServer]:
+    """A PostgreSQL server with a database ``cmpd_template`` that is an empty store."""
+    if binaries() is None:
+        pytest.skip(MISSING)
+    server = PostgresServer()
+    try:
+        server.start()
+        server.execute("CREATE DATABASE cmpd_template")
+        create_store(server.url("cmpd_template"))
+        yield server
+    finally:
+        server.remove()
 
 
 def _reason(report: pytest.TestReport | pytest.CollectReport) -> str:

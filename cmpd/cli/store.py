@@ -5,7 +5,7 @@ from __future__ import annotations
 import argparse
 import os
 
-from cmpd.cli.common import actor, add_json, now, print_json, print_table
+from cmpd.cli.common import CommandError, actor, add_json, now, print_json, print_table
 from cmpd.cli.progress import ProgressBar
 
 
@@ -18,7 +18,8 @@ def register(subparsers: argparse._SubParsersAction[argparse.ArgumentParser]) ->
         help="copy a store whole into a new one",
         description="Copy everything from one store into another that is empty or not there yet, and compare "
         "each table's count and hash before it counts. Refuses while a daemon serves one of the two. "
-        "Afterwards name the new store in the configuration, and keep the master key: it opens the copy too.",
+        "Afterwards name the new store in the configuration, and keep the master key: it opens the copy too. "
+        "A password for PostgreSQL comes from ~/.pgpass or $PGPASSWORD, never from the command line.",
     )
     copy.add_argument("source", metavar="FROM", help="a path, or a postgresql:// URL")
     copy.add_argument("target", metavar="TO", help="a path, or a postgresql:// URL")
@@ -29,7 +30,15 @@ def register(subparsers: argparse._SubParsersAction[argparse.ArgumentParser]) ->
 def run_copy(arguments: argparse.Namespace) -> int:
     """Copy, and say what was copied."""
     import asyncio
+    from urllib.parse import urlsplit
 
+    for where in (arguments.source, arguments.target):
+        if "://" in where and ":" in urlsplit(where).netloc.rpartition("@")[0]:
+            raise CommandError(
+                "every user of the machine can read a password on the command line: leave it out of the URL "
+                "and keep it in ~/.pgpass or $PGPASSWORD",
+                os.EX_USAGE,
+            )
     return asyncio.run(_copy(arguments))
 
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import inspect
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from contextlib import AsyncExitStack
 from pathlib import Path
 from typing import Any
@@ -13,22 +13,7 @@ import pytest
 
 from cmpd.clm.store import create_store, open_store
 from cmpd.clm.store.base import Store
-from tests.support.postgres import MISSING, PostgresServer, binaries
-
-
-@pytest.fixture(scope="session")
-def postgres_server() -> Iterator[PostgresServer]:
-    """A PostgreSQL server with a database ``cmpd_template`` that is an empty store."""
-    if binaries() is None:
-        pytest.skip(MISSING)
-    server = PostgresServer()
-    try:
-        server.start()
-        server.execute("CREATE DATABASE cmpd_template")
-        create_store(server.url("cmpd_template"))
-        yield server
-    finally:
-        server.remove()
+from tests.support.postgres import PostgresServer
 
 
 @pytest.fixture(params=["sqlite", "postgresql"])
