@@ -8,6 +8,7 @@
 # make dist     a wheel and a source archive in dist/
 # make deb      a Debian package in dist/
 # make zipapp   one file with everything in it, dist/cmpd.pyz
+# make bench    benchmarks; bench/bench.mk has more of them
 # make clean    remove what was built; var/, with its keys and certificates, stays
 
 VENV := .venv
@@ -64,6 +65,8 @@ deb:
 zipapp: $(VENV)/.runs
 	@packaging/zipapp/build $(BIN)/python dist/cmpd.pyz
 
+include bench/bench.mk
+
 clean:
-	rm -rf $(VENV) build dist .mypy_cache .pytest_cache .ruff_cache .hypothesis
+	rm -rf $(VENV) build dist bench/build .mypy_cache .pytest_cache .ruff_cache .hypothesis
 	find . -name __pycache__ -type d -prune -exec rm -rf {} +
