@@ -10,7 +10,7 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
-from bench import allocations, scenarios, yardstick
+from bench import allocations, profiling, scenarios, yardstick
 from bench.load import CMPLOAD
 
 SUBJECTS: dict[str, tuple[str, Callable[[Path, argparse.Namespace], Any]]] = {
@@ -44,7 +44,7 @@ SUBJECTS: dict[str, tuple[str, Callable[[Path, argparse.Namespace], Any]]] = {
     ),
     "profile": (
         "where the CPU goes, by cProfile",
-        lambda folder, options: scenarios.profile(folder, options.count),
+        lambda folder, options: profiling.show(folder, options.count),
     ),
     "allocations": (
         "what transactions leave in memory, by tracemalloc",

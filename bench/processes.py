@@ -6,7 +6,7 @@ import time
 from pathlib import Path
 
 CLOCK_OF_PROCESS = 2
-"""CPUCLOCK_SCHED: the low bits of a clock id that tell the CPU-time clock of a process (clock_getcpuclockid(3))."""
+"""CPUCLOCK_SCHED: the low bits of the id of a process's CPU-time clock (clock_getcpuclockid(3))."""
 
 
 def family(pid: int) -> list[int]:
@@ -24,7 +24,7 @@ def cpu(pid: int) -> float:
 
 
 def memory(pid: int) -> list[dict[str, int]]:
-    """For each of the family: kilobytes resident (``rss``), and resident and shared with nobody (``private``)."""
+    """For each of the family: kilobytes resident (``rss``), and of these shared with nobody (``private``)."""
     return [_memory(member) for member in family(pid)]
 
 

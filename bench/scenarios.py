@@ -5,7 +5,6 @@ from __future__ import annotations
 import contextlib
 import socket
 import statistics
-import subprocess
 import time
 from pathlib import Path
 from typing import Any
@@ -33,7 +32,7 @@ def latency(folder: Path, count: int) -> dict[str, Any]:
 
 
 def workers(folder: Path, runs: int, count: int) -> dict[str, Any]:
-    """Throughput with one and two workers, by requests made beforehand, which leave the cores to the server."""
+    """Throughput with one and two workers; requests made beforehand leave the cores to the server."""
     options = ("--prepared", "--threads", "16", "--keys", "1")
     found: dict[str, list[float]] = {"1": [], "2": []}
     with (
@@ -63,8 +62,8 @@ def tail(folder: Path, count: int) -> dict[str, Any]:
         )
     times = half["latency_ms"]
     print(
-        f"at {limit / 2:.0f}/s, half of {limit:.0f}/s: median {times['p50']:.2f} ms, p99 {times['p99']:.2f} ms, "
-        f"{times['p99'] / times['p50']:.1f} times the median"
+        f"at {limit / 2:.0f}/s, half of {limit:.0f}/s: median {times['p50']:.2f} ms, "
+        f"p99 {times['p99']:.2f} ms, {times['p99'] / times['p50']:.1f} times the median"
     )
     return {"limit": limit, "half": half}
 
@@ -159,18 +158,3 @@ def _idle(connections: contextlib.ExitStack, peer: str, port: int) -> None:
     client.sendall(b"GET /crl/none.crl HTTP/1.1\r\nHost: localhost\r\n\r\n")
     if not client.recv(4096).startswith(b"HTTP/1.1 404"):
         raise SystemExit("the server does not answer a connection that is to be idle")
-
-
-def profile(folder: Path, count: int) -> None:
-    """cProfile over a run; the functions that take most time of their own, and the most with what they call."""
-    profiled = folder / "profile"
-    server = Cmpd(folder / "cmpd", wrapper=(CMPD[0], "-m", "cProfile", "-o", str(profiled), "-m", "cmpd"))
-    with server:
-        load(server, CONFIRMED, count, "--no-delay")
-    script = "import pstats, sys; s = pstats.Stats(sys.argv[1]); s.sort_stats('tottime').print_stats(45); "
-    script += "s.sort_stats('cumtime').print_stats(60)"
-    print(
-        subprocess.run(
-            [CMPD[0], "-c", script, str(profiled)], check=True, capture_output=True, text=True
-        ).stdout
-    )

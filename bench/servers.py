@@ -1,4 +1,4 @@
-"""The servers under load: `openssl cmp -port`, which is the yardstick, and cmpd, each in a folder of its own."""
+"""The servers under load: `openssl cmp -port`, which is the yardstick, and cmpd; each has its own folder."""
 
 from __future__ import annotations
 
@@ -176,7 +176,7 @@ class Cmpd(Server):
     def __init__(
         self, folder: Path, settings: dict[str, str] | None = None, wrapper: tuple[str, ...] = CMPD
     ) -> None:
-        """`settings`: environment variables such as CMPD_WORKERS. `wrapper`: what runs cmpd, to profile it."""
+        """`settings`: environment variables such as CMPD_WORKERS. `wrapper`: what runs cmpd."""
         super().__init__(folder)
         self.settings, self.wrapper = settings or {}, wrapper
         if not folder.exists():
