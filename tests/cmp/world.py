@@ -162,11 +162,11 @@ class World:
         return self.ca("issuing").certificate
 
     def certificates(self) -> list[Certificate]:
-        """All that were issued to devices, as the store has them."""
+        """All that were issued under policies, as the store has them."""
 
         async def listed() -> list[Certificate]:
             query = CertificateQuery(ca=ISSUING)
-            return [record async for record in self.store.certificates(query)]
+            return [record async for record in self.store.certificates(query) if record.policy]
 
         return self.run(listed())
 
