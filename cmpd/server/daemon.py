@@ -6,6 +6,7 @@ import asyncio
 import gc
 import logging
 import os
+import signal
 import sys
 from typing import TYPE_CHECKING
 
@@ -33,6 +34,9 @@ def serve(config: Config, insight: Insight = NOTHING) -> int:
 
     Raises what a start fails with: ConfigError, ListenError, SecretError, LoginRefused, StoreError.
     """
+    signal.signal(
+        signal.SIGHUP, signal.SIG_IGN
+    )  # until it can be heeded: it must not end a daemon that starts
     logs.set_up(config.log)
     process.harden()
     process.allow_files(config.http.max_connections)

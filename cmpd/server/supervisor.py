@@ -163,8 +163,9 @@ class Supervisor:
         """Let go of what is the parent's: above all the other ends of other workers' channels, or they
         would not notice that the parent is gone."""
         signal.set_wakeup_fd(-1)
-        for number in (signal.SIGTERM, signal.SIGINT, signal.SIGHUP, signal.SIGCHLD):
+        for number in (signal.SIGTERM, signal.SIGINT, signal.SIGCHLD):
             signal.signal(number, signal.SIG_DFL)
+        signal.signal(signal.SIGHUP, signal.SIG_IGN)
         self._selector.close()
         self._wake.close()
         self._wake_end.close()

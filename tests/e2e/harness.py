@@ -84,6 +84,8 @@ class Daemon:
     port: int = field(default_factory=free_port)
     process: subprocess.Popen[bytes] | None = None
     environment: dict[str, str] = field(default_factory=dict)
+    arguments: Sequence[str] = ()
+    """Of `cmpd serve`."""
     launcher: Sequence[str] = ()
     """A command that runs the daemon, such as one that hands over sockets; it has to become it (exec)."""
     descriptors: Sequence[int] = ()
@@ -127,7 +129,10 @@ class Daemon:
         """Start serving, and wait until a connection is taken."""
         with (self.folder / "log").open("ab") as log:
             self.process = subprocess.Popen(
-                [*self.launcher, sys.executable, "-m", "cmpd", "-c", str(self.config), "serve"],
+                [
+                    *(*self.launcher, sys.executable, "-m", "cmpd"),
+                    *("-c", str(self.config), "serve", *self.arguments),
+                ],
                 cwd=self.folder,
                 stdin=subprocess.DEVNULL,
                 stdout=log,
