@@ -23,6 +23,7 @@ from cmpd.cmp.protector import issuing_chain
 from cmpd.cmp.schema import DecodeError
 
 if TYPE_CHECKING:
+    from cmpd.clm.authority import Authority
     from cmpd.clm.model import Certificate
     from cmpd.clm.policy import Policy
     from cmpd.cmp.cms.recipients import Recipient
@@ -48,15 +49,15 @@ async def completed(exchange: Exchange, wish: KeylessWish, pvno: int) -> Wish:
     if pvno < CMP2021:
         raise CMPFailure(FailInfo.badRequest, "a request without publicKey takes pvno 3")
     wish.prove()
-    _authority(exchange)
     _recipient(exchange)
+    await _authority(exchange)
     name = key_name(wish, policy)
     return wish.with_key(await asyncio.to_thread(keypairs.generate, name))
 
 
 async def deliver(exchange: Exchange, key: PrivateKey, record: Certificate) -> bytes:
     """The private key for CertifiedKeyPair, for nobody but the requester: DER of EncryptedKey."""
-    recipient = _recipient(exchange)
+    recipient, authority = _recipient(exchange), await _authority(exchange)
     exchange.clm.audit(
         exchange.unit,
         exchange.party.actor,
@@ -65,7 +66,7 @@ async def deliver(exchange: Exchange, key: PrivateKey, record: Certificate) -> b
         algorithm=keypairs.key_name(key.public_key()),
         recipient=type(recipient).__name__,
     )
-    return await asyncio.to_thread(keys.deliver, key, _authority(exchange), recipient, exchange.clm.random)
+    return await asyncio.to_thread(keys.deliver, key, authority, recipient, exchange.clm.random)
 
 
 def key_name(wish: KeylessWish, policy: Policy) -> str:
@@ -118,15 +119,19 @@ def _bits(wish: KeylessWish, policy: Policy) -> int:
     return bits
 
 
-def _authority(exchange: Exchange) -> ContentSigner:
-    """The key generation authority of the CA that issues."""
-    authority = exchange.served.authority
-    kga = authority.kga
+async def _authority(exchange: Exchange) -> ContentSigner:
+    """The key generation authority of the CA that issues; the first key asked for has it certified."""
+    authority: Authority | None = exchange.served.authority
+    kga = authority.kga if authority else None
     if kga is None or exchange.now > kga.not_after:
+        await exchange.clm.upkeep.look_at_calendar()
+        authority = await exchange.clm.catalog.authority(exchange.served.authority.id)
+        kga = authority.kga if authority else None
+    if authority is None or kga is None or exchange.now > kga.not_after:
         raise CMPFailure(
             FailInfo.systemFailure,
             "no key can be made: the CA has no key generation authority",
-            detail=f"CA {authority.name} has no valid certificate with extended key usage id-kp-cmKGA",
+            detail=f"CA {exchange.served.authority.name} has no valid certificate with id-kp-cmKGA",
         )
     return ContentSigner(kga.key, kga.key_id, (kga.certificate_der, *issuing_chain(authority)))
 

@@ -13,8 +13,8 @@ from cryptography.hazmat.primitives.serialization import Encoding, PublicFormat
 
 from cmpd.clm import keys
 from cmpd.clm.bootstrap import DEMO_ENTITY, DEMO_PASSWORD
-from cmpd.clm.ca import Maker, renew_signer
-from cmpd.clm.model import CertificateState, Kind, TransactionState
+from cmpd.clm.model import CertificateState, TransactionState
+from cmpd.clm.upkeep import Upkeep
 from cmpd.cmp import schema
 from cmpd.cmp.information.keys import KEY_TYPES
 from cmpd.cmp.protection.digests import NULL
@@ -22,7 +22,7 @@ from tests import cmpclient
 from tests.clm import pki
 from tests.cmp.cms import reader
 from tests.cmp.conftest import MakeWorld
-from tests.cmp.world import ISSUING, MASTER_KEY, OPERATOR, World, ra_holder, signed_by
+from tests.cmp.world import ISSUING, World, ra_holder, signed_by
 from tests.cmpclient import requests
 from tests.cmpclient.client import IMPLICIT_CONFIRM
 from tests.cmpclient.response import Response
@@ -34,24 +34,10 @@ EVERY_USE = [
 ]
 
 
-def give_kga(world: World) -> World:
-    """Have the issuing CA certify a key generation authority, as an operator would."""
-
-    async def renew() -> None:
-        authority = await world.clm.catalog.authority(ISSUING)
-        stored = await world.store.object(Kind.CA, ISSUING)
-        assert authority is not None
-        assert stored is not None
-        await world.store.commit(renew_signer(Maker(OPERATOR, MASTER_KEY), stored, authority, "kga").unit)
-
-    world.run(renew())
-    return world
-
-
 @pytest.fixture(scope="module")
 def world(tmp_path_factory: pytest.TempPathFactory) -> Iterator[World]:
     world = World(tmp_path_factory.mktemp("world"), ALLOWED)
-    yield give_kga(world)
+    yield world
     world.close()
 
 
@@ -173,7 +159,7 @@ def test_the_same_request_again_gets_the_same_bytes_and_no_other_key(world: Worl
 
 
 def test_the_private_key_is_nowhere_in_the_store(make_world: MakeWorld, tmp_path: Path) -> None:
-    world = give_kga(make_world(ALLOWED))
+    world = make_world(ALLOWED)
     response = world.client(pvno=3).begin().send(asked())
     signed = reader.password_decrypt(enveloped(response), DEMO_PASSWORD.encode())
     private = opened(world, tmp_path, signed)
@@ -202,7 +188,7 @@ def test_keys_are_made_away_from_the_event_loop(world: World, monkeypatch: pytes
 def test_what_waits_for_approval_gets_its_key_when_it_is_approved(
     make_world: MakeWorld, tmp_path: Path
 ) -> None:
-    world = give_kga(make_world({**ALLOWED, "approvals": 1}))
+    world = make_world({**ALLOWED, "approvals": 1})
     transaction = world.client(pvno=3).begin()
     assert transaction.send(asked()).status == "waiting"
     world.decide(transaction.transaction_id, TransactionState.APPROVED)
@@ -212,7 +198,7 @@ def test_what_waits_for_approval_gets_its_key_when_it_is_approved(
 
 
 def test_the_server_chooses_among_what_the_policy_certifies(make_world: MakeWorld) -> None:
-    world = give_kga(make_world({**ALLOWED, "keys": {"algorithms": ["RSA", "P-384"]}}))
+    world = make_world({**ALLOWED, "keys": {"algorithms": ["RSA", "P-384"]}})
     response = world.client(pvno=3).begin().send(asked())
     assert keys.key_name(response.certificate.public_key()) == "P-384"
 
@@ -281,14 +267,31 @@ def test_under_pvno_2_it_is_badRequest(world: World) -> None:
 def test_what_the_policy_does_not_let_be_made_is_refused(
     make_world: MakeWorld, policy: dict[str, Any], failure: str, text: str
 ) -> None:
-    world = give_kga(make_world(policy))
+    world = make_world(policy)
     response = world.client(pvno=3).begin().send(asked(algorithm=RSA))
     assert response.fail_info == (failure,)
     assert text in response.text
 
 
-def test_without_a_key_generation_authority_it_is_systemFailure(make_world: MakeWorld) -> None:
+def test_the_first_key_asked_for_has_its_authority_certified(make_world: MakeWorld) -> None:
     world = make_world(ALLOWED)
+    assert [one.kga for one in world.run(world.clm.catalog.authorities())] == [None, None]
+    assert world.client(pvno=3).begin().send(asked()).status == "accepted"
+    authority = world.run(world.clm.catalog.authority(ISSUING))
+    assert authority is not None
+    assert authority.kga is not None
+    usage = authority.kga.certificate.extensions.get_extension_for_class(x509.ExtendedKeyUsage).value
+    assert [oid.dotted_string for oid in usage] == ["1.3.6.1.5.5.7.3.32"]
+
+
+def test_where_none_can_be_certified_it_is_systemFailure(
+    make_world: MakeWorld, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    async def nothing(upkeep: Upkeep) -> None:
+        pass
+
+    world = make_world(ALLOWED)
+    monkeypatch.setattr(Upkeep, "look_at_calendar", nothing)
     reply = world.respond(world.client(pvno=3).begin().compose(asked()))
     response = Response.parse(reply.body)
     assert response.fail_info == ("systemFailure",)
@@ -308,7 +311,7 @@ def test_no_key_is_made_for_an_ra(world: World) -> None:
 
 
 def test_no_key_is_made_for_who_signs_with_the_requested_key(make_world: MakeWorld) -> None:
-    world = give_kga(make_world({**ALLOWED, "password_login": True}))
+    world = make_world({**ALLOWED, "password_login": True})
     holder = pki.Plan(pki.name("login"), pki.key("P-256", 63)).issue(None)
     client = world.client(signed_by(holder), call={"entity": DEMO_ENTITY}, pvno=3)
     response = client.begin().send(asked("cr"))
