@@ -17,7 +17,7 @@ from pathlib import Path
 
 def _unpacked(archive: Path) -> Path:
     cache = os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache"
-    place = Path(os.environ.get("CMPD_UNPACK") or Path(cache, "cmpd"))
+    place = Path(os.environ.pop("CMPD_UNPACK", "") or Path(cache, "cmpd"))
     place.mkdir(mode=0o700, parents=True, exist_ok=True)
     status = place.stat()
     if status.st_uid != os.geteuid() or status.st_mode & 0o022:
