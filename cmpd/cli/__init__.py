@@ -22,6 +22,7 @@ COMMANDS: dict[str, str] = {
     "backup": "a copy of the store, while the daemon serves",
     "check": "what would be served, and what should not stay as it is",
     "completion": "the shell's completion of cmpd's words: bash, zsh, fish",
+    "decode": "a CMP message, printed for human eyes",
     "entity": "end entities: add, list, show, password, block, unblock",
     "init": "a store, a master key, CAs, an API client: everything the daemon needs",
     "restore": "a backup becomes the store again",

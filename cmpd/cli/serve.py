@@ -4,10 +4,13 @@ from __future__ import annotations
 
 import argparse
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from cmpd.cli import COMMANDS
 from cmpd.cli.common import load_config
+
+if TYPE_CHECKING:
+    from cmpd.server.insight import Show
 
 
 def register(subparsers: Any) -> None:
@@ -23,6 +26,7 @@ def register(subparsers: Any) -> None:
         type=Path,
         help="keep every CMP message in this folder, as DER, for support; shared secrets are never in them",
     )
+    parser.add_argument("-v", "--verbose", action="store_true", help="log every CMP message in readable form")
     parser.set_defaults(run=_run)
 
 
@@ -31,7 +35,13 @@ def _run(arguments: argparse.Namespace) -> int:
     from cmpd.server.daemon import serve
     from cmpd.server.insight import Insight
 
-    return serve(config, Insight(folder=_folder(arguments.dump)))
+    return serve(config, Insight(_show() if arguments.verbose else None, _folder(arguments.dump)))
+
+
+def _show() -> Show:
+    from cmpd.cmp.readable import shown
+
+    return shown
 
 
 def _folder(path: Path | None) -> Path | None:

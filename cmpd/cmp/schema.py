@@ -79,12 +79,25 @@ def parse_modules(folder: Path) -> dict[str, Any]:
     return parsed
 
 
+def _modules() -> dict[str, Any]:
+    modules: dict[str, Any] = json.loads(pkgutil.get_data("cmpd.cmp", PARSED.name) or b"")
+    return modules
+
+
 @cache
 def _types() -> dict[str, Any]:
     from cmpd.cmp.der import Compiler
 
-    modules = Compiler(json.loads(pkgutil.get_data("cmpd.cmp", PARSED.name) or b"")).process()
+    modules = Compiler(_modules()).process()
     return {name: compiled.type for module in modules.values() for name, compiled in module.items()}
+
+
+@cache
+def definitions() -> dict[str, dict[str, Any]]:
+    """Each type's definition, as asn1tools' parser gives it, for those who show values by their types."""
+    return {
+        name: definition for module in _modules().values() for name, definition in module["types"].items()
+    }
 
 
 if __name__ == "__main__":
