@@ -16,6 +16,7 @@ from cryptography.hazmat.primitives.serialization import Encoding, PublicFormat
 
 from cmpd.clm import paths
 from cmpd.clm.model import Certificate, CertificateState, Entity, EntityState
+from cmpd.clm.unreadable import UNREADABLE, read_certificate
 from cmpd.cmp import protection
 from cmpd.cmp.failure import CMPFailure, FailInfo
 from cmpd.cmp.names import directory_name
@@ -177,12 +178,9 @@ class Authenticator:
             raise CMPFailure(
                 FailInfo.badDataFormat, f"extraCerts holds more than {MOST_EXTRA_CERTS} certificates"
             )
-        try:
-            return [x509.load_der_x509_certificate(der) for der in message.extra_certs]
-        except ValueError as error:
-            raise CMPFailure(
-                FailInfo.badDataFormat, "extraCerts holds what is no certificate", detail=str(error)
-            ) from None
+        return [
+            certificate for der in message.extra_certs if (certificate := read_certificate(der)) is not None
+        ]
 
     async def _signer(
         self,
@@ -280,7 +278,7 @@ class Authenticator:
 def _key(certificate: x509.Certificate) -> protection.PublicKey:
     try:
         return certificate.public_key()
-    except ValueError as error:
+    except UNREADABLE as error:
         raise CMPFailure(
             FailInfo.badAlg, "the protection certificate's key is of no supported kind", detail=str(error)
         ) from None
@@ -299,7 +297,7 @@ def _names(certificate: x509.Certificate) -> bytes:
 def _key_id(certificate: x509.Certificate) -> bytes | None:
     try:
         return certificate.extensions.get_extension_for_class(x509.SubjectKeyIdentifier).value.digest
-    except (x509.ExtensionNotFound, ValueError):
+    except x509.ExtensionNotFound:
         return None
 
 
@@ -317,13 +315,11 @@ def _may_sign(certificate: x509.Certificate) -> bool:
         return certificate.extensions.get_extension_for_class(x509.KeyUsage).value.digital_signature
     except x509.ExtensionNotFound:
         return True
-    except ValueError:
-        return False
 
 
 def _is_ra(certificate: x509.Certificate) -> bool:
     try:
         usage = certificate.extensions.get_extension_for_class(x509.ExtendedKeyUsage).value
-    except (x509.ExtensionNotFound, ValueError):
+    except x509.ExtensionNotFound:
         return False
     return CMC_RA in usage

@@ -13,10 +13,10 @@ from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any
 
 from cryptography import x509
-from cryptography.exceptions import UnsupportedAlgorithm
 from cryptography.hazmat.primitives.serialization import Encoding, PublicFormat
 
 from cmpd.clm.issuing import CertificateRequest
+from cmpd.clm.unreadable import UNREADABLE
 from cmpd.cmp import decryption, pop, schema
 from cmpd.cmp.failure import CMPFailure, FailInfo
 from cmpd.cmp.message import Body, Message
@@ -158,7 +158,7 @@ def _read_pkcs10(message: Message) -> Wish:
     try:
         der = schema.encode("RawCertificationRequest", message.content)
         parsed = x509.load_der_x509_csr(der)
-    except (ValueError, DecodeError) as error:
+    except UNREADABLE as error:
         raise CMPFailure(
             FailInfo.badDataFormat, "the p10cr holds no PKCS #10 request", detail=str(error)
         ) from None
@@ -203,7 +203,7 @@ def _as_pkcs10(template: dict[str, Any]) -> x509.CertificateSigningRequest:
     }
     try:
         return x509.load_der_x509_csr(schema.encode("RawCertificationRequest", unsigned))
-    except ValueError as error:
+    except UNREADABLE as error:
         raise CMPFailure(
             FailInfo.badCertTemplate, "subject or publicKey cannot be read", detail=str(error)
         ) from None
@@ -215,14 +215,14 @@ def _request(
     try:
         public_key = parsed.public_key()
         spki = public_key.public_bytes(Encoding.DER, PublicFormat.SubjectPublicKeyInfo)
-    except (ValueError, UnsupportedAlgorithm) as error:
+    except UNREADABLE as error:
         raise CMPFailure(
             FailInfo.badCertTemplate, "publicKey: no key of a supported kind", detail=str(error)
         ) from None
     try:
         extensions = parsed.extensions
         subject = parsed.subject
-    except (ValueError, x509.DuplicateExtension) as error:
+    except UNREADABLE as error:
         raise CMPFailure(
             FailInfo.badCertTemplate, f"extensions or subject: {error}", detail=repr(error)
         ) from None
