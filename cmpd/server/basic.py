@@ -39,13 +39,14 @@ class BasicAuthentication:
             return plain(403, "passwords are not taken over plain HTTP; use HTTPS")
         user, password = _credentials(field)
         throttle = self._client.credentials.throttle
-        wait = throttle.wait(user, peer)
+        guessed = user.encode().hex()  # counted with failures under the same reference in a MAC
+        wait = throttle.wait(guessed, peer)
         if wait:
             return plain(429, "too many failed attempts, wait", (b"retry-after", b"%d" % wait))
         if await self._client.credentials.check_password(user, password):
-            throttle.succeeded(user, peer)
+            throttle.succeeded(guessed, peer)
             return user
-        throttle.failed(user, peer)
+        throttle.failed(guessed, peer)
         await self._client.audit_failed_login(user, peer)
         return plain(401, "the user name or the password is wrong", CHALLENGE)
 

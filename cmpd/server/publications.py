@@ -61,5 +61,5 @@ def _has_it(request: HTTPRequest, tag: bytes, modified: int) -> bool:
         return False
     try:
         return modified <= parsedate_to_datetime(since.decode("ascii")).timestamp()
-    except (ValueError, UnicodeDecodeError):
+    except (ValueError, OverflowError):  # no date at all, or one that no clock has
         return False
