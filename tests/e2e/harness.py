@@ -18,7 +18,7 @@ import sys
 import time
 import uuid
 from collections.abc import Callable, Coroutine, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any, TypeVar
 
@@ -186,6 +186,21 @@ class Daemon:
 
         self.with_store(put)
         return id
+
+    def set_policy(self, **settings: Any) -> None:
+        """Give the demo's policy other settings."""
+
+        async def write() -> None:
+            store = open_store(str(self.folder / "cmpd.db"))
+            await store.open()
+            try:
+                stored = await store.object(Kind.POLICY, DEMO_POLICY)
+                assert stored is not None
+                await store.commit((PutObject(replace(stored, document={**stored.document, **settings})),))
+            finally:
+                await store.close()
+
+        asyncio.run(write())
 
     def certificates(self, query: CertificateQuery | None = None) -> list[Certificate]:
         """What the store holds, in order of issue; read beside the running daemon."""

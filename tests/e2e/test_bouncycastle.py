@@ -2,15 +2,18 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
 import pytest
 from cryptography import x509
+from cryptography.hazmat.primitives.asymmetric.types import PublicKeyTypes
+from cryptography.hazmat.primitives.serialization import load_der_private_key
 
 from tests.e2e.harness import DEMO_ENTITY, DEMO_PASSWORD, Daemon, Run, have, run
 
-SOURCE = Path(__file__).parent / "bouncycastle" / "CmpClient.java"
+SOURCES = sorted((Path(__file__).parent / "bouncycastle").glob("*.java"))
 LIBRARIES = [Path("/usr/share/java") / name for name in ("bcprov.jar", "bcutil.jar", "bcpkix.jar")]
 
 pytestmark = pytest.mark.skipif(
@@ -24,7 +27,7 @@ def classes(tmp_path_factory: pytest.TempPathFactory) -> str:
     """The class path with the compiled client."""
     folder = tmp_path_factory.mktemp("classes")
     path = ":".join(map(str, [folder, *LIBRARIES]))
-    done = run(["javac", "-Xlint:all,-path", "-Werror", "-d", folder, "-cp", path, SOURCE], folder)
+    done = run(["javac", "-Xlint:all,-path", "-Werror", "-d", folder, "-cp", path, *SOURCES], folder)
     assert done.status == 0, done.output
     return path
 
@@ -91,3 +94,67 @@ def test_rr_under_a_shared_secret(client: JavaClient) -> None:
     done = client.cmp("rr", "pbm")
     assert done.status == 0, done.output
     assert client.daemon.standing(client.certificate()) == "revoked"
+
+
+KEY_AGREEMENT = "8"
+
+
+@pytest.fixture(scope="module")
+def key_making_daemon(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Daemon]:
+    """A daemon whose policy lets it make keys for devices."""
+    daemon = Daemon(tmp_path_factory.mktemp("key-making-daemon"))
+    daemon.init()
+    daemon.set_policy(central_key_generation=True)
+    daemon.start()
+    yield daemon
+    assert daemon.stop() == 0, daemon.log
+
+
+@pytest.fixture
+def receiver(classes: str, key_making_daemon: Daemon, tmp_path: Path) -> JavaClient:
+    return JavaClient(classes, key_making_daemon, tmp_path)
+
+
+def public_key(client: JavaClient) -> PublicKeyTypes:
+    return load_der_private_key((client.folder / "key.der").read_bytes(), None).public_key()
+
+
+@pytest.mark.parametrize("protection", ["pbm", "pbmac1"])
+def test_a_key_made_by_the_server_comes_for_the_shared_secret(receiver: JavaClient, protection: str) -> None:
+    done = receiver.cmp("ir", protection, key="central", pvno="3")
+    assert done.status == 0, done.output
+    assert public_key(receiver) == receiver.certificate().public_key()
+    assert receiver.daemon.standing(receiver.certificate()) == "active"
+
+
+def test_a_key_made_by_the_server_comes_for_the_protection_certificate(receiver: JavaClient) -> None:
+    assert receiver.cmp("ir", "pbm", usage=KEY_AGREEMENT).status == 0
+    first = receiver.certificate()
+    done = receiver.cmp("kur", "signature", key="central", pvno="3")
+    assert done.status == 0, done.output
+    assert receiver.certificate().public_key() != first.public_key()
+    assert public_key(receiver) == receiver.certificate().public_key()
+    assert receiver.daemon.standing(receiver.certificate()) == "active"
+
+
+def test_under_pvno_2_no_key_is_made(receiver: JavaClient) -> None:
+    done = receiver.cmp("ir", "pbm", key="central", pvno="2")
+    assert done.status != 0
+    assert "received ip" in done.output
+    assert "pvno 3" in done.output
+
+
+@pytest.mark.parametrize(("key", "pvno"), [("RSA", "2"), ("RSA", "3"), ("EC", "3")])
+def test_an_encrypted_certificate_is_decrypted_and_confirmed(client: JavaClient, key: str, pvno: str) -> None:
+    done = client.cmp("ir", "pbm", key=key, pvno=pvno, popo="encrCert")
+    assert done.status == 0, done.output
+    assert done.stdout.splitlines() == [
+        "sending ir",
+        "received ip",
+        "status 0",
+        "sending certConf",
+        "received pkiconf",
+    ]
+    usage = client.certificate().extensions.get_extension_for_class(x509.KeyUsage).value
+    assert usage.key_encipherment if key == "RSA" else usage.key_agreement
+    assert client.daemon.standing(client.certificate()) == "active"

@@ -22,6 +22,7 @@ import java.security.spec.PKCS8EncodedKeySpec;
 import java.util.Arrays;
 import java.util.Date;
 import java.util.HashMap;
+import java.util.List;
 import java.util.Map;
 import javax.crypto.Mac;
 import javax.crypto.SecretKeyFactory;
@@ -34,8 +35,10 @@ import org.bouncycastle.asn1.ASN1ObjectIdentifier;
 import org.bouncycastle.asn1.DERNull;
 import org.bouncycastle.asn1.DEROctetString;
 import org.bouncycastle.asn1.cmp.CMPObjectIdentifiers;
+import org.bouncycastle.asn1.cmp.CertOrEncCert;
 import org.bouncycastle.asn1.cmp.CertRepMessage;
 import org.bouncycastle.asn1.cmp.CertResponse;
+import org.bouncycastle.asn1.cmp.CertifiedKeyPair;
 import org.bouncycastle.asn1.cmp.ErrorMsgContent;
 import org.bouncycastle.asn1.cmp.InfoTypeAndValue;
 import org.bouncycastle.asn1.cmp.PKIBody;
@@ -47,6 +50,8 @@ import org.bouncycastle.asn1.cmp.RevReqContent;
 import org.bouncycastle.asn1.crmf.CertId;
 import org.bouncycastle.asn1.crmf.CertReqMessages;
 import org.bouncycastle.asn1.crmf.CertTemplateBuilder;
+import org.bouncycastle.asn1.crmf.ProofOfPossession;
+import org.bouncycastle.asn1.crmf.SubsequentMessage;
 import org.bouncycastle.asn1.pkcs.PBKDF2Params;
 import org.bouncycastle.asn1.pkcs.PBMAC1Params;
 import org.bouncycastle.asn1.pkcs.PKCSObjectIdentifiers;
@@ -56,6 +61,7 @@ import org.bouncycastle.asn1.x509.CRLReason;
 import org.bouncycastle.asn1.x509.Extension;
 import org.bouncycastle.asn1.x509.Extensions;
 import org.bouncycastle.asn1.x509.GeneralName;
+import org.bouncycastle.asn1.x509.KeyUsage;
 import org.bouncycastle.asn1.x509.SubjectPublicKeyInfo;
 import org.bouncycastle.cert.X509CertificateHolder;
 import org.bouncycastle.cert.cmp.CertificateConfirmationContentBuilder;
@@ -82,7 +88,8 @@ import org.bouncycastle.operator.jcajce.JcaDigestCalculatorProviderBuilder;
  *
  * ir and kur leave key.der (PKCS #8) and cert.der in FOLDER; kur and rr work on the ones there. Options:
  * protection (pbm, pbmac1 or signature), ref, secret, subject, trust (PEM of the CA certificates),
- * pvno (2 or 3), confirm (explicit or implicit). Each message type is printed as it passes, then the status.
+ * pvno (2 or 3), confirm (explicit or implicit), key (EC, RSA, or central: the server makes it), popo (encrCert,
+ * or a signature), usage (bits of keyUsage beside digitalSignature). Each message type is printed as it passes, then the status.
  */
 public final class CmpClient {
     private static final ASN1ObjectIdentifier OLD_CERT_ID = new ASN1ObjectIdentifier("1.3.6.1.5.5.7.5.1.5");
@@ -121,14 +128,17 @@ public final class CmpClient {
     }
 
     private void enrol(int type, X500Name subject) throws Exception {
-        KeyPairGenerator generator = KeyPairGenerator.getInstance("EC");
-        generator.initialize(256);
-        KeyPair pair = generator.generateKeyPair();
         JcaCertificateRequestMessageBuilder request = new JcaCertificateRequestMessageBuilder(BigInteger.ZERO);
         request.setSubject(subject);
-        request.setPublicKey(pair.getPublic());
-        request.setProofOfPossessionSigningKeySigner(
-            new JcaContentSignerBuilder("SHA256withECDSA").build(pair.getPrivate()));
+        KeyPair pair = generate();
+        if (pair != null) {
+            request.setPublicKey(pair.getPublic());
+            prove(request, pair);
+        }
+        if (options.containsKey("usage")) {
+            int usage = KeyUsage.digitalSignature | Integer.parseInt(options.get("usage"));
+            request.addExtension(Extension.keyUsage, true, new KeyUsage(usage));
+        }
         if (type == PKIBody.TYPE_KEY_UPDATE_REQ) {
             request.addControl(new OldCertificate(certificate()));
         }
@@ -136,8 +146,15 @@ public final class CmpClient {
         PKIBody body = send(new PKIBody(type, messages), type + 1);
         CertResponse response = CertRepMessage.getInstance(body.getContent()).getResponse()[0];
         print(response.getStatus());
-        X509CertificateHolder issued = new X509CertificateHolder(
-            response.getCertifiedKeyPair().getCertOrEncCert().getCertificate().getX509v3PKCert());
+        CertifiedKeyPair given = response.getCertifiedKeyPair();
+        CertOrEncCert cert = given.getCertOrEncCert();
+        X509CertificateHolder issued = cert.getEncryptedCert() == null
+            ? new X509CertificateHolder(cert.getCertificate().getX509v3PKCert())
+            : Envelope.certificate(cert.getEncryptedCert(), pair.getPrivate());
+        byte[] key = pair != null
+            ? pair.getPrivate().getEncoded()
+            : Envelope.privateKey(
+                given.getPrivateKey(), protection().equals("signature") ? key() : null, secret(), trusted()).getEncoded();
         if (!implicit()) {
             PKIBody confirmation = new PKIBody(
                 PKIBody.TYPE_CERT_CONFIRM,
@@ -147,8 +164,31 @@ public final class CmpClient {
                     .toASN1Structure());
             send(confirmation, PKIBody.TYPE_CONFIRM);
         }
-        Files.write(folder.resolve("key.der"), pair.getPrivate().getEncoded());
+        Files.write(folder.resolve("key.der"), key);
         Files.write(folder.resolve("cert.der"), issued.getEncoded());
+    }
+
+    /** The key pair to be certified; null where the server is to make it. */
+    private KeyPair generate() throws GeneralSecurityException {
+        String kind = options.getOrDefault("key", "EC");
+        if (kind.equals("central")) {
+            return null;
+        }
+        KeyPairGenerator generator = KeyPairGenerator.getInstance(kind);
+        generator.initialize(kind.equals("RSA") ? 2048 : 256);
+        return generator.generateKeyPair();
+    }
+
+    private void prove(JcaCertificateRequestMessageBuilder request, KeyPair pair) throws Exception {
+        boolean rsa = pair.getPrivate().getAlgorithm().equals("RSA");
+        if ("encrCert".equals(options.get("popo"))) {
+            request.setProofOfPossessionSubsequentMessage(
+                rsa ? ProofOfPossession.TYPE_KEY_ENCIPHERMENT : ProofOfPossession.TYPE_KEY_AGREEMENT,
+                SubsequentMessage.encrCert);
+        } else {
+            request.setProofOfPossessionSigningKeySigner(
+                new JcaContentSignerBuilder(rsa ? "SHA256withRSA" : "SHA256withECDSA").build(pair.getPrivate()));
+        }
     }
 
     private void revoke() throws Exception {
@@ -224,14 +264,20 @@ public final class CmpClient {
         X509CertificateHolder signer = answer.getCertificates()[0];
         demand(answer.verify(new JcaContentVerifierProviderBuilder().build(signer)), "the signature is right");
         boolean trusted = false;
-        try (InputStream stream = Files.newInputStream(Path.of(options.get("trust")))) {
-            for (java.security.cert.Certificate one : CertificateFactory.getInstance("X.509").generateCertificates(stream)) {
-                X500Name name = X500Name.getInstance(((X509Certificate) one).getSubjectX500Principal().getEncoded());
-                trusted |= name.equals(signer.getIssuer())
-                    && signer.isSignatureValid(new JcaContentVerifierProviderBuilder().build(one.getPublicKey()));
-            }
+        for (X509Certificate one : trusted()) {
+            X500Name name = X500Name.getInstance(one.getSubjectX500Principal().getEncoded());
+            trusted |= name.equals(signer.getIssuer())
+                && signer.isSignatureValid(new JcaContentVerifierProviderBuilder().build(one.getPublicKey()));
         }
         demand(trusted, "the CA issued the signer's certificate");
+    }
+
+    private List<X509Certificate> trusted() throws Exception {
+        try (InputStream stream = Files.newInputStream(Path.of(options.get("trust")))) {
+            return CertificateFactory.getInstance("X.509").generateCertificates(stream).stream()
+                .map(one -> (X509Certificate) one)
+                .toList();
+        }
     }
 
     private byte[] post(byte[] message) throws IOException, InterruptedException {
