@@ -19,17 +19,24 @@ from cmpd import __version__
 __all__ = ["COMMANDS", "build_parser", "main"]
 
 COMMANDS: dict[str, str] = {
+    "audit": "what was done, by whom, and whether the record of it is whole",
     "backup": "a copy of the store, while the daemon serves",
+    "ca": "CAs: create, import, request, install, rollover, list, show, delete",
+    "cert": "certificates: list, show, revoke; requests that wait: approve, reject",
     "check": "what would be served, and what should not stay as it is",
+    "client": "API clients: add, list, rotate, set, disable, enable, delete",
     "completion": "the shell's completion of cmpd's words: bash, zsh, fish",
+    "crl": "certificate revocation lists: list, make, show",
     "decode": "a CMP message, printed for human eyes",
     "entity": "end entities: add, list, show, password, block, unblock",
     "init": "a store, a master key, CAs, an API client: everything the daemon needs",
+    "policy": "policies: add, set, list, show, delete",
     "restore": "a backup becomes the store again",
     "selftest": "a whole device life against a running server",
     "serve": "the daemon, in the foreground",
     "status": "how the server is, on one screen",
     "store": "the store as a whole: copy it into another, of the same or another engine",
+    "template": "templates: add, set, list, show, delete",
 }
 """Noun → what `cmpd --help` says of it. The noun's module is cmpd.cli.<noun>."""
 

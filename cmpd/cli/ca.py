@@ -1,0 +1,302 @@
+"""`cmpd ca`: the CAs of the store."""
+
+from __future__ import annotations
+
+import argparse
+import os
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from cmpd.cli import COMMANDS
+from cmpd.cli.common import (
+    CommandError,
+    Workplace,
+    add_json,
+    add_password,
+    in_workplace,
+    print_json,
+    print_table,
+    read_password,
+    time_text,
+)
+from cmpd.cli.configuring import act, draft
+
+if TYPE_CHECKING:
+    from cmpd.clm.authority import Authority
+    from cmpd.clm.ca import Maker
+    from cmpd.clm.configuration import Draft
+
+
+def register(subparsers: Any) -> None:
+    """Add the noun and its verbs."""
+    parser = subparsers.add_parser("ca", help=COMMANDS["ca"])
+    verbs = parser.add_subparsers(title="commands", metavar="VERB", required=True)
+
+    verb = verbs.add_parser("create", help="make a root, or a CA under another one of this store")
+    _add_new(verb)
+    verb.add_argument("--under", metavar="CA", help="the CA that certifies it (default: it is a root)")
+    verb.add_argument("--validity", metavar="SPAN", default="10y", help="how long it is valid (10y)")
+    verb.add_argument("--path-length", metavar="N", type=int, help="CAs that may follow below it (any; 0)")
+    verb.set_defaults(run=in_workplace(_create))
+
+    verb = verbs.add_parser("import", help="take in a CA that was made elsewhere, key and all")
+    verb.add_argument("name")
+    _add_url(verb)
+    verb.add_argument("--certificates", metavar="FILE", type=Path, help="its certificate and those above it")
+    verb.add_argument("--key", metavar="FILE", type=Path, help="its private key")
+    verb.add_argument("--pkcs12", metavar="FILE", type=Path, help="all of it, in PKCS #12")
+    add_password(verb)
+    verb.set_defaults(run=in_workplace(_import))
+
+    verb = verbs.add_parser("request", help="make a key, and a PKCS #10 request for another CA to certify")
+    _add_new(verb)
+    verb.add_argument("--out", metavar="FILE", type=Path, help="where to write the request (default: stdout)")
+    verb.set_defaults(run=in_workplace(_request))
+
+    verb = verbs.add_parser("install", help="take in the certificate that came for a request")
+    verb.add_argument("ca")
+    verb.add_argument("certificates", metavar="FILE", type=Path, help="its certificate and those above it")
+    verb.set_defaults(run=in_workplace(_install))
+
+    verb = verbs.add_parser("rollover", help="give a CA its next key; the old one serves what it signed")
+    verb.add_argument("ca")
+    verb.add_argument("--key", metavar="ALGORITHM", help="the new key's (default: as the old one)")
+    verb.set_defaults(run=in_workplace(_rollover))
+
+    verb = verbs.add_parser("signer", help="renew a CA's CMP signer now")
+    verb.add_argument("ca")
+    verb.set_defaults(run=in_workplace(_signer))
+
+    verb = verbs.add_parser("list", help="list CAs")
+    add_json(verb)
+    verb.set_defaults(run=in_workplace(_list))
+
+    verb = verbs.add_parser("show", help="print a CA's certificate and those above it, in PEM")
+    verb.add_argument("ca")
+    verb.set_defaults(run=in_workplace(_show))
+
+    verb = verbs.add_parser("delete", help="delete a CA nothing uses, key and all")
+    verb.add_argument("ca")
+    verb.set_defaults(run=in_workplace(_delete))
+
+
+def _add_url(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument(
+        "--url", help="base URL of its CRL, for certificates to name (default: by the first listener)"
+    )
+
+
+def _add_new(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument("name", help="what policies and operators call it")
+    parser.add_argument("--subject", metavar="NAME", required=True, help="as CN=Factory CA,O=Example,C=DE")
+    parser.add_argument(
+        "--key",
+        metavar="ALGORITHM",
+        default="P-256",
+        help="RSA-2048, RSA-3072, RSA-4096, P-256, P-384, P-521, Ed25519, Ed448, ML-DSA-44/-65/-87 (P-256)",
+    )
+    _add_url(parser)
+
+
+def _url(place: Workplace, arguments: argparse.Namespace) -> str:
+    if arguments.url:
+        return str(arguments.url)
+    listener = place.config.listen[0]
+    return f"{'https' if listener.tls_certificate else 'http'}://{listener.address}"
+
+
+def _maker(place: Workplace) -> Maker:
+    from cmpd.clm.ca import Maker
+
+    return Maker(act(), place.master_key)
+
+
+def _load(place: Workplace, changes: Draft, name: str) -> Authority:
+    from cmpd.clm.authority import load_authority
+    from cmpd.clm.model import Kind
+
+    authority = load_authority(changes.get(Kind.CA, name), place.master_key)
+    if authority is None:
+        raise CommandError(f"CA {name} waits for its certificate; bring it with `cmpd ca install`")
+    return authority
+
+
+def _subject(arguments: argparse.Namespace) -> Any:
+    from cmpd.clm.names import parse_name
+
+    try:
+        return parse_name(arguments.subject)
+    except ValueError as error:
+        raise CommandError(f"--subject: {error}") from None
+
+
+def _read(path: Path) -> bytes:
+    try:
+        return path.read_bytes()
+    except OSError as error:
+        raise CommandError(f"{path}: {error.strerror}", os.EX_NOINPUT) from None
+
+
+def _refuse_taken(changes: Draft, name: str) -> None:
+    from cmpd.clm.model import Kind
+
+    if changes.find(Kind.CA, name) or changes.find(Kind.CA, f"{name}-1"):
+        raise CommandError(f"there is a CA {name} already; `cmpd ca list` shows those there are")
+
+
+async def _create(place: Workplace, arguments: argparse.Namespace) -> int:
+    from cmpd.clm.ca import make_issuing, make_root
+    from cmpd.clm.settings import parse_duration
+
+    changes = await draft(place)
+    _refuse_taken(changes, arguments.name)
+    validity = parse_duration(arguments.validity, "--validity")
+    new = (_maker(place), arguments.name, _subject(arguments), arguments.key, validity, _url(place, arguments))
+    if arguments.under is None:
+        made = make_root(*new)
+    else:
+        length = 0 if arguments.path_length is None else arguments.path_length
+        made = make_issuing(*new, _load(place, changes, arguments.under), length)
+    changes.take(made.unit)
+    await changes.commit()
+    print(f"CA {arguments.name} made; `cmpd ca show {arguments.name}` prints its certificate")
+    return os.EX_OK
+
+
+async def _import(place: Workplace, arguments: argparse.Namespace) -> int:
+    from cmpd.clm.ca import import_ca
+    from cmpd.clm.cafiles import read_certificates, read_key, read_pkcs12
+
+    changes = await draft(place)
+    _refuse_taken(changes, arguments.name)
+    password = read_password(arguments)
+    if arguments.pkcs12:
+        key, certificates = read_pkcs12(_read(arguments.pkcs12), password, str(arguments.pkcs12))
+    elif arguments.certificates and arguments.key:
+        certificates = read_certificates(_read(arguments.certificates), str(arguments.certificates))
+        key = read_key(_read(arguments.key), password, str(arguments.key))
+    else:
+        raise CommandError("give --pkcs12, or --certificates and --key", os.EX_USAGE)
+    url = _url(place, arguments)
+    changes.take(import_ca(_maker(place), arguments.name, certificates, key, url).unit)
+    await changes.commit()
+    print(f"CA {arguments.name} taken in; its key is sealed in the store, the files may go")
+    return os.EX_OK
+
+
+async def _request(place: Workplace, arguments: argparse.Namespace) -> int:
+    from cmpd.clm.ca import request_ca
+
+    changes = await draft(place)
+    _refuse_taken(changes, arguments.name)
+    made, pem = request_ca(
+        _maker(place), arguments.name, _subject(arguments), arguments.key, _url(place, arguments)
+    )
+    changes.take(made.unit)
+    await changes.commit()
+    if arguments.out is None:
+        print(pem, end="")
+    else:
+        arguments.out.write_text(pem, encoding="ascii")
+        print(f"{arguments.out}: have it certified, then: cmpd ca install {arguments.name} CERTIFICATES")
+    return os.EX_OK
+
+
+async def _install(place: Workplace, arguments: argparse.Namespace) -> int:
+    from cmpd.clm.ca import install_certificate
+    from cmpd.clm.cafiles import read_certificates
+    from cmpd.clm.model import Kind
+
+    changes = await draft(place)
+    stored = changes.get(Kind.CA, arguments.ca)
+    certificates = read_certificates(_read(arguments.certificates), str(arguments.certificates))
+    changes.take(install_certificate(_maker(place), stored, certificates).unit)
+    await changes.commit()
+    print(f"CA {stored.name} has its certificate, and can issue")
+    return os.EX_OK
+
+
+async def _rollover(place: Workplace, arguments: argparse.Namespace) -> int:
+    from cmpd.clm.authority import AuthorityDocument
+    from cmpd.clm.model import Kind
+    from cmpd.clm.rollover import roll_over
+
+    changes = await draft(place)
+    stored = changes.get(Kind.CA, arguments.ca)
+    parent = AuthorityDocument.of(stored).parent
+    above = _load(place, changes, parent) if parent else None
+    old, made = roll_over(
+        _maker(place), stored, _load(place, changes, stored.id), above, arguments.key
+    )
+    changes.take(made.unit)
+    await changes.commit()
+    print(f"CA {stored.name} has a new key; the old one is CA {old.name}, and serves what it signed")
+    return os.EX_OK
+
+
+async def _signer(place: Workplace, arguments: argparse.Namespace) -> int:
+    from cmpd.clm.ca import renew_signer
+    from cmpd.clm.model import Kind
+
+    changes = await draft(place)
+    stored = changes.get(Kind.CA, arguments.ca)
+    authority = _load(place, changes, stored.id)
+    changes.take(renew_signer(_maker(place), stored, authority, "signer").unit)
+    await changes.commit()
+    print(f"CA {stored.name} has a new CMP signer")
+    return os.EX_OK
+
+
+async def _list(place: Workplace, arguments: argparse.Namespace) -> int:
+    from cryptography import x509
+
+    from cmpd.clm.authority import AuthorityDocument, seconds
+    from cmpd.clm.model import Kind
+
+    listed = []
+    for stored in await place.store.objects(Kind.CA):
+        document = AuthorityDocument.of(stored)
+        end = signer_end = None
+        if document.certificate and document.signer:
+            end = seconds(x509.load_der_x509_certificate(document.certificate).not_valid_after_utc)
+            signer = x509.load_der_x509_certificate(document.signer.certificate)
+            signer_end = seconds(signer.not_valid_after_utc)
+        crl = await place.store.crl(stored.id)
+        listed.append(
+            {
+                "id": stored.id,
+                "name": stored.name,
+                "subject": document.subject,
+                "state": "waiting" if end is None else "rolled over" if document.successor else "issuing",
+                "not_after": time_text(end),
+                "signer_not_after": time_text(signer_end),
+                "crl_number": crl and crl.number,
+                "crl_next_update": time_text(crl.next_update if crl else None),
+            }
+        )
+    if arguments.json:
+        print_json(listed)
+    else:
+        rows = [(one["name"], one["state"], one["not_after"], one["subject"]) for one in listed]
+        print_table(("NAME", "STATE", "UNTIL", "SUBJECT"), rows)
+    return os.EX_OK
+
+
+async def _show(place: Workplace, arguments: argparse.Namespace) -> int:
+    from cmpd.clm.policy import pem_text
+
+    authority = _load(place, await draft(place), arguments.ca)
+    for der in (authority.certificate_der, *authority.chain):
+        print(pem_text(der), end="")
+    return os.EX_OK
+
+
+async def _delete(place: Workplace, arguments: argparse.Namespace) -> int:
+    from cmpd.clm.model import Kind
+
+    changes = await draft(place)
+    stored = changes.get(Kind.CA, arguments.ca)
+    await changes.delete(stored)
+    await changes.commit()
+    print(f"CA {stored.name} deleted")
+    return os.EX_OK

@@ -1,0 +1,74 @@
+"""What the commands share that change configuration: drafts, and settings as KEY=VALUE words."""
+
+from __future__ import annotations
+
+import argparse
+import os
+import tomllib
+from collections.abc import Iterable
+from typing import TYPE_CHECKING, Any
+
+from cmpd.cli.common import CommandError, Workplace, actor, now
+
+if TYPE_CHECKING:
+    from cmpd.clm.configuration import Draft
+    from cmpd.clm.entities import Act
+
+
+def act() -> Act:
+    """Who acts, and when."""
+    from cmpd.clm.entities import Act
+
+    return Act(actor(), now())
+
+
+async def draft(place: Workplace) -> Draft:
+    """The configuration of the workplace's store, to be changed."""
+    from cmpd.clm.configuration import Draft
+
+    return await Draft.of(place.store, place.master_key, act())
+
+
+def add_settings(parser: argparse.ArgumentParser, example: str) -> None:
+    """Give the parser KEY=VALUE words."""
+    parser.add_argument(
+        "settings",
+        nargs="*",
+        metavar="KEY=VALUE",
+        help=f"a setting, its value as in TOML, as {example}; KEY= puts the default back",
+    )
+
+
+def assigned(document: dict[str, Any], words: Iterable[str]) -> dict[str, Any]:
+    """The document with the settings in it. Raises CommandError for what is no setting."""
+    changed = _copied(document)
+    for word in words:
+        key, equals, text = word.partition("=")
+        if not equals or not key:
+            raise CommandError(f"{word!r} is no setting of the form KEY=VALUE", os.EX_USAGE)
+        _assign(changed, key.split("."), text, word)
+    return changed
+
+
+def _copied(value: Any) -> Any:
+    return {key: _copied(item) for key, item in value.items()} if isinstance(value, dict) else value
+
+
+def _assign(document: dict[str, Any], path: list[str], text: str, word: str) -> None:
+    *above, last = path
+    for key in above:
+        document = document.setdefault(key, {})
+        if not isinstance(document, dict):
+            raise CommandError(f"{word!r}: {key} is not a table", os.EX_USAGE)
+    if text:
+        document[last] = _value(text)
+    else:
+        document.pop(last, None)
+
+
+def _value(text: str) -> Any:
+    """A TOML value; what is none is taken as text, so that names and durations need no quotes."""
+    try:
+        return tomllib.loads(f"value = {text}")["value"]
+    except tomllib.TOMLDecodeError:
+        return text

@@ -1,0 +1,28 @@
+"""What ended long ago leaves the working set: archived in the store, where it no longer costs lookups."""
+
+from __future__ import annotations
+
+from cmpd.clm.entities import Act
+from cmpd.clm.model import AuditEvent
+from cmpd.clm.store.base import CertificateQuery, Store
+from cmpd.clm.store.changes import ArchiveCertificate, Audit
+
+BATCH = 500
+"""Certificates in one commit."""
+
+
+async def archive_ended(store: Store, act: Act, age: int) -> int:
+    """Archive the certificates that ended more than `age` seconds ago; gives how many.
+
+    Raises StoreError; what was archived before stays so."""
+    query = CertificateQuery(expires_before=act.time - age, limit=BATCH)
+    archived = 0
+    while True:
+        ended = [one async for one in store.certificates(query)]
+        if not ended:
+            return archived
+        event = AuditEvent(
+            act.time, act.actor, "certificate.archive", "store", detail={"certificates": len(ended)}
+        )
+        await store.commit((*(ArchiveCertificate(one.ca, one.serial) for one in ended), Audit(event)))
+        archived += len(ended)
