@@ -151,7 +151,14 @@ async def _create(place: Workplace, arguments: argparse.Namespace) -> int:
     changes = await draft(place)
     _refuse_taken(changes, arguments.name)
     validity = parse_duration(arguments.validity, "--validity")
-    new = (_maker(place), arguments.name, _subject(arguments), arguments.key, validity, _url(place, arguments))
+    new = (
+        _maker(place),
+        arguments.name,
+        _subject(arguments),
+        arguments.key,
+        validity,
+        _url(place, arguments),
+    )
     if arguments.under is None:
         made = make_root(*new)
     else:
@@ -225,9 +232,7 @@ async def _rollover(place: Workplace, arguments: argparse.Namespace) -> int:
     stored = changes.get(Kind.CA, arguments.ca)
     parent = AuthorityDocument.of(stored).parent
     above = _load(place, changes, parent) if parent else None
-    old, made = roll_over(
-        _maker(place), stored, _load(place, changes, stored.id), above, arguments.key
-    )
+    old, made = roll_over(_maker(place), stored, _load(place, changes, stored.id), above, arguments.key)
     changes.take(made.unit)
     await changes.commit()
     print(f"CA {stored.name} has a new key; the old one is CA {old.name}, and serves what it signed")
@@ -253,7 +258,7 @@ async def _list(place: Workplace, arguments: argparse.Namespace) -> int:
     from cmpd.clm.authority import AuthorityDocument, seconds
     from cmpd.clm.model import Kind
 
-    listed = []
+    listed: list[dict[str, Any]] = []
     for stored in await place.store.objects(Kind.CA):
         document = AuthorityDocument.of(stored)
         end = signer_end = None

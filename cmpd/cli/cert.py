@@ -137,9 +137,7 @@ async def _list(place: Workplace, arguments: argparse.Namespace) -> int:
     if arguments.json:
         print_json(listed)
     else:
-        rows = [
-            (one["serial"], one["ca"], one["state"], one["not_after"], one["subject"]) for one in listed
-        ]
+        rows = [(one["serial"], one["ca"], one["state"], one["not_after"], one["subject"]) for one in listed]
         print_table(("SERIAL", "CA", "STATE", "UNTIL", "SUBJECT"), rows)
     return os.EX_OK
 

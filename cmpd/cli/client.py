@@ -94,7 +94,7 @@ async def _list(place: Workplace, arguments: argparse.Namespace) -> int:
     from cmpd.clm.apiclient import APIClient
     from cmpd.clm.model import Kind
 
-    listed = []
+    listed: list[dict[str, Any]] = []
     for stored in await place.store.objects(Kind.API_CLIENT):
         client = APIClient.of(stored)
         valid = [one for one in client.secrets if one.expires is None or now() < one.expires]

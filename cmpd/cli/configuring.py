@@ -30,18 +30,22 @@ async def draft(place: Workplace) -> Draft:
 
 
 def add_settings(parser: argparse.ArgumentParser, example: str) -> None:
-    """Give the parser KEY=VALUE words."""
+    """Give a parser that makes something --set."""
+    help_text = f"a setting, its value as in TOML, as {example}; repeatable"
     parser.add_argument(
-        "settings",
-        nargs="*",
-        metavar="KEY=VALUE",
-        help=f"a setting, its value as in TOML, as {example}; KEY= puts the default back",
+        "--set", action="append", default=[], dest="settings", metavar="KEY=VALUE", help=help_text
     )
+
+
+def add_changes(parser: argparse.ArgumentParser, example: str) -> None:
+    """Give a parser that changes something KEY=VALUE words."""
+    help_text = f"a setting, its value as in TOML, as {example}; KEY= puts the default back"
+    parser.add_argument("settings", nargs="+", metavar="KEY=VALUE", help=help_text)
 
 
 def assigned(document: dict[str, Any], words: Iterable[str]) -> dict[str, Any]:
     """The document with the settings in it. Raises CommandError for what is no setting."""
-    changed = _copied(document)
+    changed: dict[str, Any] = _copied(document)
     for word in words:
         key, equals, text = word.partition("=")
         if not equals or not key:

@@ -8,7 +8,7 @@ from typing import Any
 
 from cmpd.cli import COMMANDS
 from cmpd.cli.common import Workplace, add_json, in_workplace, print_json, print_table
-from cmpd.cli.configuring import add_settings, assigned, draft
+from cmpd.cli.configuring import add_changes, add_settings, assigned, draft
 
 EXAMPLE = """excess=refuse, keys.algorithms='["P-256"]' or confirm_wait=10m"""
 
@@ -29,7 +29,7 @@ def register(subparsers: Any) -> None:
 
     verb = verbs.add_parser("set", help="change a policy")
     verb.add_argument("policy", help="its name or UUID")
-    add_settings(verb, EXAMPLE)
+    add_changes(verb, EXAMPLE)
     verb.set_defaults(run=in_workplace(_set))
 
     verb = verbs.add_parser("list", help="list policies")

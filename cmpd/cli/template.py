@@ -8,7 +8,7 @@ from typing import Any
 
 from cmpd.cli import COMMANDS
 from cmpd.cli.common import CommandError, Workplace, add_json, in_workplace, print_json, print_table
-from cmpd.cli.configuring import add_settings, assigned, draft
+from cmpd.cli.configuring import add_changes, add_settings, assigned, draft
 
 EXAMPLE = """validity=90d or extended_key_usage='["serverAuth"]'"""
 
@@ -26,7 +26,7 @@ def register(subparsers: Any) -> None:
 
     verb = verbs.add_parser("set", help="change a stored template")
     verb.add_argument("template", help="its name")
-    add_settings(verb, EXAMPLE)
+    add_changes(verb, EXAMPLE)
     verb.set_defaults(run=in_workplace(_set))
 
     verb = verbs.add_parser("list", help="list templates, the ready-made ones among them")
@@ -75,7 +75,7 @@ async def _set(place: Workplace, arguments: argparse.Namespace) -> int:
     name = arguments.template
     if changes.find(Kind.TEMPLATE, name) is None and name in ready_made():
         raise CommandError(
-            f"{name} is ready-made; make your own: cmpd template add NEWNAME --like {name} {EXAMPLE}"
+            f"{name} is ready-made; make your own: cmpd template add NEWNAME --like {name} --set KEY=VALUE"
         )
     stored = changes.get(Kind.TEMPLATE, name)
     changed = changes.change(stored, assigned(stored.document, arguments.settings))
@@ -89,7 +89,7 @@ async def _list(place: Workplace, arguments: argparse.Namespace) -> int:
     from cmpd.clm.template import ready_made
 
     stored = {one.name: one.document for one in await place.store.objects(Kind.TEMPLATE)}
-    origins = {name: "ready-made" for name in ready_made()} | dict.fromkeys(stored, "stored")
+    origins = dict.fromkeys(ready_made(), "ready-made") | dict.fromkeys(stored, "stored")
     listed = [
         {"name": name, "origin": origin} | (await _document(place, name))
         for name, origin in sorted(origins.items())

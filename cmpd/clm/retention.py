@@ -15,7 +15,8 @@ async def archive_ended(store: Store, act: Act, age: int) -> int:
     """Archive the certificates that ended more than `age` seconds ago; gives how many.
 
     Raises StoreError; what was archived before stays so."""
-    query = CertificateQuery(expires_before=act.time - age, limit=BATCH)
+    before = act.time - age
+    query = CertificateQuery(expires_before=before, limit=BATCH)
     archived = 0
     while True:
         ended = [one async for one in store.certificates(query)]
@@ -24,5 +25,5 @@ async def archive_ended(store: Store, act: Act, age: int) -> int:
         event = AuditEvent(
             act.time, act.actor, "certificate.archive", "store", detail={"certificates": len(ended)}
         )
-        await store.commit((*(ArchiveCertificate(one.ca, one.serial) for one in ended), Audit(event)))
+        await store.commit((*(ArchiveCertificate(one.ca, one.serial, before) for one in ended), Audit(event)))
         archived += len(ended)

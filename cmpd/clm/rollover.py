@@ -16,6 +16,7 @@ from cryptography.hazmat.primitives.serialization import Encoding
 
 from cmpd.clm.authority import Authority, AuthorityDocument, record_of
 from cmpd.clm.ca import (
+    SKEW,
     CAProblem,
     Made,
     Maker,
@@ -49,7 +50,7 @@ def roll_over(
             "parent", "the CA was certified elsewhere; make the next one with `cmpd ca request` there"
         )
     key = generate(algorithm or key_name(authority.certificate.public_key()))
-    life = authority.not_after - authority.not_before
+    life = authority.not_after - authority.not_before - SKEW
     subject = authority.certificate.subject
     crosses: dict[str, Any] = {}
     if parent is None:
