@@ -43,7 +43,7 @@ class JSONFormatter(logging.Formatter):
             value.update(fields)
         if record.exc_info:
             value["exception"] = self.formatException(record.exc_info)
-        return json.dumps(value, ensure_ascii=False)
+        return json.dumps(value)
 
 
 def set_up(config: LogConfig) -> None:

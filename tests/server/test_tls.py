@@ -1,0 +1,215 @@
+"""TLS on a listener: versions, client certificates, and a certificate renewed while it serves."""
+
+from __future__ import annotations
+
+import asyncio
+import datetime
+import os
+import socket
+import ssl
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+from cryptography import x509
+from cryptography.hazmat.primitives import hashes
+from cryptography.hazmat.primitives.asymmetric import ec
+from cryptography.hazmat.primitives.serialization import (
+    BestAvailableEncryption,
+    Encoding,
+    KeySerializationEncryption,
+    NoEncryption,
+    PrivateFormat,
+)
+
+from cmpd.config import ConfigError, HTTPConfig, ListenConfig
+from cmpd.server.http import Connection
+from cmpd.server.limits import Limits
+from cmpd.server.tls import ListenerTLS, tls_of
+from tests.server.outside import CLOSE, echo, post, responses
+
+NO_PASSWORD = NoEncryption()
+
+
+def _make(folder: Path, name: str, encryption: KeySerializationEncryption = NO_PASSWORD) -> x509.Certificate:
+    """A self-signed certificate NAME.pem and its key NAME-key.pem."""
+    key = ec.generate_private_key(ec.SECP256R1())
+    subject = x509.Name([x509.NameAttribute(x509.NameOID.COMMON_NAME, name)])
+    now = datetime.datetime.now(datetime.UTC)
+    certificate = (
+        x509.CertificateBuilder()
+        .subject_name(subject)
+        .issuer_name(subject)
+        .public_key(key.public_key())
+        .serial_number(x509.random_serial_number())
+        .not_valid_before(now - datetime.timedelta(days=1))
+        .not_valid_after(now + datetime.timedelta(days=1))
+        .add_extension(x509.BasicConstraints(ca=True, path_length=None), critical=True)
+        .sign(key, hashes.SHA256())
+    )
+    (folder / f"{name}.pem").write_bytes(certificate.public_bytes(Encoding.PEM))
+    path = folder / f"{name}-key.pem"
+    path.write_bytes(key.private_bytes(Encoding.PEM, PrivateFormat.PKCS8, encryption))
+    path.chmod(0o600)
+    return certificate
+
+
+def _config(folder: Path, name: str = "server", **changes: object) -> ListenConfig:
+    files = {"tls_certificate": folder / f"{name}.pem", "tls_key": folder / f"{name}-key.pem"}
+    return ListenConfig(**{**files, **changes})  # type: ignore[arg-type] # the cases' own values
+
+
+def _client(folder: Path, identity: str | None = None) -> ssl.SSLContext:
+    context = ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)
+    context.check_hostname = False
+    context.verify_mode = ssl.CERT_NONE
+    if identity is not None:
+        context.load_cert_chain(folder / f"{identity}.pem", folder / f"{identity}-key.pem")
+    return context
+
+
+def _served(tls: ListenerTLS, *contexts: ssl.SSLContext, between: Callable[[], object] = bool) -> list[bytes]:
+    """The certificate that each client in turn sees, and gets its request answered under; `between` is done
+    between them."""
+
+    def ask(port: int, context: ssl.SSLContext) -> bytes:
+        with socket.create_connection(("127.0.0.1", port), 5) as plain, context.wrap_socket(plain) as client:
+            seen = client.getpeercert(binary_form=True) or b""
+            client.sendall(post(b"x", CLOSE))
+            received = b""
+            while data := client.recv(65536):
+                received += data
+            assert responses(received)[0][0] == 200
+            return seen
+
+    async def run() -> list[bytes]:
+        limits = Limits(HTTPConfig())
+        server = await asyncio.get_running_loop().create_server(
+            lambda: Connection(echo, HTTPConfig(), limits), "127.0.0.1", 0, ssl=tls.context
+        )
+        port = server.sockets[0].getsockname()[1]
+        found = []
+        for context in contexts:
+            found.append(await asyncio.to_thread(ask, port, context))
+            between()
+        server.close()
+        return found
+
+    return asyncio.run(run())
+
+
+def _tls(config: ListenConfig) -> ListenerTLS:
+    tls = tls_of(config)
+    assert tls is not None
+    return tls
+
+
+def test_without_a_certificate_there_is_no_tls() -> None:
+    assert tls_of(ListenConfig()) is None
+
+
+def test_requests_are_served_over_tls(tmp_path: Path) -> None:
+    certificate = _make(tmp_path, "server")
+    assert _served(_tls(_config(tmp_path)), _client(tmp_path)) == [certificate.public_bytes(Encoding.DER)]
+
+
+@pytest.mark.parametrize(("minimum", "spoken"), [("1.2", "TLSv1.2"), ("1.3", None)])
+def test_versions_below_the_minimum_are_refused(tmp_path: Path, minimum: str, spoken: str | None) -> None:
+    _make(tmp_path, "server")
+    context = _client(tmp_path)
+    context.maximum_version = ssl.TLSVersion.TLSv1_2
+    tls = _tls(_config(tmp_path, tls_minimum=minimum))
+    if spoken is None:
+        with pytest.raises((ssl.SSLError, ConnectionError)):
+            _served(tls, context)
+    else:
+        assert _served(tls, context)
+
+
+@pytest.mark.parametrize(
+    ("required", "identity", "served"),
+    [
+        (False, None, True),
+        (False, "known", True),
+        (False, "stranger", False),
+        (True, None, False),
+        (True, "known", True),
+        (True, "stranger", False),
+    ],
+)
+def test_client_certificates_are_asked_for_and_required_as_configured(
+    tmp_path: Path, required: bool, identity: str | None, served: bool
+) -> None:
+    for name in ("server", "known", "stranger"):
+        _make(tmp_path, name)
+    config = _config(tmp_path, tls_client_ca=tmp_path / "known.pem", tls_client_required=required)
+    if served:
+        assert _served(_tls(config), _client(tmp_path, identity))
+    else:
+        with pytest.raises((ssl.SSLError, ConnectionError, AssertionError, IndexError)):
+            _served(_tls(config), _client(tmp_path, identity))
+
+
+def test_a_renewed_certificate_is_used_from_the_next_connection_on(tmp_path: Path) -> None:
+    before = _make(tmp_path, "server")
+    tls = _tls(_config(tmp_path))
+    assert not tls.refresh()
+    after: list[x509.Certificate] = []
+
+    def renew() -> None:
+        after.append(_make(tmp_path, "server"))
+        assert tls.refresh()
+
+    seen = _served(tls, _client(tmp_path), _client(tmp_path), between=renew)
+    assert seen == [one.public_bytes(Encoding.DER) for one in (before, after[0])]
+
+
+@pytest.mark.parametrize(
+    "spoil",
+    [
+        pytest.param(lambda folder: (folder / "server.pem").unlink(), id="missing"),
+        pytest.param(lambda folder: (folder / "server.pem").write_text("no PEM"), id="rubbish"),
+        pytest.param(
+            lambda folder: (folder / "other.pem").replace(folder / "server.pem"), id="another key's"
+        ),
+        pytest.param(lambda folder: (folder / "server-key.pem").chmod(0o644), id="open to others"),
+    ],
+)
+def test_a_renewal_that_cannot_be_used_leaves_the_certificate_as_it_was(
+    tmp_path: Path, spoil: Callable[[Path], object], caplog: pytest.LogCaptureFixture
+) -> None:
+    before = _make(tmp_path, "server")
+    _make(tmp_path, "other")
+    tls = _tls(_config(tmp_path))
+    spoil(tmp_path)
+    if "open" not in str(spoil):
+        os.utime(tmp_path / "server-key.pem", (1, 1))  # seen as changed, whatever was spoilt
+    assert not tls.refresh()
+    assert "the TLS certificate stays as it was" in caplog.text
+    assert _served(tls, _client(tmp_path)) == [before.public_bytes(Encoding.DER)]
+
+
+@pytest.mark.parametrize(
+    ("spoil", "words"),
+    [
+        (lambda folder: (folder / "server.pem").unlink(), "server.pem: No such file or directory"),
+        (
+            lambda folder: (folder / "server-key.pem").chmod(0o640),
+            "can be read by others (mode 0640); chmod 600",
+        ),
+        (lambda folder: (folder / "server-key.pem").write_text("x"), "that belong together"),
+        (lambda folder: _make(folder, "server", BestAvailableEncryption(b"x")), "the key not encrypted"),
+        (lambda folder: (folder / "known.pem").write_text("x"), "tls_client_ca"),
+        (lambda folder: (folder / "known.pem").unlink(), "known.pem: No such file or directory"),
+    ],
+)
+def test_files_that_cannot_be_used_are_named(
+    tmp_path: Path, spoil: Callable[[Path], object], words: str
+) -> None:
+    for name in ("server", "known"):
+        _make(tmp_path, name)
+    spoil(tmp_path)
+    with pytest.raises(ConfigError) as refusal:
+        tls_of(_config(tmp_path, tls_client_ca=tmp_path / "known.pem"))
+    assert words in str(refusal.value)
+    assert "\n" not in str(refusal.value)
