@@ -1,0 +1,487 @@
+"""Whose message it is, and whether it is as they sent it (RFC 9483, sections 3.2 and 3.5).
+
+Messages are ir but where a row says otherwise; each is right but for one thing.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass, replace
+from datetime import timedelta
+from typing import Any
+
+import pytest
+from cryptography import x509
+
+from cmpd.clm.bootstrap import DEMO_ENTITY, DEMO_PASSWORD
+from cmpd.clm.entities import set_password, set_state
+from cmpd.clm.model import EntityState
+from cmpd.cmp import schema
+from tests import cmpclient
+from tests.clm import pki
+from tests.cmp.conftest import MakeWorld
+from tests.cmp.world import (
+    MACHINE,
+    MASTER_KEY,
+    OPERATOR,
+    OTHER_PBM,
+    PBM,
+    SIGNING,
+    STRANGER,
+    VENDOR,
+    World,
+    ra_holder,
+    signed_by,
+)
+from tests.cmpclient import OMIT, algorithms, requests
+from tests.cmpclient.algorithms import HASHES, HMACS, identifier
+
+KEY = pki.key("P-256", 90)
+BODY = ("ir", [requests.certificate_request(KEY, "CN=device")])
+NO_SUCH_SECRET = "protection does not verify: the reference is not known or the secret is another"
+
+
+def pbm_parameters(**changes: Any) -> dict[str, Any]:
+    """A protectionAlg of PasswordBasedMac."""
+    value = {
+        "salt": bytes(16),
+        "owf": identifier(HASHES["sha256"]),
+        "iterationCount": 500,
+        "mac": identifier(HMACS["sha256"]),
+        **changes,
+    }
+    return identifier(algorithms.PASSWORD_BASED_MAC, schema.encode("PBMParameter", value))
+
+
+def pbmac1_parameters(scheme: dict[str, Any] | None = None, **changes: Any) -> dict[str, Any]:
+    """A protectionAlg of PBMAC1 with PBKDF2."""
+    value = {
+        "salt": ("specified", bytes(16)),
+        "iterationCount": 1000,
+        "keyLength": 32,
+        "prf": identifier(HMACS["sha256"], algorithms.NULL),
+        **changes,
+    }
+    parameters = {
+        "keyDerivationFunc": identifier(algorithms.PBKDF2, schema.encode("PBKDF2-params", value)),
+        "messageAuthScheme": scheme or identifier(HMACS["sha256"], algorithms.NULL),
+    }
+    return identifier(algorithms.PBMAC1_OID, schema.encode("PBMAC1-params", parameters))
+
+
+@dataclass(frozen=True)
+class Row:
+    """A message that is right but for one thing, and what it is answered."""
+
+    fail_info: str
+    text: str
+    protection: Callable[[World], cmpclient.Protection] = lambda world: PBM
+    changes: Callable[[World], dict[str, Any]] = lambda world: {}
+    body: Any = BODY
+
+
+def by_mac(**changes: Any) -> Callable[[World], dict[str, Any]]:
+    return lambda world: changes
+
+
+def plan(number: int, **changes: Any) -> pki.Plan:
+    """A vendor certificate to be."""
+    base = pki.Plan(pki.name(f"machine {number}"), pki.key("P-256", number), extensions=((SIGNING, True),))
+    return replace(base, **changes)
+
+
+ENCIPHERING = x509.KeyUsage(
+    digital_signature=False,
+    content_commitment=False,
+    key_encipherment=False,
+    data_encipherment=False,
+    key_agreement=True,
+    key_cert_sign=False,
+    crl_sign=False,
+    encipher_only=False,
+    decipher_only=False,
+)
+
+
+def vendor(**changes: Any) -> Callable[[World], cmpclient.Protection]:
+    """The registered machine's vendor certificate, but for changes."""
+    return lambda world: signed_by(plan(91, **changes).issue(VENDOR))
+
+
+def machine(world: World) -> cmpclient.Protection:
+    return signed_by(MACHINE)
+
+
+def revoked(world: World) -> cmpclient.Protection:
+    device = world.device(number=92)
+    world.client().revoke(device.certificate, 1)
+    return device
+
+
+def held(world: World) -> cmpclient.Protection:
+    device = world.device(number=92)
+    world.client().revoke(device.certificate, 6)
+    return device
+
+
+def unconfirmed(world: World) -> cmpclient.Protection:
+    key = pki.key("P-256", 93)
+    response = world.client().begin().send(("ir", [requests.certificate_request(key, "CN=device")]))
+    return cmpclient.Signature(response.certificate, key)
+
+
+def rejected(world: World) -> cmpclient.Protection:
+    key = pki.key("P-256", 93)
+    transaction = world.client().begin()
+    response = transaction.send(("ir", [requests.certificate_request(key, "CN=device")]))
+    transaction.send(requests.confirmation(None))
+    return cmpclient.Signature(response.certificate, key)
+
+
+def with_other_key(world: World) -> cmpclient.Protection:
+    return replace(signed_by(MACHINE), key=pki.key("P-256", 94))
+
+
+ROWS: dict[str, Row] = {
+    # PasswordBasedMac (RFC 9810, section 5.1.3.1)
+    "MAC: another secret": Row("badMessageCheck", NO_SUCH_SECRET, lambda world: replace(PBM, secret="no")),
+    "MAC: an unknown reference": Row(
+        "badMessageCheck", NO_SUCH_SECRET, lambda world: replace(PBM, reference="nobody-we-know")
+    ),
+    "MAC: the UUID of no entity": Row(
+        "badMessageCheck", NO_SUCH_SECRET, lambda world: replace(PBM, reference="0" * 8 + DEMO_ENTITY[8:])
+    ),
+    "MAC: another entity's secret": Row(
+        "badMessageCheck", NO_SUCH_SECRET, lambda world: replace(PBM, secret=OTHER_PBM.secret)
+    ),
+    "MAC: no senderKID": Row("badMessageCheck", "senderKID is missing", changes=by_mac(sender_kid=OMIT)),
+    "MAC: an empty senderKID": Row("badMessageCheck", "senderKID is missing", changes=by_mac(sender_kid=b"")),
+    "MAC: over another header": Row(
+        "badMessageCheck", NO_SUCH_SECRET, changes=by_mac(tamper=lambda bits: bytes(len(bits)))
+    ),
+    "MAC: cut short": Row("badMessageCheck", NO_SUCH_SECRET, changes=by_mac(tamper=lambda bits: bits[:16])),
+    "MAC: made longer": Row(
+        "badMessageCheck", NO_SUCH_SECRET, changes=by_mac(tamper=lambda bits: bits + bytes(1))
+    ),
+    "PBM: too few iterations": Row(
+        "badAlg", "iteration", changes=by_mac(protection_alg=pbm_parameters(iterationCount=99))
+    ),
+    "PBM: too many iterations": Row(
+        "badAlg", "iteration", changes=by_mac(protection_alg=pbm_parameters(iterationCount=10_001))
+    ),
+    "PBM: no iterations": Row(
+        "badAlg", "iteration", changes=by_mac(protection_alg=pbm_parameters(iterationCount=0))
+    ),
+    "PBM: negative iterations": Row(
+        "badAlg", "iteration", changes=by_mac(protection_alg=pbm_parameters(iterationCount=-1))
+    ),
+    "PBM: iterations beyond all numbers": Row(
+        "badAlg", "iteration", changes=by_mac(protection_alg=pbm_parameters(iterationCount=2**70))
+    ),
+    "PBM: an unknown one-way function": Row(
+        "badAlg", "", changes=by_mac(protection_alg=pbm_parameters(owf=identifier("1.2.3.4")))
+    ),
+    "PBM: an unknown MAC": Row(
+        "badAlg", "", changes=by_mac(protection_alg=pbm_parameters(mac=identifier("1.2.3.4")))
+    ),
+    "PBM: MD5": Row(
+        "badAlg", "", changes=by_mac(protection_alg=pbm_parameters(owf=identifier("1.2.840.113549.2.5")))
+    ),
+    "PBM: without salt": Row("badAlg", "salt", changes=by_mac(protection_alg=pbm_parameters(salt=b""))),
+    "PBM: a salt without end": Row(
+        "badAlg", "salt", changes=by_mac(protection_alg=pbm_parameters(salt=bytes(2000)))
+    ),
+    "PBM: without parameters": Row(
+        "badAlg", "", changes=by_mac(protection_alg=identifier(algorithms.PASSWORD_BASED_MAC))
+    ),
+    "PBM: with NULL for parameters": Row(
+        "badAlg", "", changes=by_mac(protection_alg=identifier(algorithms.PASSWORD_BASED_MAC, b"\x05\x00"))
+    ),
+    # PBMAC1 (RFC 9481, section 6.1.2)
+    "PBMAC1: too many iterations": Row(
+        "badAlg", "iteration", changes=by_mac(protection_alg=pbmac1_parameters(iterationCount=500_001))
+    ),
+    "PBMAC1: too few iterations": Row(
+        "badAlg", "iteration", changes=by_mac(protection_alg=pbmac1_parameters(iterationCount=1))
+    ),
+    "PBMAC1: an unknown PRF": Row(
+        "badAlg", "", changes=by_mac(protection_alg=pbmac1_parameters(prf=identifier("1.2.3.4")))
+    ),
+    "PBMAC1: an unknown scheme": Row(
+        "badAlg", "", changes=by_mac(protection_alg=pbmac1_parameters(scheme=identifier("1.2.3.4")))
+    ),
+    "PBMAC1: without parameters": Row(
+        "badAlg", "", changes=by_mac(protection_alg=identifier(algorithms.PBMAC1_OID))
+    ),
+    "PBMAC1: another secret": Row(
+        "badMessageCheck", NO_SUCH_SECRET, lambda world: cmpclient.PBMAC1(DEMO_ENTITY, "no")
+    ),
+    # HMAC with the secret itself (RFC 9481, section 6.2.1)
+    "HMAC: not allowed by the policy": Row(
+        "badAlg", "", lambda world: cmpclient.SharedKey(DEMO_ENTITY, DEMO_PASSWORD)
+    ),
+    # Signatures
+    "signature: of another key": Row("badMessageCheck", "", with_other_key),
+    "signature: without the certificate": Row(
+        "badMessageCheck", "neither in extraCerts nor known", machine, by_mac(extra_certs=[])
+    ),
+    "signature: with another's certificate": Row(
+        "badMessageCheck", "neither in extraCerts nor known", machine, by_mac(extra_certs=[STRANGER.der])
+    ),
+    "signature: sender is another": Row(
+        "badMessageCheck", "sender is not the subject", machine, by_mac(sender=pki.name("somebody else"))
+    ),
+    "signature: sender is NULL-DN": Row(
+        "badMessageCheck", "sender is not the subject", machine, by_mac(sender=x509.Name([]))
+    ),
+    "signature: sender is no directoryName": Row(
+        "badMessageCheck",
+        "sender is not the subject",
+        machine,
+        by_mac(sender=schema.encode("RawGeneralName", ("rfc822Name", "machine@example.com"))),
+    ),
+    "signature: senderKID is another": Row(
+        "badMessageCheck", "neither in extraCerts nor known", machine, by_mac(sender_kid=bytes(20))
+    ),
+    "signature: extraCerts holds no certificate": Row(
+        "badDataFormat", "extraCerts holds what is no certificate", machine, by_mac(extra_certs=[b"\x30\x00"])
+    ),
+    "signature: extraCerts holds too many": Row(
+        "badDataFormat", "more than 32", machine, by_mac(extra_certs=[MACHINE.der] * 33)
+    ),
+    "signature: by nobody trusted": Row(
+        "signerNotTrusted", "is not trusted", lambda world: signed_by(plan(95).issue(None))
+    ),
+    "signature: under a CA of the same name with another key": Row(
+        "signerNotTrusted",
+        "is not trusted",
+        lambda world: signed_by(plan(96).issue(replace(VENDOR, key=pki.key("P-256", 97)))),
+    ),
+    "signature: keyUsage without digitalSignature": Row(
+        "signerNotTrusted", "lacks digitalSignature", vendor(extensions=((ENCIPHERING, True),))
+    ),
+    "signature: an expired certificate": Row("signerNotTrusted", "", vendor(days=(-10, -1))),
+    "signature: a certificate of tomorrow": Row("signerNotTrusted", "", vendor(days=(1, 10))),
+    "signature: a vendor certificate nobody registered": Row(
+        "notAuthorized", "no end entity is registered", lambda world: signed_by(STRANGER)
+    ),
+    "signature: a revoked certificate": Row("certRevoked", "is revoked", revoked),
+    "signature: a certificate on hold": Row("certRevoked", "is revoked", held),
+    "signature: a rejected certificate": Row("certRevoked", "is revoked", rejected),
+    "signature: an unconfirmed certificate": Row("signerNotTrusted", "not confirmed yet", unconfirmed),
+    "signature: with MD5": Row(
+        "badAlg", "", machine, by_mac(protection_alg=identifier("1.2.840.113549.1.1.4", algorithms.NULL))
+    ),
+    "signature: with SHA-1": Row(
+        "badAlg", "", machine, by_mac(protection_alg=identifier("1.2.840.10045.4.1"))
+    ),
+    "signature: of another kind than the key": Row(
+        "badAlg", "", machine, by_mac(protection_alg=identifier("1.3.101.112"))
+    ),
+    "signature: ECDSA with parameters": Row(
+        "badAlg", "", machine, by_mac(protection_alg=identifier("1.2.840.10045.4.3.2", b"\x04\x00"))
+    ),
+}
+
+
+@pytest.fixture(autouse=True)
+def _well_known(world: World) -> None:
+    """Guesses count, until the entity proves that it knows its secret."""
+    assert world.client().ask("1.3.6.1.5.5.7.4.17").kind == "genp"
+
+
+@pytest.mark.parametrize("row", ROWS)
+def test_protection_with_one_mistake_is_refused(world: World, row: str) -> None:
+    case = ROWS[row]
+    protection = case.protection(world)
+    issued = len(world.certificates())
+    transaction = world.client(protection).begin()
+    response = transaction.send_as_is(transaction.compose(case.body, **case.changes(world)))
+    assert (response.kind, response.fail_info) == ("error", (case.fail_info,))
+    assert case.text in response.text
+    assert DEMO_PASSWORD not in response.text
+    response.verify_signature(world.authority)
+    assert len(world.certificates()) == issued
+
+
+def test_an_unknown_reference_and_a_wrong_secret_are_told_alike(world: World) -> None:
+    answers = []
+    for protection in (replace(PBM, secret="no"), replace(PBM, reference="nobody")):
+        transaction = world.client(protection).begin()
+        answers.append(transaction.send_as_is(transaction.compose(BODY)).status_info)
+    assert answers[0] == answers[1]
+
+
+def test_an_issued_certificate_protects_until_its_end(make_world: MakeWorld) -> None:
+    world = make_world()
+    device = world.device()
+    end = device.certificate.not_valid_after_utc
+    world.now = int(end.timestamp())
+    assert world.client(device).ask("1.3.6.1.5.5.7.4.17").kind == "genp"
+    world.now += 1
+    response = world.client(device).ask("1.3.6.1.5.5.7.4.17")
+    assert response.fail_info == ("signerNotTrusted",)
+    assert "expired" in response.text
+
+
+ALLOWED: dict[str, cmpclient.Protection] = {
+    "PBM with SHA-1": replace(PBM, owf="sha1", mac="sha1"),
+    "PBM with SHA-512": replace(PBM, owf="sha512", mac="sha512"),
+    "PBM with the fewest iterations": replace(PBM, iterations=100),
+    "PBM with the most iterations": replace(PBM, iterations=10_000),
+    "PBMAC1": cmpclient.PBMAC1(DEMO_ENTITY, DEMO_PASSWORD),
+    "PBMAC1 with SHA-512": cmpclient.PBMAC1(DEMO_ENTITY, DEMO_PASSWORD, prf="sha512", mac="sha512"),
+    "PBMAC1 with other hashes for key and MAC": cmpclient.PBMAC1(
+        DEMO_ENTITY, DEMO_PASSWORD, prf="sha384", mac="sha256"
+    ),
+}
+
+
+@pytest.mark.parametrize("which", ALLOWED)
+def test_a_mac_is_answered_with_the_same_mac_and_parameters(world: World, which: str) -> None:
+    protection = ALLOWED[which]
+    transaction = world.client(protection).begin()
+    response = transaction.send(BODY)
+    assert response.status == "accepted"
+    assert response.algorithm == cmpclient.Response.parse(transaction.last_request).algorithm
+    response.verify_mac(DEMO_PASSWORD)
+
+
+def test_a_shared_key_hmac_is_fine_where_the_policy_allows_it(make_world: MakeWorld) -> None:
+    world = make_world({"mac": {"shared_key_hmac": True}})
+    response = world.client(cmpclient.SharedKey(DEMO_ENTITY, DEMO_PASSWORD)).begin().send(BODY)
+    assert response.status == "accepted"
+
+
+def test_a_policys_bounds_are_narrower_than_the_servers(make_world: MakeWorld) -> None:
+    world = make_world({"mac": {"iterations_min": 1000}})
+    transaction = world.client().begin()
+    refused = transaction.send_as_is(transaction.compose(BODY))
+    assert refused.fail_info == ("badAlg",)
+    assert world.client(replace(PBM, iterations=1000)).begin().send(BODY).status == "accepted"
+
+
+@pytest.mark.parametrize("kind", ["RSA", "P-256", "P-384", "P-521", "Ed25519", "Ed448"])
+def test_a_certificate_issued_here_protects_with_any_kind_of_key(world: World, kind: str) -> None:
+    key = pki.key(kind, 98)
+    certificate = world.client().enrol_implicitly("ir", key, "CN=device").certificate
+    device = cmpclient.Signature(certificate, key)
+    response = world.client(device).ask("1.3.6.1.5.5.7.4.17")
+    assert response.kind == "genp"
+    response.verify_signature(world.authority)
+
+
+def test_an_issued_certificate_need_not_be_sent_along(world: World) -> None:
+    transaction = world.client(world.device(number=99)).begin()
+    assert transaction.send(requests.general_message("1.3.6.1.5.5.7.4.17"), extra_certs=[]).kind == "genp"
+
+
+def test_an_algorithm_the_policy_leaves_out_is_refused(make_world: MakeWorld) -> None:
+    world = make_world({"signatures": ["ecdsa-with-SHA384"]})
+    transaction = world.client(signed_by(MACHINE)).begin()
+    response = transaction.send_as_is(transaction.compose(BODY))
+    assert response.fail_info == ("badAlg",)
+    assert "ecdsa-with-SHA256" in response.text
+    better = replace(signed_by(MACHINE), digest="sha384")
+    assert world.client(better).begin().send(BODY).status == "accepted"
+
+
+def test_a_blocked_entity_gets_nothing_by_whatever_protection(make_world: MakeWorld) -> None:
+    world = make_world()
+    device = world.device()
+    entity = world.run(world.store.entity(DEMO_ENTITY))
+    assert entity is not None
+    world.run(world.store.commit(set_state(OPERATOR, entity, EntityState.BLOCKED)))
+    expected: list[tuple[cmpclient.Protection, str]] = [
+        (PBM, "badMessageCheck"),
+        (device, "notAuthorized"),
+        (signed_by(MACHINE), "notAuthorized"),
+    ]
+    for protection, fail_info in expected:
+        transaction = world.client(protection).begin()
+        response = transaction.send_as_is(transaction.compose(BODY))
+        assert response.fail_info == (fail_info,)
+
+
+def test_a_password_ends_with_its_time_and_its_uses(make_world: MakeWorld) -> None:
+    world = make_world()
+    entity = world.run(world.store.entity(DEMO_ENTITY))
+    assert entity is not None
+    unit = set_password(OPERATOR, MASTER_KEY, entity, DEMO_PASSWORD, expires=world.now + 100, uses=2)
+    world.run(world.store.commit(unit))
+    transaction = world.client().begin()
+    response = transaction.send(BODY)
+    transaction.confirm(response)
+    assert world.client().begin().send(BODY).status == "accepted"
+    spent = world.client().begin()
+    assert spent.send_as_is(spent.compose(BODY)).fail_info == ("badMessageCheck",)
+
+    entity = world.run(world.store.entity(DEMO_ENTITY))
+    assert entity is not None
+    unit = set_password(OPERATOR, MASTER_KEY, entity, DEMO_PASSWORD, expires=world.now + 100)
+    world.run(world.store.commit(unit))
+    world.now += 101
+    late = world.client().begin()
+    assert late.send_as_is(late.compose(BODY)).fail_info == ("badMessageCheck",)
+
+
+# Who may do what
+
+
+def test_an_entity_may_use_its_own_policies_only(make_world: MakeWorld) -> None:
+    world = make_world()
+    for call in ({"policy_name": "foreign"}, {"policy": "7be5c0a4-1c57-4f0e-8a33-6f1d2e4b5a20"}):
+        response = world.client(call=call).begin().send(BODY)
+        assert response.fail_info == ("badRequest",)
+        assert response.text.startswith("invalid identifier")
+
+
+@pytest.mark.parametrize(
+    "call",
+    [
+        {"policy": "not-a-uuid"},
+        {"policy": "00000000-0000-4000-8000-000000000000"},
+        {"policy_name": "no-such-policy"},
+    ],
+    ids=["no UUID", "no policy's UUID", "no policy's name"],
+)
+def test_a_policy_that_is_not_there_is_an_invalid_identifier(world: World, call: dict[str, str]) -> None:
+    response = world.client(call=call).begin().send(BODY)
+    assert (response.kind, response.fail_info) == ("error", ("badRequest",))
+    assert response.text.startswith("invalid identifier")
+
+
+def test_http_and_message_must_name_the_same_entity(world: World) -> None:
+    client = world.client(call={"entity": OTHER_PBM.reference})
+    response = client.begin().send(BODY)
+    assert response.fail_info == ("notAuthorized",)
+    assert world.client(call={"entity": DEMO_ENTITY}).begin().send(BODY).status == "accepted"
+
+
+def test_an_ra_certificate_is_checked_like_any_other(world: World) -> None:
+    for days in ((-10, -1), (1, 10)):
+        client = world.client(signed_by(ra_holder(number=100, days=days)))
+        transaction = client.begin()
+        response = transaction.send_as_is(transaction.compose(BODY))
+        assert response.fail_info == ("signerNotTrusted",)
+
+
+def test_the_signer_of_responses_is_the_cas_with_its_chain_but_the_root(world: World) -> None:
+    response = world.client(world.device(number=101)).ask("1.3.6.1.5.5.7.4.17")
+    signer, *chain = response.extra_certs
+    usage = signer.extensions.get_extension_for_class(x509.ExtendedKeyUsage).value
+    assert x509.ObjectIdentifier("1.3.6.1.5.5.7.3.27") in usage
+    assert signer.extensions.get_extension_for_class(x509.KeyUsage).value.digital_signature
+    assert chain == [world.authority]
+    sender = schema.decode("RawGeneralName", response.header["sender"])
+    assert sender == ("directoryName", signer.subject.public_bytes())
+    identity = signer.extensions.get_extension_for_class(x509.SubjectKeyIdentifier).value
+    assert response.header["senderKID"] == identity.digest
+
+
+def test_a_response_is_for_the_requests_sender(world: World) -> None:
+    transaction = world.client().begin()
+    response = transaction.send(BODY)
+    request = cmpclient.Response.parse(transaction.last_request)
+    assert response.header["recipient"] == request.header["sender"]
+    assert abs(response.header["messageTime"] - world.time.replace(tzinfo=None)) < timedelta(seconds=1)
