@@ -16,6 +16,7 @@ import socket
 import subprocess
 import sys
 import time
+import tomllib
 import uuid
 from collections.abc import Callable, Coroutine, Sequence
 from dataclasses import dataclass, field, replace
@@ -35,6 +36,8 @@ DEMO_ENTITY = "251069b7-bcc3-4911-b312-04327925a1aa"
 DEMO_PASSWORD = "GTTgcdagW:OGJ73_"
 DEMO_POLICY = "ffc0d281-f9df-45cd-a30d-1881cd67012a"
 DEMO_SUBJECT = "/CN=User/O=MTG/C=DE"
+
+PROJECT = Path(__file__).parents[2]
 
 START = 20.0
 STOP = 20.0
@@ -92,6 +95,12 @@ class Daemon:
     """File descriptors that it inherits."""
 
     @property
+    def store(self) -> str:
+        """Where its store is: a path or a URL."""
+        where: str = tomllib.loads(self.config.read_text("utf-8"))["store"]
+        return where if "://" in where else str(self.folder / where)
+
+    @property
     def address(self) -> str:
         return f"127.0.0.1:{self.port}"
 
@@ -113,11 +122,20 @@ class Daemon:
         assert done.status == 0, done.output
         return json.loads(done.stdout)
 
-    def init(self) -> None:
-        """Make the demo PKI, and have the daemon listen on its own port."""
+    def init(self, store: str | None = None) -> None:
+        """Make the demo PKI, in a store of its own or this one, and have the daemon listen on its port."""
+        if store is not None:
+            self.config.write_text((PROJECT / "cmpd.conf").read_text("utf-8"), "utf-8")
+            self.configure('store = "cmpd.db"', f'store = "{store}"')
         done = self.cmpd("init", "--demo")
         assert done.status == 0, done.output
         self.configure("127.0.0.1:8504", self.address)
+
+    def join(self, other: Daemon) -> None:
+        """Become another node on the other's store."""
+        for name in ("cmpd.conf", "master.key", "client.secret", "ca.pem"):
+            shutil.copy2(other.folder / name, self.folder / name)
+        self.configure(other.address, self.address)
 
     def configure(self, old: str, new: str) -> None:
         """Replace a piece of the configuration file."""
@@ -167,7 +185,7 @@ class Daemon:
         """Work on the store beside the running daemon."""
 
         async def opened() -> T:
-            store = open_store(str(self.folder / "cmpd.db"))
+            store = open_store(self.store)
             await store.open()
             try:
                 return await work(store)

@@ -13,13 +13,13 @@ from __future__ import annotations
 import argparse
 import asyncio
 import random
-import sqlite3
+import signal
 import sys
 import tempfile
 import threading
 import time
 from collections import Counter
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from http.client import HTTPException
 from pathlib import Path
@@ -37,6 +37,7 @@ from tests.cmpclient.client import Client, ClientError
 from tests.cmpclient.protection import PBM
 from tests.cmpclient.transports import Transport, http_transport
 from tests.e2e.harness import DEMO_ENTITY, DEMO_PASSWORD, Daemon, Device
+from tests.support.postgres import PostgresServer
 
 PATIENCE = 60.0
 """Seconds a stubborn client keeps at one message."""
@@ -76,11 +77,13 @@ class Findings:
 
 @dataclass
 class Soak:
-    """A daemon, its clients, and the one who kills it."""
+    """One daemon, or more on one store, their clients, and the one who kills them."""
 
-    daemon: Daemon
+    nodes: Sequence[Daemon]
     findings: Findings
     chance: random.Random
+    server: PostgresServer | None = None
+    """What the nodes' store is in, to be killed as well; not for SQLite."""
     stop: threading.Event = field(default_factory=threading.Event)
 
     def stubborn(self) -> Transport:
@@ -102,7 +105,8 @@ class Soak:
         until = time.monotonic() + PATIENCE
         while True:
             try:
-                return http_transport(f"http://{self.daemon.address}/cmp", timeout=15)(request)
+                node = self.chance.choice(self.nodes)
+                return http_transport(f"http://{node.address}/cmp", timeout=15)(request)
             except (OSError, HTTPException):
                 if time.monotonic() > until:
                     raise
@@ -158,23 +162,28 @@ class Soak:
             self.findings.wrong.append(f"an honest request was refused: {output[-300:]}")
 
     def kill(self, kills: int, longest: float) -> None:
-        """Kill the daemon at random moments, and start it again."""
-        for _ in range(kills):
+        """Kill a node, or now and then the database server, at random moments, and start it again."""
+        for number in range(kills):
             time.sleep(self.chance.uniform(0.0, longest))
-            process = self.daemon.process
-            assert process is not None
-            process.kill()
-            process.wait()
             self.findings.kills += 1
-            self.daemon.start()
+            if self.server is not None and number % 4 == 3:
+                self.server.stop(signal.SIGQUIT)
+                self.server.start()
+                continue
+            node = self.chance.choice(self.nodes)
+            assert node.process is not None
+            node.process.kill()
+            node.process.wait()
+            node.start()
 
     def run(self, kills: int, *, stubborn: int, openssl: int, longest: float = 1.0) -> None:
         """Everybody at work until the last kill; what they were told is then held against the store."""
         work: list[Callable[[], None]] = [self.stubborn_client] * stubborn
         for number in range(openssl):
-            folder = self.daemon.folder / f"device{number}"
+            node = self.nodes[number % len(self.nodes)]
+            folder = node.folder / f"device{number}"
             folder.mkdir()
-            device = Device(folder, self.daemon)
+            device = Device(folder, node)
             work.append(lambda device=device: self.openssl_client(device))  # type: ignore[misc] # bound now
         threads = [threading.Thread(target=one) for one in work]
         for thread in threads:
@@ -186,33 +195,29 @@ class Soak:
             self.stop.set()
             for thread in threads:
                 thread.join()
-        listed = self._listed()
-        self.daemon.stop()
+        listed = [self._listed(node) for node in self.nodes]
+        for node in self.nodes:
+            node.stop()
         self.findings.wrong.extend(asyncio.run(self._contradictions(listed)))
 
-    def _listed(self) -> set[int]:
-        """The serial numbers on the CRL that an issued certificate names."""
-        points = self.daemon.certificates()[-1].der
+    def _listed(self, node: Daemon) -> set[int]:
+        """The serial numbers on the CRL that an issued certificate names, as the node serves it."""
+        points = node.certificates()[-1].der
         extension = x509.load_der_x509_certificate(points).extensions.get_extension_for_class(
             x509.CRLDistributionPoints
         )
         names = extension.value[0].full_name or []
         path = urlsplit(names[0].value).path
-        with urlopen(f"http://{self.daemon.address}{path}") as response:
+        with urlopen(f"http://{node.address}{path}") as response:
             crl = x509.load_der_x509_crl(response.read())
         return {entry.serial_number for entry in crl}
 
-    async def _contradictions(self, listed: set[int]) -> list[str]:
-        """Where the store says other than the clients were told, contradicts itself, or the CRL does."""
-        file = self.daemon.folder / "cmpd.db"
-        wrong = [
-            f"integrity check: {row[0]}"
-            for row in sqlite3.connect(file).execute("PRAGMA integrity_check")
-            if row[0] != "ok"
-        ]
-        store = open_store(str(file))
+    async def _contradictions(self, listed: Sequence[set[int]]) -> list[str]:
+        """Where the store says other than the clients were told, contradicts itself, or a CRL does."""
+        store = open_store(self.nodes[0].store)
         await store.open()
         try:
+            wrong = [f"integrity check: {problem}" for problem in await store.integrity()]
             records = [one async for one in store.certificates(CertificateQuery())]
             broken = await first_break(store.audit(), await store.audit_heads())
         finally:
@@ -230,8 +235,11 @@ class Soak:
             for serial, state in states.items()
             if state not in (CertificateState.ACTIVE, CertificateState.UNCONFIRMED)
         }
-        if listed != revoked:
-            wrong.append(f"the CRL lacks {len(revoked - listed)} and has {len(listed - revoked)} too many")
+        wrong.extend(
+            f"a CRL lacks {len(revoked - serials)} and has {len(serials - revoked)} too many"
+            for serials in listed
+            if serials != revoked
+        )
         counts = Counter(record.transaction for record in records if record.transaction)
         wrong.extend(
             f"transaction {transaction.hex()} has {count} certificates"
@@ -249,15 +257,25 @@ def soak(
     openssl: int = 2,
     seed: int | None = None,
     workers: int = 1,
+    server: PostgresServer | None = None,
 ) -> Findings:
-    """Run the kill test in `folder`; what went wrong is in the findings."""
+    """Run the kill test in `folder`; what went wrong is in the findings.
+
+    With a server, two nodes on a database of it, and the server is killed too.
+    """
     daemon = Daemon(folder)
-    daemon.init()
+    daemon.init(server.new_database() if server else None)
     if workers > 1:
         daemon.configure("# workers = 1", f"workers = {workers}")
-    daemon.start()
+    nodes = [daemon]
+    if server is not None:
+        (folder / "second").mkdir()
+        nodes.append(Daemon(folder / "second"))
+        nodes[1].join(daemon)
+    for node in nodes:
+        node.start()
     findings = Findings()
-    Soak(daemon, findings, random.Random(seed)).run(kills, stubborn=stubborn, openssl=openssl)
+    Soak(nodes, findings, random.Random(seed), server).run(kills, stubborn=stubborn, openssl=openssl)
     return findings
 
 
@@ -266,9 +284,21 @@ def main() -> int:
     parser.add_argument("--kills", type=int, default=300)
     parser.add_argument("--workers", type=int, default=1)
     parser.add_argument("--seed", type=int)
+    parser.add_argument("--postgres", action="store_true", help="two nodes on PostgreSQL, killed as well")
     arguments = parser.parse_args()
-    with tempfile.TemporaryDirectory(prefix="cmpd-soak-") as folder:
-        findings = soak(Path(folder), arguments.kills, seed=arguments.seed, workers=arguments.workers)
+    server = PostgresServer({"fsync": "on"}).start() if arguments.postgres else None
+    try:
+        with tempfile.TemporaryDirectory(prefix="cmpd-soak-") as folder:
+            findings = soak(
+                Path(folder),
+                arguments.kills,
+                seed=arguments.seed,
+                workers=arguments.workers,
+                server=server,
+            )
+    finally:
+        if server is not None:
+            server.remove()
     sys.stdout.write("\n".join([str(findings), *findings.wrong, ""]))
     return 1 if findings.wrong else 0
 

@@ -8,18 +8,48 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import time
 from collections.abc import AsyncIterator
 from typing import TypeAlias
 
 import psycopg
 from psycopg import AsyncConnection, AsyncRawCursor
 
+from cmpd.clm.store.base import StoreError, StoreUnavailable
 from cmpd.clm.store.postgres.address import Address
 from cmpd.clm.store.postgres.failures import not_connected, translated
 from cmpd.clm.store.postgres.statements import SETTINGS, SYNC_AT_LEAST_HERE, SYNC_LATER
 from cmpd.clm.store.rows import Row
 
 Connection: TypeAlias = AsyncConnection[Row]
+
+_FIRST_PAUSE = 0.01
+_LONGEST_PAUSE = 0.5
+
+
+class Trial:
+    """Trying again, with growing pauses, within a bound in seconds."""
+
+    def __init__(self, patience: float) -> None:
+        self._deadline = time.monotonic() + patience
+        self._pause = _FIRST_PAUSE
+
+    async def failed(self, failure: StoreError, *, again: bool) -> None:
+        """Wait for the next try; raise the failure where there is none."""
+        if not again or time.monotonic() + self._pause > self._deadline:
+            raise failure
+        await asyncio.sleep(self._pause)
+        self._pause = min(2 * self._pause, _LONGEST_PAUSE)
+
+
+async def connected(address: Address, patience: float) -> Connection:
+    """`connect`, again and again while the server is away. Raises StoreError."""
+    trial = Trial(patience)
+    while True:
+        try:
+            return await connect(address)
+        except StoreUnavailable as failure:
+            await trial.failed(failure, again=True)
 
 
 async def connect(address: Address, *, synchronous: str = "full") -> Connection:

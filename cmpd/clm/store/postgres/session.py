@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, TypeAlias
 import psycopg
 
 from cmpd.clm.store.base import StoreError, StoreUnavailable
-from cmpd.clm.store.postgres.connections import connect
+from cmpd.clm.store.postgres.connections import connect, connected
 from cmpd.clm.store.postgres.failures import translated
 from cmpd.clm.store.postgres.statements import (
     LISTEN,
@@ -55,9 +55,9 @@ class Session:
         self.counter: int | None = None
         """The change counter as last heard; None while nothing can be heard."""
 
-    async def start(self) -> None:
-        """Raises StoreError where the first connection does not come about."""
-        connection = await connect(self._address)
+    async def start(self, patience: float) -> None:
+        """Raises StoreError where the first connection does not come about in so many seconds."""
+        connection = await connected(self._address, patience)
         await self._prepare(connection)
         self._task = asyncio.create_task(self._run(connection))
 
@@ -113,9 +113,9 @@ async def _taken(connection: Connection, statement: str, lock: Lock) -> bool:
 
 
 @contextlib.asynccontextmanager
-async def locked(address: Address, lock: Lock) -> AsyncIterator[None]:
+async def locked(address: Address, lock: Lock, patience: float) -> AsyncIterator[None]:
     """Hold the lock alone while the context lasts, on a connection of its own; wait for it."""
-    connection = await connect(address)
+    connection = await connected(address, patience)
     try:
         await connection.execute(WAIT_FOR_LOCKS)
         await connection.execute(LOCK, lock)
@@ -127,12 +127,14 @@ async def locked(address: Address, lock: Lock) -> AsyncIterator[None]:
 
 
 @contextlib.asynccontextmanager
-async def held(address: Address, lock: Lock, *, shared: bool, otherwise: str) -> AsyncIterator[None]:
+async def held(
+    address: Address, lock: Lock, patience: float, *, shared: bool, otherwise: str
+) -> AsyncIterator[None]:
     """Hold the lock while the context lasts; raise StoreUnavailable with the text `otherwise` at once
     where another holds it, unless both are shared. A shared one is taken again when its connection was
     lost: whoever came in between kept out those who start, not those who serve."""
     statement = TRY_LOCK_SHARED if shared else TRY_LOCK
-    connection = await connect(address)
+    connection = await connected(address, patience)
     keeping: asyncio.Task[None] | None = None
     try:
         if not await _taken(connection, statement, lock):

@@ -37,7 +37,7 @@ from cmpd.clm.store.changes import DeleteObject, PutObject, Unit
 from cmpd.clm.store.effects import Probe
 from cmpd.clm.store.postgres import migrations
 from cmpd.clm.store.postgres.address import parse
-from cmpd.clm.store.postgres.connections import Connection, Connections
+from cmpd.clm.store.postgres.connections import Connection, Connections, Trial
 from cmpd.clm.store.postgres.failures import is_engine_failure, is_lost, is_passing, translated
 from cmpd.clm.store.postgres.session import CRL_LOCKS, SERVING_LOCKS, Session, held, locked
 from cmpd.clm.store.postgres.statements import DAMAGED, FORGET_TOKENS, POSTGRES, TOKEN
@@ -45,8 +45,9 @@ from cmpd.clm.store.postgres.units import Misjudged, alone, together
 from cmpd.clm.store.reading import Reading
 from cmpd.clm.store.rows import Row
 
-_FIRST_PAUSE = 0.01
-_LONGEST_PAUSE = 0.5
+_STARTING = 3.0
+"""Seconds to wait for a server that is away when the store is opened: long enough for its restart, short
+enough for an operator who mistyped its name."""
 _TOKENS_KEPT = 86_400
 
 _Result = TypeVar("_Result")
@@ -88,8 +89,14 @@ class PostgresStore(Reading):
         self._flushing: asyncio.Task[None] | None = None
 
     async def open(self) -> None:
-        await asyncio.to_thread(migrations.prepare, self._address)
-        await self._session.start()
+        trial = Trial(min(_STARTING, self._patience))
+        while True:
+            try:
+                await asyncio.to_thread(migrations.prepare, self._address)
+                break
+            except StoreUnavailable as failure:
+                await trial.failed(failure, again=True)
+        await self._session.start(self._patience)
         self._open = True
 
     async def close(self) -> None:
@@ -131,6 +138,7 @@ class PostgresStore(Reading):
         return held(
             self._address,
             (SERVING_LOCKS, ""),
+            self._patience,
             shared=True,
             otherwise=f"the store {self._address.shown} is being copied; start cmpd when that is done",
         )
@@ -139,12 +147,13 @@ class PostgresStore(Reading):
         return held(
             self._address,
             (SERVING_LOCKS, ""),
+            self._patience,
             shared=False,
             otherwise=f"a daemon serves the store {self._address.shown}; stop it, on all nodes, first",
         )
 
     def crl_lock(self, ca: str) -> AbstractAsyncContextManager[None]:
-        return locked(self._address, (CRL_LOCKS, ca))
+        return locked(self._address, (CRL_LOCKS, ca), self._patience)
 
     async def rows(self, statement: str, parameters: Row) -> list[Row]:
         async def query(connection: Connection) -> list[Row]:
@@ -154,7 +163,7 @@ class PostgresStore(Reading):
 
     async def _persistently(self, work: Callable[[Connection], Awaitable[_Result]]) -> _Result:
         """Do what may be done twice, again if need be."""
-        trial = _Trial(self._patience)
+        trial = Trial(self._patience)
         while True:
             try:
                 async with self._connections.lease() as connection:
@@ -209,7 +218,7 @@ class PostgresStore(Reading):
     ) -> None:
         """Do the work in a database transaction, once and for certain, and again while what hinders it
         may pass. Raises what the work raises; StoreUnavailable."""
-        trial = _Trial(self._patience)
+        trial = Trial(self._patience)
         while True:
             token = os.urandom(16)
             try:
@@ -241,7 +250,7 @@ class PostgresStore(Reading):
             raise
         await connection.execute("COMMIT")
 
-    async def _was_committed(self, token: bytes, trial: _Trial) -> bool:
+    async def _was_committed(self, token: bytes, trial: Trial) -> bool:
         """Look: true if it was, false if it was not and never will be. Raises StoreUnavailable."""
         unknown = StoreUnavailable(
             f"{self._address.shown}: the connection was lost during a commit, and it cannot be found out "
@@ -254,21 +263,6 @@ class PostgresStore(Reading):
                     return cursor.rowcount == 0
             except (psycopg.Error, StoreError):
                 await trial.failed(unknown, again=True)
-
-
-class _Trial:
-    """Trying again, with growing pauses, within a bound."""
-
-    def __init__(self, patience: float) -> None:
-        self._deadline = time.monotonic() + patience
-        self._pause = _FIRST_PAUSE
-
-    async def failed(self, failure: StoreError, *, again: bool) -> None:
-        """Wait for the next try; raise the failure where there is none."""
-        if not again or time.monotonic() + self._pause > self._deadline:
-            raise failure
-        await asyncio.sleep(self._pause)
-        self._pause = min(2 * self._pause, _LONGEST_PAUSE)
 
 
 def _tell(waiting: _Waiting, error: BaseException | None) -> None:
