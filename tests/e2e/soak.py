@@ -41,6 +41,8 @@ from tests.support.postgres import PostgresServer
 
 PATIENCE = 60.0
 """Seconds a stubborn client keeps at one message."""
+CRL_LAG = 3.0
+"""Seconds after which each node serves the CRL that another one made."""
 AGAIN = 0.3
 """How often a stubborn client asks again after an answer, to see the same one."""
 
@@ -195,6 +197,8 @@ class Soak:
             self.stop.set()
             for thread in threads:
                 thread.join()
+        if len(self.nodes) > 1:
+            time.sleep(CRL_LAG)
         listed = [self._listed(node) for node in self.nodes]
         for node in self.nodes:
             node.stop()
