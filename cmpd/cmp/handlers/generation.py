@@ -7,6 +7,7 @@ keeps to answer a retransmission is the response, where it is encrypted.
 from __future__ import annotations
 
 import asyncio
+from concurrent.futures import ThreadPoolExecutor
 from typing import TYPE_CHECKING, Final
 
 from cmpd.clm import keys as keypairs
@@ -35,11 +36,14 @@ RSA_KEY_LENGTH: Final = "1.3.6.1.5.5.7.5.1.12"
 PREFERRED: Final = ("P-256", "P-384", "P-521", "Ed25519", "Ed448", "RSA")
 """Where the choice is left to the server: the first that the policy certifies."""
 
+_MAKERS: Final = ThreadPoolExecutor(max_workers=2, thread_name_prefix="keys")
+"""So few, so that whoever asks for many keys at once keeps nobody else's work waiting."""
+
 
 async def completed(exchange: Exchange, wish: KeylessWish, pvno: int) -> Wish:
     """The wish with a key pair just made; `pvno` is that of its request. Raises CMPFailure.
 
-    The key is made in another thread: RSA takes up to seconds.
+    The key is made in a thread of `_MAKERS`: RSA takes up to seconds.
     """
     policy = exchange.served.policy
     if not policy.central_key_generation:
@@ -52,7 +56,7 @@ async def completed(exchange: Exchange, wish: KeylessWish, pvno: int) -> Wish:
     _recipient(exchange)
     await _authority(exchange)
     name = key_name(wish, policy)
-    return wish.with_key(await asyncio.to_thread(keypairs.generate, name))
+    return wish.with_key(await asyncio.get_running_loop().run_in_executor(_MAKERS, keypairs.generate, name))
 
 
 async def deliver(exchange: Exchange, key: PrivateKey, record: Certificate) -> bytes:

@@ -10,14 +10,20 @@ from typing import Any
 import pytest
 from cryptography import x509
 from cryptography.hazmat.primitives.serialization import Encoding, PublicFormat
+from hypothesis import given
+from hypothesis import strategies as st
 
 from cmpd.clm import keys
-from cmpd.clm.bootstrap import DEMO_ENTITY, DEMO_PASSWORD
+from cmpd.clm.bootstrap import DEMO_ENTITY, DEMO_PASSWORD, DEMO_POLICY
 from cmpd.clm.model import CertificateState, TransactionState
+from cmpd.clm.policy import Policy
 from cmpd.clm.upkeep import Upkeep
 from cmpd.cmp import schema
+from cmpd.cmp.failure import CMPFailure, FailInfo
+from cmpd.cmp.handlers import generation
 from cmpd.cmp.information.keys import KEY_TYPES
 from cmpd.cmp.protection.digests import NULL
+from cmpd.cmp.wish import KeylessWish
 from tests import cmpclient
 from tests.clm import pki
 from tests.cmp.cms import reader
@@ -308,6 +314,29 @@ def test_a_protection_certificate_that_only_signs_can_receive_no_key(world: Worl
 def test_no_key_is_made_for_an_ra(world: World) -> None:
     response = world.client(signed_by(ra_holder()), pvno=3).begin().send(asked("cr"))
     assert response.fail_info == ("notAuthorized",)
+
+
+def test_through_an_ra_the_key_comes_for_the_device(world: World, tmp_path: Path) -> None:
+    transaction = world.client(pvno=3).begin()
+    wrapped = requests.nested(transaction.compose(asked()))
+    message = world.client(signed_by(ra_holder())).begin().compose(wrapped)
+    response = Response.parse(world.respond(message).body)
+    private = opened(world, tmp_path, reader.password_decrypt(enveloped(response), DEMO_PASSWORD.encode()))
+    assert public(private.public_key()) == public(response.certificate.public_key())
+
+
+@given(
+    st.one_of(st.binary(max_size=40), st.binary(max_size=8).map(lambda der: identifier("1.2.3", NULL) + der))
+)
+def test_any_octets_for_an_algorithm_are_refused(der: bytes) -> None:
+    def unused(key: Any) -> Any:
+        raise AssertionError("no key was to be made")
+
+    wish = KeylessWish(0, der, {}, lambda: None, unused)
+    policy = Policy.of(DEMO_POLICY, "any", {"ca": "issuing", "template": "device"})
+    with pytest.raises(CMPFailure) as raised:
+        generation.key_name(wish, policy)
+    assert raised.value.fail_info in (FailInfo.badDataFormat, FailInfo.badCertTemplate)
 
 
 def test_no_key_is_made_for_who_signs_with_the_requested_key(make_world: MakeWorld) -> None:
