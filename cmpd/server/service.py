@@ -7,6 +7,7 @@ import logging
 import os
 import signal
 import time
+from functools import partial
 from typing import TYPE_CHECKING, Protocol
 
 from cmpd.clm.client import Client
@@ -32,6 +33,7 @@ from cmpd.server.tls import ListenerTLS, tls_of
 
 if TYPE_CHECKING:
     import socket
+    from collections.abc import Callable, Coroutine
 
     from cmpd.cmp.exchange import Record
     from cmpd.cmp.protection.mac import MacAlgorithm
@@ -77,6 +79,16 @@ async def derive(algorithm: MacAlgorithm, secret: bytes) -> bytes:
     if algorithm.heavy:
         return await asyncio.to_thread(algorithm.derive, secret)
     return algorithm.derive(secret)
+
+
+async def _lasting(job: Callable[[], Coroutine[None, None, None]]) -> None:
+    """Do a job that has no end, and begin again should it fail: it must not stop in silence."""
+    while True:
+        try:
+            await job()
+        except Exception:
+            log.exception("a background job failed, it begins again in %.0f seconds", HOUSEKEEPING)
+        await asyncio.sleep(HOUSEKEEPING)
 
 
 class Service:
@@ -136,12 +148,12 @@ class Service:
         if self._seat.admin is not None:
             await self._listen_for_operators(self._seat.admin)
         self._heed_signals(parent)
-        jobs = [self._beat(), self._watch_certificates(), client.upkeep.run()]
+        jobs = [self._beat, self._watch_certificates, client.upkeep.run]
         if self._keeps_house:
-            jobs.append(self._keep_house())
+            jobs.append(self._keep_house)
         if self._herald.interval is not None:
-            jobs.append(self._signs_of_life(self._herald.interval))
-        tasks = [asyncio.create_task(job) for job in jobs]
+            jobs.append(partial(self._signs_of_life, self._herald.interval))
+        tasks = [asyncio.create_task(_lasting(job)) for job in jobs]
         if parent is None:
             log.info(description(self._config))
         self._herald.ready(description(self._config))

@@ -141,6 +141,20 @@ def test_messages_are_kept_where_asked_for_and_hold_no_secret(
     assert not any(b"GTTgcdagW" in path.read_bytes() for path in kept)
 
 
+def test_messages_are_shown_where_asked_for_and_hold_no_secret(
+    tmp_path_factory: pytest.TempPathFactory,
+) -> None:
+    daemon = Daemon(tmp_path_factory.mktemp("showing"), arguments=("-v",))
+    daemon.init()
+    daemon.start()
+    _enrol(daemon)
+    client_of(daemon).transport(b"rubbish")
+    assert daemon.stop() == 0
+    for words in ("transactionID", "CN=device", "certTemplate", "certConf", "pkiconf", "no PKIMessage"):
+        assert words in daemon.log, words
+    assert "GTTgcdagW" not in daemon.log
+
+
 def test_a_taken_port_is_named_with_the_remedy(own_daemon: Daemon, monkeypatch: pytest.MonkeyPatch) -> None:
     for workers in ("1", "2"):
         monkeypatch.setenv("CMPD_WORKERS", workers)
