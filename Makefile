@@ -3,6 +3,7 @@
 # make lint     ruff and mypy alone
 # make fuzz     the coverage-guided fuzzer, for SECONDS (default 600)
 # make soak     kill the daemon under load, KILLS times (default 300)
+# make flood    strangers pile onto a daemon while an honest client enrols
 # make format   let ruff lay out the code
 # make reference  write cmpd.conf and docs/configuration.md from the code
 # make dist     a wheel and a source archive in dist/
@@ -18,7 +19,7 @@ SECONDS := 600
 KILLS := 300
 PYTEST :=
 
-.PHONY: fuzz soak run test lint format venv reference dist deb zipapp clean
+.PHONY: fuzz soak flood run test lint format venv reference dist deb zipapp clean
 
 run: $(VENV)/.runs
 	@scripts/demo $(BIN)/python
@@ -38,6 +39,9 @@ fuzz: $(VENV)/.develops
 
 soak: $(VENV)/.develops
 	$(BIN)/python -m tests.e2e.soak --kills $(KILLS)
+
+flood: $(VENV)/.develops
+	$(BIN)/python -m tests.e2e.flood
 
 format: $(VENV)/.develops
 	$(BIN)/ruff check --fix .
