@@ -19,6 +19,7 @@ from cmpd import __version__
 __all__ = ["COMMANDS", "build_parser", "main"]
 
 COMMANDS: dict[str, str] = {
+    "apply": "make the configuration what a file declares",
     "audit": "what was done, by whom, and whether the record of it is whole",
     "backup": "a copy of the store, while the daemon serves",
     "ca": "CAs: create, import, request, install, rollover, list, show, delete",
@@ -29,6 +30,7 @@ COMMANDS: dict[str, str] = {
     "crl": "certificate revocation lists: list, make, show",
     "decode": "a CMP message, printed for human eyes",
     "entity": "end entities: add, list, show, password, block, unblock",
+    "export": "the configuration as a file to apply",
     "init": "a store, a master key, CAs, an API client: everything the daemon needs",
     "policy": "policies: add, set, list, show, delete",
     "restore": "a backup becomes the store again",

@@ -65,7 +65,13 @@ def register(subparsers: Any) -> None:
 
     verb = verbs.add_parser("revoke", help="revoke a certificate, or put it on hold; the CRL follows at once")
     _add_serial(verb)
-    verb.add_argument("--reason", choices=list(REASONS), default="unspecified")
+    verb.add_argument(
+        "--reason",
+        choices=list(REASONS),
+        metavar="REASON",
+        default="unspecified",
+        help=f"one of {', '.join(REASONS)} (unspecified)",
+    )
     verb.set_defaults(run=in_workplace(_revoke))
 
     verb = verbs.add_parser("approve", help="approve a request that waits")

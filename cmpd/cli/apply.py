@@ -1,0 +1,45 @@
+"""`cmpd apply`: make the configuration what a file declares, all of it or nothing."""
+
+from __future__ import annotations
+
+import argparse
+import os
+from pathlib import Path
+from typing import Any
+
+from cmpd.cli import COMMANDS
+from cmpd.cli.common import CommandError, Workplace, in_workplace
+from cmpd.cli.configuring import draft
+
+
+def register(subparsers: Any) -> None:
+    """Add the noun."""
+    parser = subparsers.add_parser(
+        "apply",
+        help=COMMANDS["apply"],
+        description="Show what FILE declares otherwise than the store has it, and change that, all of it or "
+        "nothing. What FILE does not name stays as it is. `cmpd export` writes such a file.",
+    )
+    parser.add_argument("file", metavar="FILE", type=Path)
+    parser.add_argument("--dry-run", action="store_true", help="show the difference, and change nothing")
+    parser.set_defaults(run=in_workplace(_apply))
+
+
+async def _apply(place: Workplace, arguments: argparse.Namespace) -> int:
+    from cmpd.clm.declare.declaration import Declaration
+
+    try:
+        text = arguments.file.read_text("utf-8")
+    except (OSError, UnicodeDecodeError) as error:
+        raise CommandError(f"{arguments.file} cannot be read: {error}", os.EX_NOINPUT) from None
+    changes = await draft(place)
+    declaration = await Declaration.read(changes, arguments.file, text)
+    for difference in declaration.differences:
+        print(difference)
+    count = len(declaration.differences)
+    if arguments.dry_run:
+        print(f"{count} to change; nothing was changed")
+        return os.EX_OK
+    await changes.commit()
+    print(f"{count} changed" if count else "nothing to change")
+    return os.EX_OK

@@ -1,0 +1,241 @@
+"""Making the store like a declaration: what differs is told, and changed in one commit or not at all.
+
+What the declaration does not name stays as it is. CAs are named, not made: their keys are no text.
+"""
+
+from __future__ import annotations
+
+import tomllib
+import uuid
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field, replace
+from pathlib import Path
+from typing import Any
+
+from cmpd.clm.apiclient import APIClient
+from cmpd.clm.authority import AuthorityDocument, CrlSettings
+from cmpd.clm.configuration import Draft, Unfit
+from cmpd.clm.declare.entities import EntityDocument, document_of, read_entity
+from cmpd.clm.declare.lines import Lines
+from cmpd.clm.entities import password_context
+from cmpd.clm.model import AuditEvent, Entity, EntityState, Kind, StoredObject
+from cmpd.clm.policy import UUID, Policy
+from cmpd.clm.settings import TEXT, DocumentError, dump, listing, nested, optional, read, setting
+from cmpd.clm.store.changes import AddEntity, Audit, UpdateEntity
+from cmpd.clm.template import Template
+
+CERTIFICATE_KEYS = ("trust_anchors", "ra_certificates")
+"""Policy keys whose items may be names of PEM files beside the declaration."""
+
+
+class DeclarationError(Exception):
+    """The declaration is wrong; the text begins with file and line."""
+
+
+@dataclass(frozen=True, slots=True)
+class _DeclaredCA:
+    url: str | None = setting(optional(TEXT), None)
+    crl: CrlSettings | None = setting(optional(nested(CrlSettings)), None)
+
+
+@dataclass(frozen=True, slots=True)
+class _DeclaredClient:
+    default_policy: str | None = setting(optional(TEXT), None)
+    policies: tuple[str, ...] | None = setting(optional(listing(TEXT)), None)
+    secret_file: str | None = setting(optional(TEXT), None)
+
+
+@dataclass
+class Declaration:
+    """A declaration that is being carried out on a draft."""
+
+    draft: Draft
+    file: Path
+    lines: Lines
+    differences: list[str] = field(default_factory=list)
+    """What changes, a line each: ``+`` new, ``~`` changed."""
+
+    @classmethod
+    async def read(cls, draft: Draft, file: Path, text: str) -> Declaration:
+        """Put what the text declares into the draft; nothing is committed. Raises DeclarationError."""
+        try:
+            document = tomllib.loads(text)
+        except tomllib.TOMLDecodeError as error:
+            raise DeclarationError(f"{file}: {error}") from None
+        declaration = cls(draft, file, Lines(text))
+        sections = declaration._sections()
+        for section in document:
+            if section not in sections:
+                declaration._fail(DocumentError("", f"unknown; known are {', '.join(sections)}"), section)
+        for section, carry_out in sections.items():
+            entries = document.get(section, {})
+            if not isinstance(entries, Mapping):
+                declaration._fail(DocumentError("", f"tables such as [{section}.name] are expected"), section)
+            for name, value in entries.items():
+                await declaration._carry_out(carry_out, section, name, value)
+        try:
+            draft.check()
+        except Unfit as error:
+            line = declaration.lines.of(error.kind.value, error.name, *error.key.split("."))
+            raise DeclarationError(f"{file}, line {line}: {error}") from None
+        return declaration
+
+    def _sections(self) -> dict[str, Callable[[str, Any], Any]]:
+        return {
+            "ca": self._ca,
+            "template": self._template,
+            "policy": self._policy,
+            "client": self._client,
+            "entity": self._entity,
+        }
+
+    async def _carry_out(
+        self, carry_out: Callable[[str, Any], Any], section: str, name: str, value: Any
+    ) -> None:
+        try:
+            if not isinstance(value, Mapping):
+                raise DocumentError("", "a table is expected")
+            await carry_out(name, dict(value))
+        except DocumentError as error:
+            self._fail(error, section, name)
+        except Unfit as error:
+            self._fail(DocumentError("", str(error)), section, name)
+
+    def _fail(self, error: DocumentError, *path: str) -> None:
+        line = self.lines.of(*path, *error.key.split("[")[0].split("."))
+        raise DeclarationError(f"{self.file}, line {line}: {' '.join(path)}: {error}") from None
+
+    async def _ca(self, name: str, value: dict[str, Any]) -> None:
+        declared = read(_DeclaredCA, value)
+        stored = self.draft.get(Kind.CA, name)
+        document = AuthorityDocument.of(stored)
+        changed = replace(
+            document, url=declared.url or document.url, crl=declared.crl or document.crl
+        ).document()
+        self._change(stored, changed)
+
+    async def _template(self, name: str, value: dict[str, Any]) -> None:
+        document = Template.of(name, value).document()
+        stored = self.draft.find(Kind.TEMPLATE, name)
+        if stored is None:
+            self._new(StoredObject(Kind.TEMPLATE, name, name, document))
+        else:
+            self._change(stored, document)
+
+    async def _policy(self, name: str, value: dict[str, Any]) -> None:
+        stored = self.draft.find(Kind.POLICY, name)
+        id = value.pop("id", None) or (stored.id if stored else str(uuid.uuid4()))
+        if stored is not None and stored.id != id:
+            raise DocumentError("id", f"the policy {name} has the id {stored.id}, which cannot change")
+        for key in CERTIFICATE_KEYS:
+            if isinstance(value.get(key), list):
+                value[key] = [self._pem(item, f"{key}[{n}]") for n, item in enumerate(value[key])]
+        document = Policy.of(id, name, value).document()
+        if stored is None:
+            self._new(StoredObject(Kind.POLICY, id, name, document))
+        else:
+            self._change(stored, document)
+
+    async def _client(self, id: str, value: dict[str, Any]) -> None:
+        declared = read(_DeclaredClient, value)
+        stored = self.draft.find(Kind.API_CLIENT, id)
+        client = APIClient() if stored is None else APIClient.of(stored)
+        client = replace(
+            client,
+            default_policy=declared.default_policy and self._policy_id(declared.default_policy),
+            policies=declared.policies and tuple(self._policy_id(one) for one in declared.policies),
+        )
+        if declared.secret_file is not None:
+            secret = self._file(declared.secret_file, "secret_file").strip()
+            if not client.accepts(secret, self.draft.act.time):
+                client = client.with_secret(secret, self.draft.act.time)
+        elif stored is None:
+            raise DocumentError("secret_file", "is missing: a new API client needs a secret")
+        if stored is None:
+            self._new(StoredObject(Kind.API_CLIENT, id, id, client.document()))
+        else:
+            self._change(stored, client.document())
+
+    async def _entity(self, id: str, value: dict[str, Any]) -> None:
+        if not UUID.fullmatch(id):
+            raise DocumentError("", "the table's name is the entity's UUID, in lower case")
+        declared = read_entity(value)
+        if declared.password is not None:
+            raise DocumentError("password", "no secrets in declarations; name a file with password_file")
+        old = await self.draft.store.entity(id)
+        wanted = self._wanted(id, declared, old)
+        if old is None:
+            self.differences.append(f"+ entity {id}")
+            self._audited(AddEntity(wanted), "add", id)
+        elif wanted != old:
+            names = {one.id: one.name for one in self.draft.objects[Kind.POLICY].values()}
+            changed = _keys_that_differ(document_of(old, names), document_of(wanted, names))
+            shown = ", ".join([*changed, *(["password"] if wanted.password != old.password else [])])
+            self.differences.append(f"~ entity {id}: {shown}")
+            self._audited(UpdateEntity(wanted), "change", id)
+
+    def _wanted(self, id: str, declared: EntityDocument, old: Entity | None) -> Entity:
+        entity = old or Entity(id=id, name=declared.name, created=self.draft.act.time)
+        entity = replace(
+            entity,
+            name=declared.name,
+            state=EntityState(declared.state),
+            policies=tuple(self._policy_id(name) for name in declared.policies),
+            references=declared.references,
+            identities=declared.identities,
+            attributes=declared.attributes or {},
+        )
+        if declared.password_file is None:
+            return entity
+        password = self._file(declared.password_file, "password_file").strip().encode()
+        context, master_key = password_context(id), self.draft.master_key
+        if entity.password is not None and master_key.open(entity.password, context) == password:
+            return entity
+        sealed = master_key.seal(password, context)
+        return replace(entity, password=sealed, password_uses=declared.password_uses)
+
+    def _audited(self, change: AddEntity | UpdateEntity, action: str, id: str) -> None:
+        act = self.draft.act
+        event = AuditEvent(act.time, act.actor, f"entity.{action}", f"entity:{id}")
+        self.draft.unit += [change, Audit(event)]
+
+    def _policy_id(self, name: str) -> str:
+        return self.draft.get(Kind.POLICY, name).id
+
+    def _pem(self, item: Any, key: str) -> Any:
+        return self._file(item, key) if isinstance(item, str) and "-----BEGIN" not in item else item
+
+    def _file(self, name: str, key: str) -> str:
+        try:
+            return (self.file.parent / name).read_text("utf-8")
+        except (OSError, UnicodeDecodeError) as error:
+            raise DocumentError(key, f"{name} cannot be read: {error}") from None
+
+    def _new(self, stored: StoredObject) -> None:
+        self.differences.append(f"+ {stored.kind} {stored.name}")
+        self.draft.put(stored, "add")
+
+    def _change(self, stored: StoredObject, document: dict[str, Any]) -> None:
+        keys = _keys_that_differ(stored.document, document)
+        shown = ", ".join(
+            key if key == "secrets" else f"{key} {_shown(stored.document, key)} → {_shown(document, key)}"
+            for key in keys
+        )
+        if self.draft.change(stored, document):
+            self.differences.append(f"~ {stored.kind} {stored.name}: {shown}")
+
+
+def _keys_that_differ(one: Mapping[str, Any], other: Mapping[str, Any]) -> list[str]:
+    return sorted(key for key in {*one, *other} if one.get(key) != other.get(key))
+
+
+def _shown(document: Mapping[str, Any], key: str) -> str:
+    text = str(document.get(key, "(default)"))
+    return text if len(text) <= 60 else f"{text[:57]}…"
+
+
+def declared_ca(stored: StoredObject) -> dict[str, Any]:
+    """What a declaration says of a CA."""
+    document = AuthorityDocument.of(stored)
+    crl = dump(document.crl)
+    return {"url": document.url} | ({"crl": crl} if crl else {})
