@@ -95,7 +95,7 @@ def test_a_key_update_may_name_a_profile(offering: World) -> None:
         pytest.param("foreign", id="a policy of others, by name"),
         pytest.param(FOREIGN_POLICY, id="a policy of others, by UUID"),
         pytest.param("sub", id="a template the policy does not offer"),
-        pytest.param("subordinate-ca", id="a ready-made template the policy does not offer"),
+        pytest.param("sub-ca", id="a ready-made template the policy does not offer"),
         pytest.param("device ", id="almost the template's name"),
         pytest.param("DEFAULT", id="the policy's name in other letters"),
     ],
