@@ -28,32 +28,48 @@ MISMATCH = ber.TAG_MISMATCH
 
 
 def _content(data: bytes, offset: int) -> tuple[int, int]:
-    """Length and start of the content whose length octets begin at `offset`."""
+    """Where the content begins and ends whose length octets begin at `offset`."""
     length, start = ber.decode_length(data, offset)
     if start - offset > 1 and (length < 0x80 or data[offset + 1] == 0):
         raise ber.DecodeError("the length is not in its shortest form", offset=offset)
-    return length, start
+    return start, start + length
 
 
 class _Strict:
     """The outside of every element: its tag, a definite length, and content of just that length."""
 
     tag: bytes
-    tag_len: int
+    octet: int
+    """The tag; those of CMP and X.509 take one octet each."""
 
     def decode(self, data: bytes, offset: int, values: Any = None) -> tuple[Any, int]:
-        after = offset + self.tag_len
-        if data[offset:after] != self.tag:
+        if data[offset] != self.octet:
             return MISMATCH, offset
-        length, start = _content(data, after)
-        value, end = self.decode_content(data, start, length)
-        if end != start + length:
+        length = data[offset + 1]
+        if length < 0x80:  # most are, and the call would cost as much as the rest of this
+            start = offset + 2
+            end = start + length
+        else:
+            start, end = _content(data, offset + 1)
+        value, ended = self.decode_content(data, start, end - start)
+        if ended != end:
             raise ber.DecodeError("the content is longer or shorter than its length says", offset=start)
         return value, end
 
-    if TYPE_CHECKING:  # asn1tools' class has it
+    def encode(self, data: Any, encoded: bytearray, values: Any = None) -> None:
+        content = self.encode_content(data)
+        length = len(content)
+        encoded += self.tag
+        if length < 0x80:
+            encoded.append(length)
+        else:
+            encoded += ber.encode_length_definite(length)
+        encoded += content
+
+    if TYPE_CHECKING:  # asn1tools' classes have them
 
         def decode_content(self, data: bytes, offset: int, length: int) -> tuple[Any, int]: ...
+        def encode_content(self, data: Any) -> bytes | bytearray: ...
 
 
 class Sequence(_Strict, der.Sequence):
@@ -63,7 +79,8 @@ class Sequence(_Strict, der.Sequence):
         end = offset + length
         values: dict[str, Any] = {}
         for member in self.root_members:
-            if offset < end:
+            octet = member.octet
+            if offset < end and (octet is None or octet == data[offset]):
                 try:
                     value, offset = member.decode(data, offset)
                 except ber.ErrorWithLocation as error:
@@ -150,13 +167,30 @@ class Any_(der.Any):  # noqa: N801 - ANY is the type's name, and Python's Any an
     """One element of any kind, handed on as its octets; its inside is not looked at."""
 
     def decode(self, data: bytes, offset: int, values: Any = None) -> tuple[bytes, int]:
-        length, start = _content(data, ber.skip_tag(data, offset))
-        end = start + length
-        return bytes(data[offset:end]), end
+        _, end = _content(data, ber.skip_tag(data, offset))
+        return data[offset:end], end
+
+
+class Choice(der.Choice):
+    """One of the alternatives, told by its tag."""
+
+    def decode(self, data: bytes, offset: int, values: Any = None) -> tuple[Any, int]:
+        member = self.tag_to_member.get(data[offset : offset + 1])
+        if member is None:
+            return MISMATCH, offset
+        try:
+            value, end = member.decode(data, offset)
+        except ber.ErrorWithLocation as error:
+            error.add_location(member)
+            raise
+        return (member.name, value), end
 
 
 class Null(_Strict, der.Null):
     """No content."""
+
+    def encode_content(self, data: None, values: Any = None) -> bytes:
+        return b""
 
 
 class Boolean(_Strict, der.Boolean):
@@ -205,11 +239,12 @@ class BitString(_Strict, der.BitString):
             raise ber.DecodeError("the last of named bits is zero", offset=offset)
         return (bytes(data[offset + 1 : end]), 8 * (length - 1) - unused), end
 
-    def encode(self, data: tuple[bytes, int], encoded: bytearray, values: Any = None) -> None:
-        """Named bits lose the zeros at their end (X.690, section 11.2.2)."""
-        if self.has_named_bits:
-            data = clean_bit_string_value(data, True)
-        super().encode(data, encoded)
+    def encode_content(self, data: tuple[bytes, int], values: Any = None) -> bytes:
+        """Unused bits become zero, and named bits lose the zeros at their end (X.690, section 11.2.2)."""
+        content, size = data
+        if self.has_named_bits or size != 8 * len(content):
+            content, size = clean_bit_string_value(data, self.has_named_bits)
+        return bytes([-size % 8]) + content
 
 
 class OctetString(_Strict, der.OctetString):
@@ -324,6 +359,7 @@ _STRICT = {
     der.SetOf: SetOf,
     ber.ExplicitTag: ExplicitTag,
     der.Any: Any_,
+    der.Choice: Choice,
     der.Null: Null,
     der.Boolean: Boolean,
     der.Integer: Integer,
@@ -354,4 +390,5 @@ class Compiler(der.Compiler):
 
     def _strict(self, compiled: Any) -> Any:
         compiled.__class__ = _STRICT.get(type(compiled), type(compiled))
+        compiled.octet = compiled.tag[0] if compiled.tag else None
         return compiled

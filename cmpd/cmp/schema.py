@@ -32,6 +32,7 @@ from functools import cache
 from pathlib import Path
 from typing import Any
 
+ENDS_EARLY = "the octets end before it does"
 PARSED = Path(__file__).with_name("parsed.json")
 
 
@@ -44,6 +45,8 @@ def decode(type_name: str, data: bytes) -> Any:
     decoder = _types()[type_name].decode
     try:
         value, end = decoder(data, 0)
+    except IndexError:
+        raise DecodeError(f"{type_name}: {ENDS_EARLY}") from None
     except Exception as error:  # noqa: BLE001 - on rubbish asn1tools raises whatever its parts raise
         raise DecodeError(f"{type_name}: {error}") from None
     if end != len(data) or not data:
@@ -52,9 +55,13 @@ def decode(type_name: str, data: bytes) -> Any:
 
 
 def _why(end: int, data: bytes) -> str:
-    """What is wrong with data whose decoding ended at `end`, which a wrong tag does at once."""
+    """What is wrong with data whose decoding ended at `end`; at a wrong tag it ends before it begins."""
+    if not data:
+        return "there is nothing"
     if end == 0:
-        return f"the tag {data[:1].hex()} is another type's" if data else "there is nothing"
+        return f"the tag {data[:1].hex()} is another type's"
+    if end > len(data):
+        return ENDS_EARLY
     return f"{len(data) - end} octets trail it"
 
 
