@@ -19,7 +19,7 @@ import time
 import tomllib
 import uuid
 from collections.abc import Callable, Coroutine, Sequence
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, TypeVar
 
@@ -204,21 +204,6 @@ class Daemon:
 
         self.with_store(put)
         return id
-
-    def set_policy(self, **settings: Any) -> None:
-        """Give the demo's policy other settings."""
-
-        async def write() -> None:
-            store = open_store(str(self.folder / "cmpd.db"))
-            await store.open()
-            try:
-                stored = await store.object(Kind.POLICY, DEMO_POLICY)
-                assert stored is not None
-                await store.commit((PutObject(replace(stored, document={**stored.document, **settings})),))
-            finally:
-                await store.close()
-
-        asyncio.run(write())
 
     def certificates(self, query: CertificateQuery | None = None) -> list[Certificate]:
         """What the store holds, in order of issue; read beside the running daemon."""

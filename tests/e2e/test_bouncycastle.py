@@ -104,7 +104,8 @@ def key_making_daemon(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Daem
     """A daemon whose policy lets it make keys for devices."""
     daemon = Daemon(tmp_path_factory.mktemp("key-making-daemon"))
     daemon.init()
-    daemon.set_policy(central_key_generation=True)
+    done = daemon.cmpd("policy", "set", "default", "central_key_generation=true")
+    assert done.status == 0, done.output
     daemon.start()
     yield daemon
     assert daemon.stop() == 0, daemon.log
