@@ -76,7 +76,10 @@ async def _check(place: Workplace, arguments: argparse.Namespace) -> int:
 
 
 def _listeners(config: Config) -> Iterator[str]:
+    from cmpd.server.tls import tls_of
+
     for listener in config.listen:
+        tls_of(listener)
         kind = "HTTPS" if listener.tls_certificate else "HTTP"
         yield f"CMP over {kind} at {listener.address}"
     if config.admin.listen:

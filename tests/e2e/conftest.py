@@ -10,9 +10,7 @@ import pytest
 from tests.e2e.harness import Daemon, Device
 
 
-def _serving(folder: Path) -> Iterator[Daemon]:
-    daemon = Daemon(folder)
-    daemon.init()
+def _serving(daemon: Daemon) -> Iterator[Daemon]:
     daemon.start()
     try:
         yield daemon
@@ -25,13 +23,23 @@ def _serving(folder: Path) -> Iterator[Daemon]:
 @pytest.fixture(scope="session")
 def daemon(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Daemon]:
     """A daemon with the demo PKI, shared: change neither its configuration nor the demo entity."""
-    yield from _serving(tmp_path_factory.mktemp("daemon"))
+    daemon = Daemon(tmp_path_factory.mktemp("daemon"))
+    daemon.init()
+    yield from _serving(daemon)
 
 
 @pytest.fixture
-def own_daemon(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Daemon]:
+def stopped(tmp_path_factory: pytest.TempPathFactory) -> Daemon:
+    """A daemon for one test alone, set up and not started."""
+    daemon = Daemon(tmp_path_factory.mktemp("own-daemon"))
+    daemon.init()
+    return daemon
+
+
+@pytest.fixture
+def own_daemon(stopped: Daemon) -> Iterator[Daemon]:
     """A daemon with the demo PKI for one test alone."""
-    yield from _serving(tmp_path_factory.mktemp("own-daemon"))
+    yield from _serving(stopped)
 
 
 @pytest.fixture

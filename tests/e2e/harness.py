@@ -7,6 +7,8 @@ Everything here runs the programs a user runs: `cmpd` from the environment the t
 from __future__ import annotations
 
 import asyncio
+import atexit
+import functools
 import json
 import os
 import re
@@ -15,6 +17,7 @@ import signal
 import socket
 import subprocess
 import sys
+import tempfile
 import time
 import tomllib
 import uuid
@@ -79,6 +82,16 @@ def run(command: Sequence[str | Path], cwd: Path, stdin: str | None = None, time
     return Run(done.returncode, done.stderr + done.stdout, done.stdout)
 
 
+@functools.cache
+def _demo() -> Path:
+    """What `cmpd init --demo` makes, made once a process and copied, since it takes its time."""
+    folder = Path(tempfile.mkdtemp(prefix="cmpd-demo-"))
+    atexit.register(shutil.rmtree, folder, ignore_errors=True)
+    done = Daemon(folder).cmpd("init", "--demo")
+    assert done.status == 0, done.output
+    return folder
+
+
 @dataclass
 class Daemon:
     """One `cmpd serve` on a port of its own."""
@@ -123,12 +136,14 @@ class Daemon:
         return json.loads(done.stdout)
 
     def init(self, store: str | None = None) -> None:
-        """Make the demo PKI, in a store of its own or this one, and have the daemon listen on its port."""
-        if store is not None:
+        """Lay down the demo PKI, in a store of its own or this one, and listen on a port of its own."""
+        if store is None:
+            shutil.copytree(_demo(), self.folder, dirs_exist_ok=True)
+        else:
             self.config.write_text((PROJECT / "cmpd.conf").read_text("utf-8"), "utf-8")
             self.configure('store = "cmpd.db"', f'store = "{store}"')
-        done = self.cmpd("init", "--demo")
-        assert done.status == 0, done.output
+            done = self.cmpd("init", "--demo")
+            assert done.status == 0, done.output
         self.configure("127.0.0.1:8504", self.address)
 
     def join(self, other: Daemon) -> None:

@@ -10,10 +10,9 @@ from tests.e2e.harness import Daemon, Device
 
 
 @pytest.fixture
-def tls_daemon(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Daemon]:
+def tls_daemon(stopped: Daemon) -> Iterator[Daemon]:
     """A daemon that listens with TLS alone, its certificate in tls.pem."""
-    daemon = Daemon(tmp_path_factory.mktemp("tls"))
-    daemon.init()
+    daemon = stopped
     maker = Device(daemon.folder, daemon)
     maker.key(name="tls-key.pem")
     maker.openssl(
