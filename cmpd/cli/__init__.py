@@ -29,7 +29,7 @@ COMMANDS: dict[str, str] = {
     "completion": "the shell's completion of cmpd's words: bash, zsh, fish",
     "crl": "certificate revocation lists: list, make, show",
     "decode": "a CMP message, printed for human eyes",
-    "entity": "end entities: add, list, show, password, block, unblock",
+    "entity": "end entities: add, list, show, password, block, unblock, import, export",
     "export": "the configuration as a file to apply",
     "init": "a store, a master key, CAs, an API client: everything the daemon needs",
     "policy": "policies: add, set, list, show, delete",

@@ -43,6 +43,7 @@ STATUSES = {
     "cmpd.clm.configuration.Unfit": os.EX_DATAERR,
     "cmpd.clm.configuration.InUse": os.EX_DATAERR,
     "cmpd.clm.declare.declaration.DeclarationError": os.EX_DATAERR,
+    "cmpd.clm.bulk.BulkError": os.EX_DATAERR,
     "cmpd.clm.approval.CannotDecide": os.EX_DATAERR,
     "cmpd.clm.store.base.Conflict": os.EX_DATAERR,
     "cmpd.clm.store.base.StoreUnavailable": os.EX_TEMPFAIL,

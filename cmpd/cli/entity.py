@@ -9,6 +9,7 @@ import shlex
 import uuid
 from typing import TYPE_CHECKING, Any
 
+from cmpd.cli.bulk import register_bulk
 from cmpd.cli.common import (
     CommandError,
     Workplace,
@@ -86,6 +87,8 @@ def register(subparsers: Any) -> None:
         verb = verbs.add_parser(word, help=help_text)
         _add_entity(verb)
         verb.set_defaults(run=in_workplace(_set_state), verb=word)
+
+    register_bulk(verbs)
 
 
 def _add_entity(parser: argparse.ArgumentParser) -> None:

@@ -1,0 +1,110 @@
+"""`cmpd entity import` and `export`: end entities by the ten thousand."""
+
+from __future__ import annotations
+
+import argparse
+import csv
+import os
+import sys
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any, TextIO
+
+from cmpd.cli.common import CommandError, Workplace, in_workplace
+from cmpd.cli.configuring import act, draft
+
+BAR = 30
+"""Width of the progress bar, in characters."""
+
+
+def register_bulk(verbs: Any) -> None:
+    """Add the verbs to `cmpd entity`."""
+    verb = verbs.add_parser("import", help="register end entities from a CSV or JSON lines file")
+    verb.add_argument("file", metavar="FILE", type=Path, help="- is standard input")
+    _add_format(verb)
+    verb.add_argument("--policy", metavar="POLICY", action="append", help="for those that name none")
+    verb.add_argument(
+        "--passwords",
+        metavar="FILE",
+        type=Path,
+        help="make a password for those that bring none, and write id,name,password there (CSV, mode 0600)",
+    )
+    verb.set_defaults(run=in_workplace(_import))
+
+    verb = verbs.add_parser("export", help="write end entities to stdout, without secrets")
+    verb.add_argument("search", nargs="?", help="a part of id, name, reference or identity")
+    _add_format(verb)
+    verb.set_defaults(run=in_workplace(_export))
+
+
+def _add_format(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument("--format", choices=("csv", "jsonl"), help="default: by the file's name, else jsonl")
+
+
+def show_progress(done: int, total: int) -> None:
+    """Draw the bar on a terminal; nothing elsewhere."""
+    if sys.stderr.isatty():
+        filled = BAR * done // max(1, total)
+        end = "\n" if done >= total else ""
+        print(f"\r[{'#' * filled}{'.' * (BAR - filled)}] {done} of {total}", end=end, file=sys.stderr)
+
+
+@contextmanager
+def _opened(path: Path) -> Iterator[TextIO]:
+    if str(path) == "-":
+        yield sys.stdin
+        return
+    try:
+        with path.open(encoding="utf-8", newline="") as file:
+            yield file
+    except (OSError, UnicodeDecodeError) as error:
+        raise CommandError(f"{path} cannot be read: {error}", os.EX_NOINPUT) from None
+
+
+def _format(arguments: argparse.Namespace) -> str:
+    return arguments.format or ("csv" if str(arguments.file).endswith(".csv") else "jsonl")
+
+
+async def _import(place: Workplace, arguments: argparse.Namespace) -> int:
+    from cmpd.clm.bulk import Importer, read_csv, read_json_lines
+    from cmpd.clm.model import Kind
+
+    changes = await draft(place)
+    policies = tuple(changes.get(Kind.POLICY, name).id for name in arguments.policy or ())
+    importer = Importer(place.store, place.master_key, act(), policies)
+    reader = read_csv if _format(arguments) == "csv" else read_json_lines
+    with _opened(arguments.file) as file:
+        rows = await importer.rows(reader(file), passwords=arguments.passwords is not None)
+    if arguments.passwords is not None:
+        # Before anything is stored: a password that cannot be handed on must not be in use.
+        _write_passwords(arguments.passwords, [row for row in rows if row.generated])
+    async for done in importer.store(rows):
+        show_progress(done, len(rows))
+    print(f"{len(rows)} entities registered")
+    return os.EX_OK
+
+
+def _write_passwords(path: Path, rows: list[Any]) -> None:
+    try:
+        descriptor = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
+    except FileExistsError:
+        raise CommandError(f"{path} is there already, and nothing is overwritten", os.EX_CANTCREAT) from None
+    with os.fdopen(descriptor, "w", encoding="utf-8", newline="") as file:
+        writer = csv.writer(file)
+        writer.writerow(("id", "name", "password"))
+        writer.writerows((row.entity.id, row.entity.name, row.password) for row in rows)
+        file.flush()
+        os.fsync(file.fileno())
+
+
+async def _export(place: Workplace, arguments: argparse.Namespace) -> int:
+    from cmpd.clm.bulk import export_csv, export_json_lines
+
+    if arguments.format == "csv":
+        async for _ in export_csv(place.store, sys.stdout, arguments.search):
+            pass
+    else:
+        async for line in export_json_lines(place.store, arguments.search):
+            sys.stdout.write(line)
+    return os.EX_OK

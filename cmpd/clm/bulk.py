@@ -1,0 +1,194 @@
+"""End entities by the ten thousand: CSV and JSON lines, in and out.
+
+A file is read and checked whole before the first entity is stored; then they are stored in units of
+`BATCH`, each with one audit event that names its entities.
+"""
+
+from __future__ import annotations
+
+import csv
+import json
+import uuid
+from collections.abc import AsyncIterator, Iterable, Iterator
+from dataclasses import dataclass, replace
+from typing import Any, TextIO
+
+from cmpd.clm.declare.entities import document_of, read_entity
+from cmpd.clm.entities import Act, password_context
+from cmpd.clm.model import AuditEvent, Entity, EntityState, Kind
+from cmpd.clm.policy import UUID
+from cmpd.clm.secrets import MasterKey, new_password
+from cmpd.clm.settings import DocumentError
+from cmpd.clm.store.base import Conflict, Store
+from cmpd.clm.store.changes import AddEntity, Audit
+
+BATCH = 2000
+COLUMNS = ("id", "name", "policies", "state", "references", "identities", "password", "password_uses")
+"""Columns of CSV files; `policies`, `references` and `identities` hold several, with blanks between.
+Further columns are attributes. Identities in CSV cannot hold blanks; JSON lines can."""
+
+
+class BulkError(Exception):
+    """A line of the file is wrong; the text begins with its number."""
+
+
+@dataclass(frozen=True, slots=True)
+class Row:
+    """An entity to be stored, and its password in the clear where it gets one."""
+
+    line: int
+    entity: Entity
+    password: str | None
+    generated: bool
+
+
+def read_csv(file: TextIO) -> Iterator[tuple[int, dict[str, Any]]]:
+    """(line number, document) of each row. Raises BulkError."""
+    reader = csv.DictReader(file, strict=True)
+    try:
+        if "name" not in (reader.fieldnames or ()):
+            known = ", ".join(COLUMNS)
+            raise BulkError(f"line 1: a heading with the column name is expected; there may be {known}")
+        for row in reader:
+            if None in row or None in row.values():
+                raise BulkError(f"line {reader.line_num}: {len(reader.fieldnames or ())} fields are expected")
+            yield reader.line_num, _csv_document(row)
+    except csv.Error as error:
+        raise BulkError(f"line {reader.line_num}: {error}") from None
+
+
+def _csv_document(row: dict[str, str]) -> dict[str, Any]:
+    document: dict[str, Any] = {}
+    attributes: dict[str, Any] = {}
+    for name, text in row.items():
+        if not text:
+            continue
+        if name in ("policies", "references", "identities"):
+            document[name] = text.split()
+        elif name == "password_uses":
+            document[name] = int(text) if text.isdecimal() else text
+        elif name in COLUMNS:
+            document[name] = text
+        else:
+            attributes[name] = text
+    return document | ({"attributes": attributes} if attributes else {})
+
+
+def read_json_lines(file: TextIO) -> Iterator[tuple[int, dict[str, Any]]]:
+    """(line number, document) of each line. Raises BulkError."""
+    for number, line in enumerate(file, 1):
+        if not line.strip():
+            continue
+        try:
+            document = json.loads(line)
+        except ValueError as error:
+            raise BulkError(f"line {number}: no JSON: {error}") from None
+        if not isinstance(document, dict):
+            raise BulkError(f"line {number}: an object is expected")
+        yield number, document
+
+
+class Importer:
+    """Turns documents into entities, and stores them."""
+
+    def __init__(
+        self, store: Store, master_key: MasterKey, act: Act, default_policies: tuple[str, ...]
+    ) -> None:
+        self._store = store
+        self._master_key = master_key
+        self._act = act
+        self._default_policies = default_policies
+        self._policies: dict[str, str] = {}
+
+    async def rows(self, documents: Iterable[tuple[int, dict[str, Any]]], *, passwords: bool) -> list[Row]:
+        """All rows, checked. `passwords`: who brings none gets one made. Raises BulkError."""
+        for stored in await self._store.objects(Kind.POLICY):
+            self._policies |= {stored.id: stored.id, stored.name: stored.id}
+        seen: dict[Any, int] = {}
+        rows = []
+        for line, document in documents:
+            try:
+                row = self._row(line, document, passwords)
+            except DocumentError as error:
+                raise BulkError(f"line {line}: {error}") from None
+            for key in (row.entity.id, *row.entity.references, *row.entity.identities):
+                if seen.setdefault(key, line) != line:
+                    shown = key if isinstance(key, str) else repr(key)
+                    raise BulkError(f"line {line}: {shown} stands in line {seen[key]} already")
+            rows.append(row)
+        return rows
+
+    def _row(self, line: int, document: dict[str, Any], passwords: bool) -> Row:
+        id = str(document.pop("id", None) or uuid.uuid4()).lower()
+        if not UUID.fullmatch(id):
+            raise DocumentError("id", f"a UUID is expected, not {id!r}")
+        declared = read_entity(document)
+        policies = tuple(self._policy(name) for name in declared.policies) or self._default_policies
+        password = declared.password
+        generated = password is None and passwords
+        entity = Entity(
+            id=id,
+            name=declared.name,
+            state=EntityState(declared.state),
+            password_uses=declared.password_uses,
+            policies=policies,
+            references=declared.references,
+            identities=declared.identities,
+            attributes=declared.attributes or {},
+            created=self._act.time,
+        )
+        return Row(line, entity, new_password() if generated else password, generated)
+
+    def _policy(self, name: str) -> str:
+        if name not in self._policies:
+            raise DocumentError("policies", f"there is no policy {name!r}")
+        return self._policies[name]
+
+    async def store(self, rows: list[Row]) -> AsyncIterator[int]:
+        """Store the rows; gives how many are stored, after each batch. Raises BulkError where one is
+        there already, and says how many are stored: what is stored stays so."""
+        for begin in range(0, len(rows), BATCH):
+            batch = rows[begin : begin + BATCH]
+            entities = [self._sealed(row) for row in batch]
+            event = AuditEvent(
+                self._act.time,
+                self._act.actor,
+                "entity.import",
+                "store",
+                detail={"entities": [entity.id for entity in entities]},
+            )
+            try:
+                await self._store.commit((*(AddEntity(entity) for entity in entities), Audit(event)))
+            except Conflict as error:
+                lines = f"lines {batch[0].line} to {batch[-1].line}"
+                stored = f"{begin} entities are stored, these and later ones not"
+                raise BulkError(f"{lines}: {error}; {stored}") from None
+            yield begin + len(batch)
+
+    def _sealed(self, row: Row) -> Entity:
+        if row.password is None:
+            return row.entity
+        sealed = self._master_key.seal(row.password.encode(), password_context(row.entity.id))
+        return replace(row.entity, password=sealed)
+
+
+async def export_json_lines(store: Store, search: str | None = None) -> AsyncIterator[str]:
+    """A line for each entity, as `read_json_lines` takes it, without secrets."""
+    names = {one.id: one.name for one in await store.objects(Kind.POLICY)}
+    async for entity in store.entities(search):
+        yield json.dumps({"id": entity.id} | document_of(entity, names), ensure_ascii=False) + "\n"
+
+
+async def export_csv(store: Store, file: TextIO, search: str | None = None) -> AsyncIterator[int]:
+    """Write CSV that `read_csv` takes, without secrets and attributes; gives how many are written."""
+    names = {one.id: one.name for one in await store.objects(Kind.POLICY)}
+    writer = csv.writer(file)
+    columns = [name for name in COLUMNS if not name.startswith("password")]
+    writer.writerow(columns)
+    count = 0
+    async for entity in store.entities(search):
+        document = {"id": entity.id} | document_of(entity, names)
+        fields = (document.get(name, "") for name in columns)
+        writer.writerow([" ".join(one) if isinstance(one, list) else one for one in fields])
+        count += 1
+        yield count
