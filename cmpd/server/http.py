@@ -40,6 +40,8 @@ LINGER = 2.0
 away while the client still sends."""
 LINGER_OCTETS = 1 << 20
 """What a refused client may still send."""
+READ = memoryview(bytearray(1 << 14))
+"""Where every connection reads into, one after the other: as much as one may read ahead of its turn."""
 WRITE = 1 << 16
 """Octets handed to the transport at a time, so that slow readers of long CRLs hold little memory."""
 STATUSES = {
@@ -61,7 +63,7 @@ class Phase(Enum):
     LINGERING = auto()
 
 
-class Connection(asyncio.Protocol):
+class Connection(asyncio.BufferedProtocol):
     """One accepted connection."""
 
     __slots__ = (
@@ -126,7 +128,13 @@ class Connection(asyncio.Protocol):
             if self._limits.flooded:
                 self._transport.abort()
 
-    def data_received(self, data: bytes) -> None:
+    def get_buffer(self, sizehint: int) -> memoryview:
+        return READ
+
+    def buffer_updated(self, nbytes: int) -> None:
+        self._receive(bytes(READ[:nbytes]))
+
+    def _receive(self, data: bytes) -> None:
         if self._socket is not None and QUICKACK is not None:
             self._socket.setsockopt(socket.IPPROTO_TCP, QUICKACK, 1)
         if self.phase is Phase.LINGERING:
@@ -324,7 +332,7 @@ class Connection(asyncio.Protocol):
         self._enter(Phase.IDLE, self._config.idle_timeout)
         self._transport.resume_reading()
         if rest:
-            self.data_received(rest)
+            self._receive(rest)
         if self._sent_all and self.phase in (Phase.HEAD, Phase.BODY):
             self._finish()  # what is left is half a request, and the other half does not come
 

@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import asyncio
+import socket
 import time
+import tracemalloc
 from collections.abc import Awaitable, Callable
 from dataclasses import replace
 
@@ -75,6 +77,36 @@ def test_a_client_that_does_not_take_its_response_is_dropped_and_its_memory_free
             await asyncio.wait_for(server.idle(), 4)
 
     asyncio.run(run())
+
+
+def test_clients_that_send_ahead_of_their_turn_wait_in_their_own_memory() -> None:
+    """A flood of pipelined requests stays in the kernel, where it is bounded, until its turn comes."""
+    flood = post(b"x" * 500) * 2000
+
+    async def run() -> float:
+        release = asyncio.Event()
+
+        async def handler(request: HTTPRequest) -> HTTPResponse:
+            await release.wait()
+            return await echo(request)
+
+        async with outside(handler, HTTPConfig(max_requests=1000)) as server:
+            clients = [socket.create_connection(("127.0.0.1", server.port)) for _ in range(50)]
+            tracemalloc.start()
+            try:
+                for client in clients:
+                    client.setblocking(False)
+                    client.send(flood)
+                await asyncio.sleep(0.5)
+                traced, _ = tracemalloc.get_traced_memory()
+            finally:
+                tracemalloc.stop()
+                release.set()
+            for client in clients:
+                client.close()
+            return traced / len(clients)
+
+    assert asyncio.run(run()) < 64 * 1024
 
 
 def test_slow_clients_do_not_keep_honest_ones_out() -> None:
