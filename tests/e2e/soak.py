@@ -41,6 +41,8 @@ from tests.support.postgres import PostgresServer
 
 PATIENCE = 60.0
 """Seconds a stubborn client keeps at one message."""
+PROGRESS = 3
+"""Enrolments between every other two kills, at least."""
 CRL_LAG = 3.0
 """Seconds after which each node serves the CRL that another one made."""
 AGAIN = 0.3
@@ -166,6 +168,8 @@ class Soak:
     def kill(self, kills: int, longest: float) -> None:
         """Kill a node, or now and then the database server, at random moments, and start it again."""
         for number in range(kills):
+            if number % 2:
+                self._await_progress()
             time.sleep(self.chance.uniform(0.0, longest))
             self.findings.kills += 1
             if self.server is not None and number % 4 == 3:
@@ -177,6 +181,13 @@ class Soak:
             node.process.kill()
             node.process.wait()
             node.start()
+
+    def _await_progress(self) -> None:
+        """However slow the machine: not only starts are killed, but work too."""
+        enough = self.findings.enrolled + PROGRESS
+        until = time.monotonic() + PATIENCE
+        while self.findings.enrolled < enough and time.monotonic() < until:
+            time.sleep(0.01)
 
     def run(self, kills: int, *, stubborn: int, openssl: int, longest: float = 1.0) -> None:
         """Everybody at work until the last kill; what they were told is then held against the store."""
@@ -276,10 +287,15 @@ def soak(
         (folder / "second").mkdir()
         nodes.append(Daemon(folder / "second"))
         nodes[1].join(daemon)
-    for node in nodes:
-        node.start()
     findings = Findings()
-    Soak(nodes, findings, random.Random(seed), server).run(kills, stubborn=stubborn, openssl=openssl)
+    try:
+        for node in nodes:
+            node.start()
+        Soak(nodes, findings, random.Random(seed), server).run(kills, stubborn=stubborn, openssl=openssl)
+    finally:
+        for node in nodes:
+            if node.process is not None and node.process.poll() is None:
+                node.process.kill()
     return findings
 
 
