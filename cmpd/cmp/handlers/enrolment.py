@@ -43,6 +43,7 @@ async def certify(exchange: Exchange, request: Message, *, may_wait: bool) -> An
 
 
 async def _certify(exchange: Exchange, request: Message, wish: Wish, *, may_wait: bool) -> Answer:
+    _check_authority(exchange)
     _check_possession(exchange, request, wish)
     body = Body(request.tag)
     old: Certificate | None = None
@@ -95,6 +96,17 @@ def _check_protection(exchange: Exchange, body: Body) -> None:
         )
     if not exchange.served.policy.password_enrolment:
         raise CMPFailure(FailInfo.wrongIntegrity, "enrolment takes a signature under this policy")
+
+
+def _check_authority(exchange: Exchange) -> None:
+    """A CA out of its time issues nothing; that is no fault of the request."""
+    authority = exchange.served.authority
+    if not authority.not_before <= exchange.now <= authority.not_after:
+        raise CMPFailure(
+            FailInfo.systemFailure,
+            "the CA's certificate is not valid at this time, an operator has to look",
+            detail=f"CA {authority.name}: the clock is off, or `cmpd ca rollover` is overdue",
+        )
 
 
 def _check_possession(exchange: Exchange, request: Message, wish: Wish) -> None:
