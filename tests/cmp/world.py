@@ -22,7 +22,7 @@ from cryptography import x509
 
 from cmpd.clm.authority import Authority
 from cmpd.clm.bootstrap import DEMO_ENTITY, DEMO_PASSWORD, DEMO_POLICY, bootstrap
-from cmpd.clm.ca import Maker
+from cmpd.clm.ca import Maker, make_issuing
 from cmpd.clm.client import Client
 from cmpd.clm.entities import Act, add
 from cmpd.clm.model import Certificate, CertificateState, Entity, Kind, StoredObject, TransactionState
@@ -194,6 +194,14 @@ class World:
     def put(self, kind: Kind, id: str, name: str, document: dict[str, Any]) -> None:
         """Write a configuration document."""
         self.run(self._put(kind, id, name, document))
+
+    def put_ca(self, name: str, algorithm: str) -> x509.Certificate:
+        """A further CA under the root, with a key of that kind; its certificate."""
+        subject = x509.Name([x509.NameAttribute(x509.NameOID.COMMON_NAME, name)])
+        maker = Maker(OPERATOR, MASTER_KEY)
+        made = make_issuing(maker, name, subject, algorithm, 5 * 365 * 86400, URL, self.ca("root"))
+        self.run(self.store.commit(made.unit))
+        return self.ca(name).certificate
 
     def change_policy(self, **changes: Any) -> None:
         """Change the policy that is served by default."""

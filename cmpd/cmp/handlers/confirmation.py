@@ -13,6 +13,7 @@ from cmpd.cmp.exchange import Answer, Exchange
 from cmpd.cmp.failure import CMPFailure, FailInfo
 from cmpd.cmp.message import Body, parse_algorithm
 from cmpd.cmp.protection import digests, signature
+from cmpd.cmp.schema import DecodeError
 from cmpd.cmp.status import is_accepted
 
 PKICONF_VALUE = None
@@ -78,13 +79,22 @@ def _hash(exchange: Exchange, record: Certificate, status: dict[str, Any]) -> by
     if named is not None:
         if exchange.message.header.pvno < CMP2021:
             raise CMPFailure(FailInfo.badRequest, "hashAlg takes pvno 3")
-        return digests.digest(signature.hash_algorithm(parse_algorithm(named)), record.der)
+        return digests.digest(_named_hash(named), record.der)
     own = signature.certificate_hash(x509.load_der_x509_certificate(record.der))
     if own is None:
         raise CMPFailure(
             FailInfo.badCertId, "hashAlg is missing, and the certificate's signature algorithm has no hash"
         )
     return digests.digest(own, record.der)
+
+
+def _named_hash(der: bytes) -> str:
+    try:
+        return signature.hash_algorithm(parse_algorithm(der))
+    except DecodeError as error:
+        raise CMPFailure(
+            FailInfo.badDataFormat, "hashAlg is no AlgorithmIdentifier", detail=str(error)
+        ) from None
 
 
 def _done(exchange: Exchange, record: Certificate | None) -> Answer:
