@@ -1,0 +1,241 @@
+"""kur: a certificate for the next key (RFC 9483, section 4.1.3; RFC 9810, section 5.3.5)."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Any
+
+import pytest
+from cryptography import x509
+
+from cmpd.clm.model import CertificateState
+from cmpd.cmp import schema
+from tests import cmpclient
+from tests.clm import pki
+from tests.cmp.conftest import MakeWorld
+from tests.cmp.world import MACHINE, PBM, World, ra_holder, signed_by
+from tests.cmpclient import requests
+
+NEW_KEY = pki.key("P-256", 120)
+SAN = x509.SubjectAlternativeName([x509.DNSName("device.example")])
+OTHER_SAN = x509.SubjectAlternativeName([x509.DNSName("other.example")])
+
+
+def update(
+    subject: Any = "CN=device", key: Any = NEW_KEY, *, old: x509.Certificate | None = None, **asked: Any
+) -> Any:
+    """A kur; `old` for the oldCertID control."""
+    controls = requests.old_certificate(old) if old is not None else None
+    return ("kur", [requests.certificate_request(key, subject, controls=controls, **asked)])
+
+
+def device(world: World, number: int = 121, **asked: Any) -> cmpclient.Signature:
+    return world.device("CN=device", number, **asked)
+
+
+def test_an_update_gives_a_new_certificate_and_keeps_the_old_one(world: World) -> None:
+    old = device(world)
+    enrolment = world.client(old).update(old.certificate, NEW_KEY)
+    assert enrolment.response.kind == "kup"
+    assert enrolment.certificate.public_key() == NEW_KEY.public_key()
+    record = world.record(enrolment.certificate)
+    assert record.state is CertificateState.ACTIVE
+    assert record.replaces == (record.ca, old.certificate.serial_number)
+    assert record.entity == world.record(old.certificate).entity
+    assert world.state(old.certificate) is CertificateState.ACTIVE
+
+
+def test_subject_and_san_are_taken_over_where_the_request_leaves_them_out(world: World) -> None:
+    old = device(world, extensions=[SAN])
+    response = world.client(old).begin().send(update(x509.Name([])))
+    assert response.certificate.subject == old.certificate.subject
+    given = response.certificate.extensions.get_extension_for_class(x509.SubjectAlternativeName).value
+    assert given == SAN
+
+
+def test_the_old_certificate_goes_once_the_new_one_is_confirmed(make_world: MakeWorld) -> None:
+    world = make_world({"old_certificate": "revoke"})
+    old = device(world)
+    transaction = world.client(old).begin()
+    response = transaction.send(update())
+    assert world.state(old.certificate) is CertificateState.ACTIVE
+    transaction.confirm(response)
+    record = world.record(old.certificate)
+    assert (record.state, record.reason) == (CertificateState.REVOKED, 4)
+
+
+def test_the_old_certificate_stays_where_the_new_one_is_rejected(make_world: MakeWorld) -> None:
+    world = make_world({"old_certificate": "revoke"})
+    old = device(world)
+    transaction = world.client(old).begin()
+    response = transaction.send(update())
+    transaction.send(requests.confirmation(response.certificate, rejected=True))
+    assert world.state(old.certificate) is CertificateState.ACTIVE
+    assert world.state(response.certificate) is CertificateState.REJECTED
+
+
+def test_implicit_confirmation_retires_the_old_certificate_at_once(make_world: MakeWorld) -> None:
+    world = make_world({"old_certificate": "revoke"})
+    old = device(world)
+    info = {"1.3.6.1.5.5.7.4.13": b"\x05\x00"}
+    assert world.client(old).begin(general_info=info).send(update()).status == "accepted"
+    assert world.state(old.certificate) is CertificateState.REVOKED
+
+
+def test_an_update_of_an_update(world: World) -> None:
+    protection = device(world)
+    for number in range(122, 125):
+        key = pki.key("P-256", number)
+        enrolment = world.client(protection).update(protection.certificate, key)
+        protection = cmpclient.Signature(enrolment.certificate, key)
+    assert world.state(protection.certificate) is CertificateState.ACTIVE
+
+
+@dataclass(frozen=True)
+class Row:
+    """An update that is right but for one thing, and what it is answered."""
+
+    fail_info: str
+    text: str
+    body: Callable[[World, cmpclient.Signature], Any] = lambda world, old: update()
+    protection: Callable[[World, cmpclient.Signature], cmpclient.Protection] = lambda world, old: old
+
+
+def control(der: bytes) -> Any:
+    return ("kur", [requests.certificate_request(NEW_KEY, "CN=device", controls={requests.OLD_CERT_ID: der})])
+
+
+def cert_id(issuer: Any, serial: int) -> bytes:
+    return schema.encode("RawCertId", {"issuer": issuer, "serialNumber": serial})
+
+
+def revoked(world: World, old: cmpclient.Signature) -> cmpclient.Protection:
+    world.client().revoke(old.certificate)
+    return old
+
+
+ROWS: dict[str, Row] = {
+    "under a MAC": Row("wrongIntegrity", "takes the signature", protection=lambda world, old: PBM),
+    "by a vendor certificate": Row(
+        "notAuthorized", "issued here", protection=lambda world, old: signed_by(MACHINE)
+    ),
+    "by a revoked certificate": Row("certRevoked", "is revoked", protection=revoked),
+    "oldCertID names another certificate": Row(
+        "badCertId",
+        "not the certificate that protects",
+        lambda world, old: update(old=device(world, 126).certificate),
+    ),
+    "oldCertID has another serialNumber": Row(
+        "badCertId",
+        "not the certificate that protects",
+        lambda world, old: control(
+            cert_id(
+                ("directoryName", old.certificate.issuer.public_bytes()), old.certificate.serial_number + 1
+            )
+        ),
+    ),
+    "oldCertID has another issuer": Row(
+        "badCertId",
+        "not the certificate that protects",
+        lambda world, old: control(
+            cert_id(("directoryName", pki.name("nobody").public_bytes()), old.certificate.serial_number)
+        ),
+    ),
+    "oldCertID's issuer is a DNS name": Row(
+        "badCertId",
+        "no directoryName",
+        lambda world, old: control(cert_id(("dNSName", "ca.example"), old.certificate.serial_number)),
+    ),
+    "oldCertID is no CertId": Row(
+        "badDataFormat", "oldCertID is no CertId", lambda world, old: control(b"\x05\x00")
+    ),
+    "another subject": Row(
+        "badCertTemplate", "keeps the old certificate's", lambda world, old: update("CN=somebody else")
+    ),
+    "another subjectAltName": Row(
+        "badCertTemplate",
+        "subjectAltName",
+        lambda world, old: update(extensions=[OTHER_SAN]),
+    ),
+    "the same key": Row("badCertTemplate", "a new one is due", lambda world, old: update(key=old.key)),
+    "no proof of possession": Row("badPOP", "popo is missing", lambda world, old: update(proof=None)),
+    "a proof by the old key": Row(
+        "badPOP",
+        "does not verify",
+        lambda world, old: update(proof=requests.popo(old.key, b"something")),
+    ),
+    "raVerified by the device": Row(
+        "notAuthorized", "raVerified", lambda world, old: update(proof=("raVerified", None))
+    ),
+    "certReqId is 1": Row("badRequest", "certReqId is 1", lambda world, old: update(cert_req_id=1)),
+    "two requests": Row("badRequest", "holds 2 CertReqMsgs", lambda world, old: ("kur", update()[1] * 2)),
+    "no request": Row("badRequest", "holds 0 CertReqMsgs", lambda world, old: ("kur", [])),
+    "serialNumber is chosen": Row(
+        "badCertTemplate", "serialNumber", lambda world, old: update(serialNumber=7)
+    ),
+    "an RA names a certificate that was not issued here": Row(
+        "badCertId",
+        "oldCertID names no certificate",
+        lambda world, old: update(old=MACHINE.certificate),
+        lambda world, old: signed_by(ra_holder()),
+    ),
+    "an RA names none": Row(
+        "notAuthorized", "issued here", protection=lambda world, old: signed_by(ra_holder())
+    ),
+}
+
+
+@pytest.mark.parametrize("row", ROWS)
+def test_an_update_with_one_mistake_is_refused(world: World, row: str) -> None:
+    case = ROWS[row]
+    old = device(world, extensions=[SAN])
+    body = case.body(world, old)
+    protection = case.protection(world, old)
+    issued = len(world.certificates())
+    transaction = world.client(protection).begin()
+    response = transaction.send_as_is(transaction.compose(body))
+    assert response.kind in ("error", "kup")
+    assert response.fail_info == (case.fail_info,)
+    assert case.text in response.text
+    assert len(world.certificates()) == issued
+
+
+def test_an_expired_certificate_is_not_updated(make_world: MakeWorld) -> None:
+    world = make_world()
+    old = device(world)
+    world.now = int(old.certificate.not_valid_after_utc.timestamp()) + 1
+    transaction = world.client(old).begin()
+    response = transaction.send_as_is(transaction.compose(update()))
+    assert response.fail_info == ("signerNotTrusted",)
+
+
+def test_an_update_comes_in_the_last_days_where_the_policy_says_so(make_world: MakeWorld) -> None:
+    world = make_world({"renewal_window": "30d"})
+    old = device(world)
+    response = world.client(old).begin().send(update())
+    assert response.fail_info == ("notAuthorized",)
+    assert "30 days" in response.text
+    world.now = int(old.certificate.not_valid_after_utc.timestamp()) - 29 * 86400
+    transaction = world.client(old).begin()
+    assert transaction.send_as_is(transaction.compose(update())).status == "accepted"
+
+
+def test_a_policy_may_let_the_key_stay(make_world: MakeWorld) -> None:
+    world = make_world({"same_key_renewal": True})
+    old = device(world)
+    assert world.client(old).begin().send(update(key=old.key)).status == "accepted"
+
+
+def test_a_policy_may_let_the_subject_change(make_world: MakeWorld) -> None:
+    world = make_world({"update_may_change_subject": True})
+    old = device(world, extensions=[SAN])
+    response = world.client(old).begin().send(update("CN=somebody else", extensions=[OTHER_SAN]))
+    assert response.certificate.subject.rfc4514_string() == "CN=somebody else"
+
+
+def test_an_update_replaces_in_the_count_of_certificates(make_world: MakeWorld) -> None:
+    world = make_world({"max_active": 1, "old_certificate": "revoke"})
+    old = device(world)
+    enrolment = world.client(old).update(old.certificate, NEW_KEY)
+    assert world.state(enrolment.certificate) is CertificateState.ACTIVE
