@@ -6,6 +6,7 @@ from cryptography import x509
 from cryptography.exceptions import UnsupportedAlgorithm
 
 UNREADABLE = (
+    TypeError,  # a BIT STRING among a name's attributes
     ValueError,
     UnsupportedAlgorithm,
     x509.DuplicateExtension,
@@ -15,13 +16,12 @@ UNREADABLE = (
 """What `cryptography` raises for certificates and requests that it cannot read."""
 
 
-def read_certificate(der: bytes) -> x509.Certificate | None:
-    """A certificate that can be read to its end, but for its key; None for any other."""
+def is_readable(certificate: x509.Certificate) -> bool:
+    """Whether a certificate can be read to its end, but for its key."""
     try:
-        certificate = x509.load_der_x509_certificate(der)
         for name in (certificate.subject, certificate.issuer):
             name.public_bytes()
         _ = certificate.extensions, certificate.not_valid_before_utc, certificate.not_valid_after_utc
     except UNREADABLE:
-        return None
-    return certificate
+        return False
+    return True

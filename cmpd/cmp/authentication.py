@@ -16,7 +16,7 @@ from cryptography.hazmat.primitives.serialization import Encoding, PublicFormat
 
 from cmpd.clm import paths
 from cmpd.clm.model import Certificate, CertificateState, Entity, EntityState
-from cmpd.clm.unreadable import UNREADABLE, read_certificate
+from cmpd.clm.unreadable import UNREADABLE, is_readable
 from cmpd.cmp import protection
 from cmpd.cmp.failure import CMPFailure, FailInfo
 from cmpd.cmp.names import directory_name
@@ -122,6 +122,17 @@ class Authenticator:
             return await self._by_signature(message, claim, served, basic, expected)
         raise CMPFailure(FailInfo.badAlg, f"protectionAlg {claim.algorithm.oid} is not supported")
 
+    async def by_mac_alone(self, message: Message, served: ServedPolicy | None, peer: str) -> Party:
+        """The party behind a MAC that verifies, `NOBODY` for everything else: who an error message may
+        be MACed for. No signature is looked at."""
+        try:
+            claim = Protection.of(message)
+            if protection.family(claim.algorithm.oid) == "mac":
+                return await self._by_mac(message, claim, served, peer)
+        except CMPFailure:
+            return NOBODY
+        return NOBODY
+
     async def _by_mac(
         self, message: Message, claim: Protection, served: ServedPolicy | None, peer: str
     ) -> Party:
@@ -178,9 +189,13 @@ class Authenticator:
             raise CMPFailure(
                 FailInfo.badDataFormat, f"extraCerts holds more than {MOST_EXTRA_CERTS} certificates"
             )
-        return [
-            certificate for der in message.extra_certs if (certificate := read_certificate(der)) is not None
-        ]
+        try:
+            extra = [x509.load_der_x509_certificate(der) for der in message.extra_certs]
+        except UNREADABLE as error:
+            raise CMPFailure(
+                FailInfo.badDataFormat, "extraCerts holds what is no certificate", detail=str(error)
+            ) from None
+        return [certificate for certificate in extra if is_readable(certificate)]
 
     async def _signer(
         self,

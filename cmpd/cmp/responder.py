@@ -279,11 +279,7 @@ class Responder:
         """A MAC that verifies earns an error under the same MAC, even where a cheaper check failed first."""
         if known.message is None or known.verified:
             return known.party
-        try:
-            party = await self._authenticator.authenticate(known.message, known.served, None, None, call.peer)
-        except CMPFailure:
-            return NOBODY
-        return party if party.mac is not None else NOBODY
+        return await self._authenticator.by_mac_alone(known.message, known.served, call.peer)
 
     async def _authority(self, known: _Known) -> Authority | None:
         """Whose CMP signer speaks: the policy's, the default policy's, or any."""
