@@ -1,5 +1,6 @@
 # make run      a demo CMP server on 127.0.0.1:8504, from a fresh machine
 # make test     lint, types, and the whole test suite
+# make test-postgresql   the end-to-end tests once more, with the store in PostgreSQL
 # make lint     ruff and mypy alone
 # make fuzz     the coverage-guided fuzzer, for SECONDS (default 600)
 # make soak     kill the daemon under load, KILLS times (default 300)
@@ -26,6 +27,9 @@ run: $(VENV)/.runs
 
 test: lint
 	$(BIN)/pytest -n $(WORKERS) --dist loadfile $(PYTEST)
+
+test-postgresql: $(VENV)/.develops
+	E2E_STORE=postgresql $(BIN)/pytest -n $(WORKERS) --dist loadfile tests/e2e $(PYTEST)
 
 lint: $(VENV)/.develops
 	$(BIN)/ruff check .

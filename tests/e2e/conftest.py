@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
 
 from tests.e2e.harness import Daemon, Device
+from tests.support.postgres import PostgresServer
 
 
 def _serving(daemon: Daemon) -> Iterator[Daemon]:
@@ -21,10 +23,17 @@ def _serving(daemon: Daemon) -> Iterator[Daemon]:
 
 
 @pytest.fixture(scope="session")
-def daemon(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Daemon]:
-    """A daemon with the demo PKI, shared: change neither its configuration nor the demo entity."""
+def daemon(tmp_path_factory: pytest.TempPathFactory, request: pytest.FixtureRequest) -> Iterator[Daemon]:
+    """A daemon with the demo PKI, shared: change neither its configuration nor the demo entity.
+
+    With E2E_STORE=postgresql its store is in PostgreSQL: `make test-postgresql`.
+    """
     daemon = Daemon(tmp_path_factory.mktemp("daemon"))
-    daemon.init()
+    if os.environ.get("E2E_STORE") == "postgresql":
+        server: PostgresServer = request.getfixturevalue("postgres_server")
+        daemon.init(server.new_database())
+    else:
+        daemon.init()
     yield from _serving(daemon)
 
 
