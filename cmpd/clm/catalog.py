@@ -20,7 +20,7 @@ __all__ = ["Catalog", "ServedPolicy"]
 
 
 @dataclass(slots=True)
-class _Edition:
+class Edition:
     """All configuration as of one value of the change counter."""
 
     counter: int
@@ -42,52 +42,48 @@ class Catalog:
         self._store = store
         self._master_key = master_key
         self._clock = clock
-        self._edition: _Edition | None = None
+        self._edition: Edition | None = None
         self._loaded: dict[tuple[str, int], Authority | None] = {}
         self._loading = asyncio.Lock()
 
     async def served(self, policy_id: str) -> ServedPolicy | None:
         """The policy with that UUID, if it can be served."""
-        return (await self._current()).policies.get(policy_id)
-
-    async def by_name(self, name: str) -> ServedPolicy | None:
-        """The policy with that name, if it can be served."""
-        policies = (await self._current()).policies.values()
-        return next((served for served in policies if served.policy.name == name), None)
+        return (await self.current()).policies.get(policy_id)
 
     async def policies(self) -> list[ServedPolicy]:
         """All that can be served."""
-        return list((await self._current()).policies.values())
+        return list((await self.current()).policies.values())
 
     async def authorities(self) -> list[Authority]:
         """All CAs that have their certificate."""
-        return list((await self._current()).authorities.values())
+        return list((await self.current()).authorities.values())
 
     async def authority(self, id: str) -> Authority | None:
         """The CA with that id."""
-        return (await self._current()).authorities.get(id)
+        return (await self.current()).authorities.get(id)
 
     async def authorities_by_subject(self, subject: bytes) -> list[Authority]:
         """The CAs with that subject (DER of the Name): more than one after a rollover."""
-        return list((await self._current()).by_subject.get(subject, ()))
+        return list((await self.current()).by_subject.get(subject, ()))
 
     async def successor(self, root: bytes) -> tuple[Authority, Authority] | None:
         """(the CA with that certificate, the CA of its next key) after a rollover; what
         rootCaKeyUpdate asks for (RFC 9810, section 5.3.19.15)."""
-        edition = await self._current()
+        edition = await self.current()
         old = next((one for one in edition.authorities.values() if one.certificate_der == root), None)
         new = edition.authorities.get(old.successor or "") if old else None
         return (old, new) if old and new else None
 
     async def client(self, id: str) -> APIClient | None:
         """The API client with that id."""
-        return (await self._current()).clients.get(id)
+        return (await self.current()).clients.get(id)
 
     async def problems(self) -> list[str]:
         """Why parts of the configuration are not served."""
-        return list((await self._current()).problems)
+        return list((await self.current()).problems)
 
-    async def _current(self) -> _Edition:
+    async def current(self) -> Edition:
+        """All of it at once, for who looks up more than one thing: each look asks the store anew."""
         counter = await self._store.change_counter()
         edition = self._edition
         if edition is not None and edition.counter == counter:
@@ -97,8 +93,8 @@ class Catalog:
                 self._edition = await self._load(counter)
             return self._edition
 
-    async def _load(self, counter: int) -> _Edition:
-        edition = _Edition(counter)
+    async def _load(self, counter: int) -> Edition:
+        edition = Edition(counter)
         kept: dict[tuple[str, int], Authority | None] = {}
         for stored in await self._store.objects(Kind.CA):
             self._add_authority(edition, stored, kept)
@@ -121,7 +117,7 @@ class Catalog:
 
     def _add_authority(
         self,
-        edition: _Edition,
+        edition: Edition,
         stored: StoredObject,
         kept: dict[tuple[str, int], Authority | None],
     ) -> None:
@@ -140,7 +136,7 @@ class Catalog:
     def _open(self, stored: StoredObject) -> Authority | None:
         return load_authority(stored, self._master_key)
 
-    async def _templates(self, edition: _Edition) -> dict[str, Template]:
+    async def _templates(self, edition: Edition) -> dict[str, Template]:
         templates = dict(ready_made())
         for stored in await self._store.objects(Kind.TEMPLATE):
             try:

@@ -13,7 +13,7 @@ from collections.abc import Callable, Iterable
 from typing import TYPE_CHECKING, Any
 
 from cmpd.clm import issuing
-from cmpd.clm.catalog import Catalog, ServedPolicy
+from cmpd.clm.catalog import Catalog, Edition, ServedPolicy
 from cmpd.clm.credentials import Credentials
 from cmpd.clm.identities import identities_of
 from cmpd.clm.model import (
@@ -126,10 +126,11 @@ class Client:
 
     async def default_policy(self) -> ServedPolicy:
         """The API client's default policy. Raises InvalidIdentifier where it has none."""
-        record = await self.catalog.client(self.id)
+        edition = await self.catalog.current()
+        record = edition.clients.get(self.id)
         if record is None or record.default_policy is None:
             raise InvalidIdentifier("the API client has no default policy")
-        return await self._served(record.default_policy)
+        return self._served(edition, record.default_policy)
 
     async def policy(self, identifier: str) -> ServedPolicy:
         """The policy with that UUID (RFC 4122 text). Raises InvalidIdentifier."""
@@ -139,20 +140,22 @@ class Client:
             raise InvalidIdentifier("not a UUID") from None
         if canonical != identifier.lower():
             raise InvalidIdentifier("not a UUID in its usual form")
-        return await self._served(canonical)
+        return self._served(await self.catalog.current(), canonical)
 
     async def policy_by_name(self, name: str) -> ServedPolicy:
         """The policy with that name. Raises InvalidIdentifier."""
-        served = await self.catalog.by_name(name)
+        edition = await self.catalog.current()
+        named = (served for served in edition.policies.values() if served.policy.name == name)
+        served = next(named, None)
         if served is None:
             raise InvalidIdentifier(f"no policy is named {name!r}")
-        return await self._served(served.policy.id)
+        return self._served(edition, served.policy.id)
 
-    async def _served(self, policy_id: str) -> ServedPolicy:
-        record = await self.catalog.client(self.id)
+    def _served(self, edition: Edition, policy_id: str) -> ServedPolicy:
+        record = edition.clients.get(self.id)
         if record is None or not record.may_use(policy_id):
             raise InvalidIdentifier(f"API client {self.id!r} may not use policy {policy_id}")
-        served = await self.catalog.served(policy_id)
+        served = edition.policies.get(policy_id)
         if served is None:
             raise InvalidIdentifier(f"no policy {policy_id}")
         return served

@@ -27,6 +27,8 @@ log = logging.getLogger(__name__)
 
 
 NOTHING = Insight()
+COLLECTING = (10_000, 20, 50)
+"""Thresholds of garbage collection: a request leaves some hundred objects, and hardly a cycle among them."""
 
 
 def serve(config: Config, insight: Insight = NOTHING) -> int:
@@ -43,6 +45,7 @@ def serve(config: Config, insight: Insight = NOTHING) -> int:
     notifier = systemd.Notifier()
     seats = listeners.take_seats(config, systemd.listen_fds())
     service.load()
+    gc.set_threshold(*COLLECTING)
     gc.freeze()  # what is loaded now stays: collections need not look at it, nor write to pages workers share
     scoreboard = Scoreboard(config.workers)
     if config.workers == 1:

@@ -1,9 +1,10 @@
 """The store in one SQLite file: one connection, one writer at a time, commits shared by those who wait.
 
-Group commit: `commit` queues its unit and asks the event loop for one flush; by the time it runs, every
-request that was ready in the same pass of the loop has queued its own. The flush applies all units in
-one database transaction, each behind a savepoint, commits once, with one sync, and wakes the waiters. A
-unit that fails is rolled back alone.
+Group commit: `commit` queues its unit and asks the event loop for one flush, which waits while other
+requests that have arrived already come to queue theirs: until two passes of the loop brought none, or
+until GATHERING is over. An idle server pays two empty passes, 0.02 ms, for it; a busy one shares each
+commit among most of its clients. The flush applies all units in one database transaction, each behind a
+savepoint, commits once, with one sync, and wakes the waiters. A unit that fails is rolled back alone.
 
 The flush runs on the event loop, not in a thread. Measured on two shared cores with an NVMe disk, a unit of
 three changes with its commit and sync costs the loop 0.28 ms alone and 0.13 ms where four share it; handed
@@ -43,6 +44,13 @@ from cmpd.clm.store.sqlite.statements import SQLITE
 
 CHAIN = "main"
 """The one audit chain: as SQLite lets one process write at a time, one chain costs no one anything."""
+
+GATHERING = 0.005
+"""Seconds that a unit may wait for others to share its commit: about what a sync takes on a slow disk."""
+MOST_GATHERED = 64
+"""Units in one commit that wait for no more."""
+QUIET = 2
+"""Passes of the loop without a new unit: what was read in the first would have queued in the second."""
 
 _FIRST_PAUSE = 0.001
 _LONGEST_PAUSE = 0.05
@@ -190,8 +198,18 @@ class SQLiteStore(Reading):
         done: asyncio.Future[None] = loop.create_future()
         self._waiting.append(_Waiting(unit, done, loop.time() + self._patience))
         if self._flushing is None:
-            self._flushing = loop.call_soon(self._flush)
+            self._flushing = loop.call_soon(self._gather, 0, 0, loop.time() + GATHERING)
         await done
+
+    def _gather(self, before: int, quiet: int, until: float) -> None:
+        """Flush once no more units come; `before` were waiting at the last look, `quiet` looks ago."""
+        loop = asyncio.get_running_loop()
+        waiting = len(self._waiting)
+        quiet = 0 if waiting > before else quiet + 1
+        if quiet >= QUIET or waiting >= MOST_GATHERED or loop.time() > until:
+            self._flush()
+        else:
+            self._flushing = loop.call_soon(self._gather, waiting, quiet, until)
 
     def _flush(self) -> None:
         self._flushing = None
