@@ -262,6 +262,16 @@ async def _list(place: Workplace, arguments: argparse.Namespace) -> int:
     return os.EX_OK
 
 
+def _text(value: Any) -> str:
+    if isinstance(value, bool):
+        return "yes" if value else "no"
+    if isinstance(value, list):
+        return ", ".join(map(_text, value))
+    if isinstance(value, dict) and value.keys() == {"kind", "value"}:
+        return f"{value['kind']}={value['value']}"
+    return str(value)
+
+
 async def _show(place: Workplace, arguments: argparse.Namespace) -> int:
     from cmpd.clm.store.base import CertificateQuery
 
@@ -282,8 +292,7 @@ async def _show(place: Workplace, arguments: argparse.Namespace) -> int:
         return os.EX_OK
     for key, value in summary.items():
         if value not in (None, [], {}):
-            text = "yes" if value is True else "no" if value is False else value
-            print(f"{key:<18}{', '.join(map(str, text)) if isinstance(text, list) else text}")
+            print(f"{key:<18}{_text(value)}")
     if certificates:
         print()
         print_table(

@@ -76,6 +76,16 @@ def test_add_takes_everything_an_entity_has(operator: Operator) -> None:
     assert entity.password_expires == entity.created + 12 * 3600
 
 
+def test_show_says_it_in_words(operator: Operator) -> None:
+    words = ["--identity", "serialNumber=4711", "--identity", "subject=CN=gate", "--policy", "devices"]
+    assert operator("entity", "add", "gate", *words).status == 0
+    shown = dict(line.split(maxsplit=1) for line in operator("entity", "show", "gate").out.splitlines())
+    assert shown["name"] == "gate"
+    assert shown["password"] == "yes"
+    assert shown["identities"] == "serialNumber=4711, subject=CN=gate"
+    assert shown["policies"] == POLICY
+
+
 def test_an_entity_without_a_password_authenticates_by_certificate_only(operator: Operator) -> None:
     shown = operator("entity", "add", "gate", "--no-password", "--json").json
     assert shown["new_password"] is None
