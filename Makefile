@@ -20,7 +20,7 @@ SECONDS := 600
 KILLS := 300
 PYTEST :=
 
-.PHONY: fuzz soak flood run test lint format venv reference dist deb zipapp clean
+.PHONY: fuzz soak flood run test test-postgresql lint format venv reference dist deb zipapp clean
 
 run: $(VENV)/.runs
 	@scripts/demo $(BIN)/python

@@ -77,6 +77,22 @@ class PostgresServer:
         self._await_answer()
         return self
 
+    def standby(self) -> PostgresServer:
+        """A second server, started, that follows this one; its commits wait for it from then on."""
+        follower = PostgresServer(self._settings)
+        self._run(
+            "pg_basebackup", "-d", self.url(), "-D", str(follower._directory / "data"), "-R", "-c", "fast"
+        )
+        follower.start()
+        self.execute("ALTER SYSTEM SET synchronous_standby_names = '*'")
+        self.execute("SELECT pg_reload_conf()")
+        return follower
+
+    def promote(self) -> None:
+        """Make a standby the primary."""
+        self.execute("ALTER SYSTEM RESET synchronous_standby_names")
+        self.execute("SELECT pg_promote()")
+
     def stop(self, how: signal.Signals = signal.SIGQUIT) -> None:
         """SIGQUIT ends it at once, as a crash would; SIGINT orderly."""
         if self._process is not None:

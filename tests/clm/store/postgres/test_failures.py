@@ -6,7 +6,6 @@ import asyncio
 import contextlib
 import signal
 import time
-from collections import Counter
 from urllib.parse import urlsplit
 
 import psycopg
@@ -40,6 +39,34 @@ def _over(wire: Wire, url: str, *, patience: float = 5) -> PostgresStore:
 
 def _unit() -> list[Change]:
     return [AddCertificate(a_certificate()), Audit(an_event())]
+
+
+class Load:
+    """Commits units on four tasks until told to end."""
+
+    def __init__(self, store: PostgresStore) -> None:
+        self.done = 0
+        self._store = store
+        self._ending = False
+        self._progress = asyncio.Condition()
+        self._tasks = [asyncio.create_task(self._work()) for _ in range(4)]
+
+    async def _work(self) -> None:
+        while not self._ending:
+            await self._store.commit(_unit())
+            async with self._progress:
+                self.done += 1
+                self._progress.notify_all()
+
+    async def reaches(self, done: int) -> None:
+        """Wait until so many units are committed."""
+        async with asyncio.timeout(30), self._progress:
+            await self._progress.wait_for(lambda: self.done >= done)
+
+    async def end(self) -> None:
+        """Let what was begun end; raises what a commit raised."""
+        self._ending = True
+        await asyncio.gather(*self._tasks)
 
 
 async def _counts(store: PostgresStore) -> tuple[int, int]:
@@ -101,27 +128,17 @@ async def test_a_database_out_of_reach_is_said_so_in_time_and_recovered_from(
 async def test_backends_ended_at_random_cost_no_unit_and_double_none(
     store: PostgresStore, url: str, postgres_server: PostgresServer
 ) -> None:
-    ending = True
-    done: Counter[str] = Counter()
-
-    async def write() -> None:
-        while ending:
-            await store.commit(_unit())
-            done["units"] += 1
-
-    writing = [asyncio.create_task(write()) for _ in range(4)]
+    load = Load(store)
     database = urlsplit(url).path[1:]
     for _ in range(12):
-        await asyncio.sleep(0.05)
+        await load.reaches(load.done + 5)
         await asyncio.to_thread(
             postgres_server.execute,
             "SELECT pg_terminate_backend(pid) FROM pg_stat_activity "
             f"WHERE datname = '{database}' AND pid <> pg_backend_pid()",
         )
-    ending = False
-    await asyncio.gather(*writing)
-    assert done["units"] > 20
-    assert await _counts(store) == (done["units"], done["units"])
+    await load.end()
+    assert await _counts(store) == (load.done, load.done)
     assert await first_break(store.audit(), await store.audit_heads()) is None
     assert await store.integrity() == []
 
@@ -134,29 +151,45 @@ async def test_a_server_that_crashes_under_load_is_waited_for() -> None:
         create_store(url)
         store = PostgresStore(url, patience=20)
         await store.open()
-        done = 0
-        ending = False
-
-        async def write() -> None:
-            nonlocal done
-            while not ending:
-                await store.commit(_unit())
-                done += 1
-
-        writing = [asyncio.create_task(write()) for _ in range(4)]
+        load = Load(store)
         for how in (signal.SIGQUIT, signal.SIGINT):
-            await asyncio.sleep(0.3)
+            await load.reaches(load.done + 20)
             await asyncio.to_thread(server.stop, how)
             await asyncio.to_thread(server.start)
-        await asyncio.sleep(0.2)
-        ending = True
-        await asyncio.gather(*writing)
-        assert done > 20
-        assert await _counts(store) == (done, done)
+        await load.reaches(load.done + 20)
+        await load.end()
+        assert await _counts(store) == (load.done, load.done)
         assert await first_break(store.audit(), await store.audit_heads()) is None
         await store.close()
     finally:
         server.remove()
+
+
+async def test_a_fail_over_to_a_standby_loses_and_doubles_nothing() -> None:
+    primary = PostgresServer()
+    try:
+        primary.start()
+        url = primary.new_database()
+        create_store(url)
+        standby = primary.standby()
+        try:
+            both = url.replace(f":{primary.port}/", f":{primary.port},127.0.0.1:{standby.port}/")
+            store = PostgresStore(both, patience=20)
+            await store.open()
+            load = Load(store)
+            await load.reaches(50)
+            await asyncio.to_thread(primary.stop)
+            await asyncio.sleep(0.2)
+            await asyncio.to_thread(standby.promote)
+            await load.reaches(100)
+            await load.end()
+            assert await _counts(store) == (load.done, load.done)
+            assert await first_break(store.audit(), await store.audit_heads()) is None
+            await store.close()
+        finally:
+            standby.remove()
+    finally:
+        primary.remove()
 
 
 async def test_units_that_deadlock_with_another_node_come_through(store: PostgresStore, url: str) -> None:
