@@ -66,14 +66,6 @@ class Catalog:
         """The CAs with that subject (DER of the Name): more than one after a rollover."""
         return list((await self.current()).by_subject.get(subject, ()))
 
-    async def successor(self, root: bytes) -> tuple[Authority, Authority] | None:
-        """(the CA with that certificate, the CA of its next key) after a rollover; what
-        rootCaKeyUpdate asks for (RFC 9810, section 5.3.19.15)."""
-        edition = await self.current()
-        old = next((one for one in edition.authorities.values() if one.certificate_der == root), None)
-        new = edition.authorities.get(old.successor or "") if old else None
-        return (old, new) if old and new else None
-
     async def client(self, id: str) -> APIClient | None:
         """The API client with that id."""
         return (await self.current()).clients.get(id)

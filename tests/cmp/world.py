@@ -27,6 +27,7 @@ from cmpd.clm.client import Client
 from cmpd.clm.entities import Act, add
 from cmpd.clm.model import Certificate, CertificateState, Entity, Kind, StoredObject, TransactionState
 from cmpd.clm.policy import Policy, pem_text
+from cmpd.clm.rollover import roll_over
 from cmpd.clm.secrets import MasterKey
 from cmpd.clm.store import create_store, open_store
 from cmpd.clm.store.base import CertificateQuery
@@ -202,6 +203,12 @@ class World:
         made = make_issuing(maker, name, subject, algorithm, 5 * 365 * 86400, URL, self.ca("root"))
         self.run(self.store.commit(made.unit))
         return self.ca(name).certificate
+
+    def roll_over(self, name: str) -> None:
+        """Give a root a new key; the old one keeps what it signed."""
+        stored = next(one for one in self.run(self.store.objects(Kind.CA)) if one.name == name)
+        _, made = roll_over(Maker(OPERATOR, MASTER_KEY), stored, self.ca(name), None)
+        self.run(self.store.commit(made.unit))
 
     def change_policy(self, **changes: Any) -> None:
         """Change the policy that is served by default."""

@@ -7,6 +7,7 @@ from typing import Any
 
 import pytest
 from cryptography import x509
+from cryptography.hazmat.primitives.serialization import Encoding
 
 from cmpd.clm.model import Kind, StoredCRL
 from cmpd.clm.store.changes import PutCRL
@@ -14,7 +15,7 @@ from cmpd.cmp import schema
 from cmpd.cmp.information import TYPES
 from tests import cmpclient
 from tests.cmp.conftest import MakeWorld
-from tests.cmp.world import PBM, SECOND_POLICY, URL, World
+from tests.cmp.world import MACHINE, PBM, SECOND_POLICY, URL, World
 from tests.cmpclient.requests import general_message
 
 ID_IT = "1.3.6.1.5.5.7.4."
@@ -304,3 +305,48 @@ def test_a_root_without_successor_has_no_update(world: World) -> None:
     for question in (ROOT_CA_CERT, (ROOT_CA_CERT, world.ca("root").certificate_der)):
         assert is_absent(world.client().ask(question), ROOT_CA_KEY_UPDATE)
     assert is_absent(world.client().ask(CA_KEY_UPDATE_INFO), CA_KEY_UPDATE_INFO)
+
+
+def update_of(response: cmpclient.Response) -> dict[str, x509.Certificate]:
+    """A rootCaKeyUpdate's certificates by their names."""
+    der = value(response, ROOT_CA_KEY_UPDATE)
+    update = schema.decode("RawRootCaKeyUpdateContent", der)
+    return {name: x509.load_der_x509_certificate(certificate) for name, certificate in update.items()}
+
+
+def test_the_successor_of_a_root_is_told_with_the_links_between_them(make_world: MakeWorld) -> None:
+    world = make_world()
+    old = world.ca("root").certificate
+    world.roll_over("root")
+    new = world.ca("root").certificate
+    client = world.client()
+    der = old.public_bytes(Encoding.DER)
+    for question in (ROOT_CA_CERT, ROOT_CA_KEY_UPDATE, (ROOT_CA_CERT, der)):
+        update = update_of(client.ask(question))
+        assert update["newWithNew"] == new
+        assert update["newWithOld"].public_key() == new.public_key()
+        update["newWithOld"].verify_directly_issued_by(old)
+        assert update["oldWithNew"].public_key() == old.public_key()
+        update["oldWithNew"].verify_directly_issued_by(new)
+    announced = schema.decode(
+        "RawCAKeyUpdAnnContent", value(client.ask(CA_KEY_UPDATE_INFO), CA_KEY_UPDATE_INFO)
+    )
+    assert announced["newWithNew"] == new.public_bytes(Encoding.DER)
+    newest = (ROOT_CA_CERT, new.public_bytes(Encoding.DER))
+    assert is_absent(client.ask(newest), ROOT_CA_KEY_UPDATE)
+
+
+def test_a_root_two_changes_old_is_told_the_newest_without_links_that_do_not_lead_there(
+    make_world: MakeWorld,
+) -> None:
+    world = make_world()
+    first = world.ca("root").certificate_der
+    world.roll_over("root")
+    world.roll_over("root")
+    update = update_of(world.client().ask((ROOT_CA_CERT, first)))
+    assert update == {"newWithNew": world.ca("root").certificate}
+
+
+def test_a_root_nobody_knows_here_has_no_update(world: World) -> None:
+    assert is_absent(world.client().ask((ROOT_CA_CERT, MACHINE.der)), ROOT_CA_KEY_UPDATE)
+    assert is_absent(world.client().ask((ROOT_CA_CERT, b"\x05\x00")), ROOT_CA_KEY_UPDATE)
