@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Iterator
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
@@ -61,6 +61,12 @@ class Record:
     """What a nested message held, in its order."""
     phases: dict[str, float] = field(default_factory=dict)
     """Seconds by phase: decode, verify, clm, sign, commit."""
+
+    def each(self) -> Iterator[Record]:
+        """This one, and after it what it held."""
+        yield self
+        for record in self.inner:
+            yield from record.each()
 
 
 @dataclass(frozen=True, slots=True)

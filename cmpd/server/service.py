@@ -226,9 +226,11 @@ class Service:
     def _observe(self, request: HTTPRequest, response: HTTPResponse, record: Record) -> None:
         self._row.count(int(time.time()), refused=bool(record.fail_info))
         if self._metrics is not None:
-            self._metrics.count(record)
+            for one in record.each():
+                self._metrics.count(one)
         self._insight.look(record.transaction, request.body, response.body)
-        logs.log_request(record, 1000 * sum(record.phases.values()))
+        for one in record.each():
+            logs.log_request(one, 1000 * sum(one.phases.values()))
 
     # Changes while it runs
 

@@ -38,5 +38,6 @@ async def unwrap(exchange: Exchange) -> Answer:
     replies = await asyncio.gather(*(exchange.respond(call, envelope) for call in calls))
     exchange.record.inner = [reply.record for reply in replies]
     if len(replies) == 1:
+        exchange.record.response = replies[0].record.response
         return Answer(Body.NESTED, None, response=replies[0].body)
     return Answer(Body.NESTED, [reply.body for reply in replies])

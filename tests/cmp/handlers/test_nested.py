@@ -141,6 +141,9 @@ def test_the_records_of_the_members_are_with_the_batchs(world: World) -> None:
     record = world.respond(wrap(world, *members)).record
     assert [one.request for one in record.inner] == ["genm", "genm"]
     assert [one.entity for one in record.inner] == [PBM.reference, OTHER_ENTITY]
+    alone = world.respond(wrap(world, wrap(world, members[0]))).record
+    assert [one.request for one in alone.each()] == ["nested", "nested", "genm"]
+    assert [one.response for one in alone.each()] == ["genp", "genp", "genp"]
 
 
 NOT_RAS: dict[str, cmpclient.Protection] = {
