@@ -232,16 +232,24 @@ class Connection(asyncio.BufferedProtocol):
         """Look the head over; False where the request was refused for it."""
         size = len(head.method) + len(head.target)
         length = 0
+        framings = 0
         connection = b""
         headers = list(head.headers)
         for name, value in headers:
             size += len(name) + len(value)
             if name == b"content-length":
                 length = int(value)
+                framings += 1
+            elif name == b"transfer-encoding":
+                framings += 2 if head.http_version == b"1.0" else 1
             elif name == b"connection":
                 connection += b"," + value.lower()
         if not head.http_version.startswith(b"1."):
             self._refuse(plain(505, "HTTP/1.0 and HTTP/1.1 are spoken here"))
+            return False
+        if framings > 1:
+            # A proxy that reads the other one sees another body here, and a request that is none.
+            self._refuse(plain(400, "Content-Length and Transfer-Encoding do not go together"))
             return False
         if size > self._config.header_size:
             self._refuse(plain(431, STATUSES[431]))

@@ -30,6 +30,12 @@ class HTTPRequest:
         """The first field of that (lower case) name."""
         return next((value for known, value in self.headers if known == name), None)
 
+    def listed(self, name: bytes) -> list[bytes]:
+        """The members of a list-valued field of that (lower case) name, over all its lines, in order
+        (RFC 9110, section 5.3): some proxies add a line of their own after what the client wrote."""
+        lines = b",".join(value for known, value in self.headers if known == name)
+        return [member for part in lines.split(b",") if (member := part.strip())]
+
 
 @dataclass(frozen=True, slots=True)
 class HTTPResponse:

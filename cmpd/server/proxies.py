@@ -28,20 +28,16 @@ class Proxies:
         peer = request.peer
         if not self._networks or not self.trusts(peer):
             return peer
-        field = request.header(b"x-forwarded-for") or b""
-        for hop in reversed(field.decode("latin-1").split(",")):
-            address = hop.strip()
-            if not address:
-                continue
-            peer = address
-            if not self.trusts(address):
+        for hop in reversed(request.listed(b"x-forwarded-for")):
+            peer = hop.decode("latin-1")
+            if not self.trusts(peer):
                 break
         return peer[:64]
 
     def is_secure(self, request: HTTPRequest) -> bool:
         """Whether nobody could read along: what a trusted proxy says of its client, or what is seen here."""
         if self._networks and self.trusts(request.peer):
-            return (request.header(b"x-forwarded-proto") or b"").strip().lower() == b"https"
+            return [one.lower() for one in request.listed(b"x-forwarded-proto")][-1:] == [b"https"]
         return request.secure
 
     def trusts(self, address: str) -> bool:

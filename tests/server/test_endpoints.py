@@ -273,6 +273,16 @@ def test_the_client_behind_a_trusted_proxy_is_seen_and_nobody_else_is_believed(
     assert site.calls[0].peer == seen
 
 
+def test_of_several_forwarded_lines_the_proxys_own_is_the_last() -> None:
+    """A proxy that adds a line instead of a member leaves the client's above it."""
+    site = Site(proxies=("10.0.0.0/8",))
+    lines = ((b"x-forwarded-for", b"198.51.100.1"), (b"x-forwarded-for", b"192.0.2.9"))
+    site.ask("/cmp", CMP, *lines, peer="10.0.0.1")
+    assert site.calls[0].peer == "192.0.2.9"
+    schemes = ((b"x-forwarded-proto", b"https"), (b"x-forwarded-proto", b"http"))
+    assert site.ask("/cmp", CMP, _basic(ENTITY, "pässword:"), *schemes, peer="10.0.0.1").status == 403
+
+
 @pytest.mark.parametrize(
     ("peer", "protocol", "status"),
     [("10.0.0.1", b"https", 200), ("10.0.0.1", b"http", 403), ("192.0.2.1", b"https", 403)],
