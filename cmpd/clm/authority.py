@@ -11,9 +11,10 @@ from functools import cached_property
 from typing import Any
 
 from cryptography import x509
+from cryptography.hazmat.primitives import hashes
 from cryptography.hazmat.primitives.serialization import Encoding
 
-from cmpd.clm.keys import KeyProblem, SigningKey, load_private, public_der
+from cmpd.clm.keys import KeyProblem, SigningKey, load_private, public_der, signature_hash
 from cmpd.clm.model import Certificate, CertificateState, StoredObject
 from cmpd.clm.names import name_text
 from cmpd.clm.policy import check_name
@@ -180,6 +181,11 @@ class Authority:
     def key_id(self) -> bytes:
         """Its subjectKeyIdentifier, the AKI of what it issues."""
         return key_id_of(self.certificate)
+
+    @cached_property
+    def signature_hash(self) -> hashes.SHA256 | hashes.SHA384 | hashes.SHA512 | None:
+        """The hash it signs with."""
+        return signature_hash(self.key)
 
     @cached_property
     def subject_der(self) -> bytes:

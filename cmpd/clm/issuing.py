@@ -16,7 +16,7 @@ from cryptography.hazmat.primitives.asymmetric.types import CertificatePublicKey
 from cryptography.hazmat.primitives.serialization import Encoding
 
 from cmpd.clm.authority import Authority
-from cmpd.clm.keys import public_der, signature_hash
+from cmpd.clm.keys import public_der
 from cmpd.clm.model import Certificate, CertificateState, Entity
 from cmpd.clm.names import attribute_oid, fill, name_text, short_name, split_rdn
 from cmpd.clm.policy import Policy
@@ -150,7 +150,7 @@ def issue(
         _time(start),
         _time(end),
         extensions,
-    ).sign(authority.key, signature_hash(authority.key))
+    ).sign(authority.key, authority.signature_hash)
     return Issuance(
         ca=authority.id,
         der=certificate.public_bytes(Encoding.DER),

@@ -7,6 +7,7 @@ subclass of the same abstract classes, and nothing outside this module would not
 from __future__ import annotations
 
 from collections.abc import Callable
+from functools import cache
 from typing import Any
 
 from cryptography.exceptions import UnsupportedAlgorithm
@@ -107,19 +108,24 @@ def generate(name: str) -> SigningKey:
     raise KeyProblem(f"unknown key algorithm {name!r}; known are {', '.join(CA_KEYS)}")
 
 
+@cache
+def _family(cls: type[Any]) -> str | None:
+    """Which kind of public key a class is; the classes are abstract, and asking them takes its time."""
+    families = {ec.EllipticCurvePublicKey: "EC", rsa.RSAPublicKey: "RSA"} | _PUBLIC_CLASSES
+    return next((name for family, name in families.items() if issubclass(cls, family)), None)
+
+
 def algorithm_of(key: PublicKeyTypes) -> str:
     """One of ALGORITHMS. Raises KeyProblem for a key of another kind or curve."""
-    if isinstance(key, ec.EllipticCurvePublicKey):
-        name = _CURVE_NAMES.get(key.curve.name)
-        if name is None:
-            raise KeyProblem(f"the curve {key.curve.name} is not supported; P-256, P-384 and P-521 are")
-        return name
-    if isinstance(key, rsa.RSAPublicKey):
-        return "RSA"
-    for cls, name in _PUBLIC_CLASSES.items():
-        if isinstance(key, cls):
-            return name
-    raise KeyProblem(f"keys of the kind {type(key).__name__.removesuffix('PublicKey')} are not supported")
+    family = _family(type(key))
+    if family is None:
+        raise KeyProblem(f"keys of the kind {type(key).__name__.removesuffix('PublicKey')} are not supported")
+    if family != "EC":
+        return family
+    curve: str = key.curve.name  # type: ignore[union-attr] # an EC key
+    if curve not in _CURVE_NAMES:
+        raise KeyProblem(f"the curve {curve} is not supported; P-256, P-384 and P-521 are")
+    return _CURVE_NAMES[curve]
 
 
 def key_name(key: PublicKeyTypes) -> str:
