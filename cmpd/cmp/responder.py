@@ -258,6 +258,8 @@ class Responder:
             await self._audit_refusal(call, record, known, failure)
         except StoreError as error:
             log.warning("a refusal could not be written down: %s", error)
+        except Exception:
+            log.exception("unexpected failure")  # the client still gets its answer
         answer = Answer(
             Body.ERROR,
             {"pKIStatusInfo": failure_info(failure)},
