@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Callable
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -36,6 +37,11 @@ closed      transactionIdInUse  unwrap  certConfirmed  badRequest  badRequest  b
 
 def test_the_machine_can_be_printed() -> None:
     assert transactions.table() == PRINTED
+
+
+def test_the_documentation_has_the_machine_as_it_is() -> None:
+    page = Path(__file__).parents[2] / "docs" / "conformance.md"
+    assert PRINTED in page.read_text("utf-8")
 
 
 def test_the_machine_knows_every_state_and_every_event() -> None:
