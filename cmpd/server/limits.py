@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 import asyncio
-import ipaddress
 from collections import Counter
 from collections.abc import Callable
 from typing import TYPE_CHECKING
+
+from cmpd.clm.throttle import network_of
 
 if TYPE_CHECKING:
     from cmpd.config import HTTPConfig
@@ -114,13 +115,3 @@ class Limits:
             connection.overdue()
         if self._connections:
             self._arm()
-
-
-def network_of(peer: str) -> str:
-    """What counts as one peer: an IPv4 address, or the /64 an IPv6 host takes its addresses from."""
-    if ":" not in peer:
-        return peer
-    address = ipaddress.IPv6Address(peer.partition("%")[0])
-    if address.ipv4_mapped is not None:
-        return str(address.ipv4_mapped)
-    return str(ipaddress.IPv6Address(int(address) >> 64 << 64))

@@ -13,7 +13,6 @@ import pytest
 
 from cmpd.config import HTTPConfig
 from cmpd.server import limits
-from cmpd.server.limits import network_of
 from cmpd.server.messages import HTTPRequest, HTTPResponse
 from tests.server.outside import CLOSE, KEEP, Outside, echo, outside, post, responses
 
@@ -169,20 +168,6 @@ def test_one_address_cannot_take_all_connections_unless_it_is_a_trusted_proxy() 
         return found
 
     assert asyncio.run(run()) == [503, 200]
-
-
-@pytest.mark.parametrize(
-    ("peer", "network"),
-    [
-        ("192.0.2.7", "192.0.2.7"),
-        ("2001:db8:1:2:3:4:5:6", "2001:db8:1:2::"),
-        ("fe80::1%eth0", "fe80::"),
-        ("::ffff:192.0.2.7", "192.0.2.7"),
-        ("", ""),
-    ],
-)
-def test_an_ipv6_host_counts_as_its_network(peer: str, network: str) -> None:
-    assert network_of(peer) == network
 
 
 def test_requests_above_the_bound_get_503_at_once_while_others_are_answered() -> None:
