@@ -55,6 +55,7 @@ STATUSES = {
 class Phase(Enum):
     """What a connection is at; each has its own bound in time."""
 
+    OPENING = auto()
     IDLE = auto()
     HEAD = auto()
     BODY = auto()
@@ -69,6 +70,7 @@ class Connection(asyncio.BufferedProtocol):
     __slots__ = (
         "_body",
         "_config",
+        "_early",
         "_handler",
         "_head",
         "_headers",
@@ -103,8 +105,9 @@ class Connection(asyncio.BufferedProtocol):
         self._left = LINGER_OCTETS
         self._sent_all = False
         self._unsent: memoryview | None = None
+        self._early = b""
         self.peer = ""
-        self.phase = Phase.HEAD
+        self.phase = Phase.OPENING
         self.since = 0.0
         """When the phase began, on the loop's clock."""
         self.deadline = 0.0
@@ -127,6 +130,9 @@ class Connection(asyncio.BufferedProtocol):
             self._refuse(plain(503, refusal, RETRY))
             if self._limits.flooded:
                 self._transport.abort()
+        if self._early:
+            early, self._early = self._early, b""
+            self._receive(early)
 
     def get_buffer(self, sizehint: int) -> memoryview:
         return READ
@@ -135,6 +141,9 @@ class Connection(asyncio.BufferedProtocol):
         self._receive(bytes(READ[:nbytes]))
 
     def _receive(self, data: bytes) -> None:
+        if self.phase is Phase.OPENING:
+            self._early += data  # what comes with the last message of a TLS handshake
+            return
         if self._socket is not None and QUICKACK is not None:
             self._socket.setsockopt(socket.IPPROTO_TCP, QUICKACK, 1)
         if self.phase is Phase.LINGERING:
@@ -159,6 +168,8 @@ class Connection(asyncio.BufferedProtocol):
     def eof_received(self) -> bool:
         """The other side sends no more; what it asked before is still answered."""
         self._sent_all = True
+        if self.phase is Phase.OPENING:
+            return False
         return self.phase in (Phase.ANSWERING, Phase.WRITING) and not self._tls
 
     def connection_lost(self, exc: Exception | None) -> None:

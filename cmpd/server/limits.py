@@ -5,13 +5,12 @@ from __future__ import annotations
 import asyncio
 from collections import Counter
 from collections.abc import Callable
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Protocol
 
 from cmpd.clm.throttle import network_of
 
 if TYPE_CHECKING:
     from cmpd.config import HTTPConfig
-    from cmpd.server.http import Connection
 
 SWEEP = 0.5
 """Seconds between two looks at the deadlines. One timer serves all connections, which costs an idle one
@@ -22,6 +21,24 @@ SPARE = 64
 """Connections above the bound that are told so; further ones are closed without a word."""
 
 
+class Bounded(Protocol):
+    """A connection, as far as its bounds are concerned."""
+
+    peer: str
+    """Address of the other side; empty on a Unix socket."""
+    deadline: float
+    """When `overdue` is due, on the loop's clock."""
+
+    def overdue(self) -> None:
+        """Its time is over."""
+
+    def close_if_idle(self, before: float) -> None:
+        """Close where no request is under way, and none came since `before` on the loop's clock."""
+
+    def abort(self) -> None:
+        """Close at once, whatever is under way."""
+
+
 class Limits:
     """Counts connections and requests, and ends those whose time is over."""
 
@@ -30,7 +47,7 @@ class Limits:
         self.config = config
         """May be replaced while it runs."""
         self._trusted = trusted
-        self._connections: set[Connection] = set()
+        self._connections: set[Bounded] = set()
         self._peers: Counter[str] = Counter()
         self._tasks: set[asyncio.Task[None]] = set()
         self._timer: asyncio.TimerHandle | None = None
@@ -49,7 +66,7 @@ class Limits:
         """Whether there are so many connections that not even a refusal is worth one."""
         return len(self._connections) > self.config.max_connections + SPARE
 
-    def admit(self, connection: Connection) -> str | None:
+    def admit(self, connection: Bounded) -> str | None:
         """Count a new connection. Gives why it is refused, or None; it is to be released either way."""
         self._connections.add(connection)
         network = network_of(connection.peer)
@@ -65,7 +82,7 @@ class Limits:
             return "too many connections from this address, try again"
         return None
 
-    def release(self, connection: Connection) -> None:
+    def release(self, connection: Bounded) -> None:
         if connection not in self._connections:
             return
         self._connections.discard(connection)

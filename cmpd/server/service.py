@@ -22,6 +22,7 @@ from cmpd.server import listeners, logs
 from cmpd.server.admin import Admin
 from cmpd.server.basic import BasicAuthentication
 from cmpd.server.endpoints import Endpoints
+from cmpd.server.gate import Gate
 from cmpd.server.http import Connection
 from cmpd.server.limits import Limits
 from cmpd.server.metrics import Metrics, MetricsUnavailable
@@ -174,14 +175,15 @@ class Service:
             if tls is not None:
                 self._tls.append(tls)
             server = await loop.create_server(
-                lambda: Connection(self._handler, self._config.http, self._limits),
-                sock=listener,
-                ssl=tls.context if tls else None,
-                ssl_handshake_timeout=self._config.http.header_timeout if tls else None,
-                ssl_shutdown_timeout=self._config.http.write_timeout if tls else None,
-                backlog=listeners.BACKLOG,
+                self._gate(tls) if tls else self._connection, sock=listener, backlog=listeners.BACKLOG
             )
             self._servers.append(server)
+
+    def _connection(self) -> Connection:
+        return Connection(self._handler, self._config.http, self._limits)
+
+    def _gate(self, tls: ListenerTLS) -> Callable[[], Gate]:
+        return lambda: Gate(self._connection(), tls.context, self._config.http, self._limits)
 
     async def _listen_for_operators(self, listener: socket.socket) -> None:
         metrics: Metrics | MetricsUnavailable

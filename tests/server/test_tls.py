@@ -3,12 +3,15 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import datetime
 import os
 import socket
 import ssl
+import time
 from collections.abc import Callable
 from pathlib import Path
+from typing import TypeVar
 
 import pytest
 from cryptography import x509
@@ -23,11 +26,13 @@ from cryptography.hazmat.primitives.serialization import (
 )
 
 from cmpd.config import ConfigError, HTTPConfig, ListenConfig
+from cmpd.server.gate import Gate
 from cmpd.server.http import Connection
 from cmpd.server.limits import Limits
 from cmpd.server.tls import ListenerTLS, tls_of
 from tests.server.outside import CLOSE, echo, post, responses
 
+T = TypeVar("T")
 NO_PASSWORD = NoEncryption()
 
 
@@ -82,17 +87,31 @@ def _served(tls: ListenerTLS, *contexts: ssl.SSLContext, between: Callable[[], o
             assert responses(received)[0][0] == 200
             return seen
 
-    async def run() -> list[bytes]:
-        limits = Limits(HTTPConfig())
-        server = await asyncio.get_running_loop().create_server(
-            lambda: Connection(echo, HTTPConfig(), limits), "127.0.0.1", 0, ssl=tls.context
-        )
-        port = server.sockets[0].getsockname()[1]
+    def ask_all(port: int) -> list[bytes]:
         found = []
         for context in contexts:
-            found.append(await asyncio.to_thread(ask, port, context))
+            found.append(ask(port, context))
             between()
+        return found
+
+    return _with_server(tls, HTTPConfig(), ask_all)
+
+
+def _with_server(tls: ListenerTLS, config: HTTPConfig, ask: Callable[[int], T]) -> T:
+    """What `ask` gives for the port of a listener with that certificate; it runs in a thread."""
+
+    async def run() -> T:
+        limits = Limits(config)
+        server = await asyncio.get_running_loop().create_server(
+            lambda: Gate(Connection(echo, config, limits), tls.context, config, limits), "127.0.0.1", 0
+        )
+        found = await asyncio.to_thread(ask, server.sockets[0].getsockname()[1])
         server.close()
+        for _ in range(100):
+            if not limits.connections:
+                break
+            await asyncio.sleep(0.02)
+        assert limits.connections == 0
         return found
 
     return asyncio.run(run())
@@ -162,6 +181,50 @@ def test_a_renewed_certificate_is_used_from_the_next_connection_on(tmp_path: Pat
 
     seen = _served(tls, _client(tmp_path), _client(tmp_path), between=renew)
     assert seen == [one.public_bytes(Encoding.DER) for one in (before, after[0])]
+
+
+def test_a_request_that_comes_with_the_end_of_the_handshake_is_answered(tmp_path: Path) -> None:
+    """TLS 1.3 lets a client send right behind its last handshake message, in one packet."""
+    _make(tmp_path, "server")
+    incoming, outgoing = ssl.MemoryBIO(), ssl.MemoryBIO()
+    client = _client(tmp_path).wrap_bio(incoming, outgoing)
+
+    def ask(port: int) -> bytes:
+        with socket.create_connection(("127.0.0.1", port), 5) as plain:
+            while True:
+                try:
+                    client.do_handshake()
+                    break
+                except ssl.SSLWantReadError:
+                    plain.sendall(outgoing.read())
+                    incoming.write(plain.recv(65536))
+            client.write(post(b"x", CLOSE))
+            plain.sendall(outgoing.read())
+            received = b""
+            while not received:
+                incoming.write(plain.recv(65536))
+                with contextlib.suppress(ssl.SSLWantReadError):
+                    received = client.read(65536)
+            return received
+
+    assert responses(_with_server(_tls(_config(tmp_path)), HTTPConfig(), ask))[0][0] == 200
+
+
+def test_connections_without_a_handshake_are_counted_bounded_and_closed(tmp_path: Path) -> None:
+    _make(tmp_path, "server")
+    config = HTTPConfig(max_connections=2, header_timeout=1)
+
+    def ask(port: int) -> list[bytes]:
+        silent = [socket.create_connection(("127.0.0.1", port), 5) for _ in range(4)]
+        try:
+            return [one.recv(1) for one in silent]  # the last two at once, the first two after a second
+        finally:
+            for one in silent:
+                one.close()
+
+    started = time.monotonic()
+    assert _with_server(_tls(_config(tmp_path)), config, ask) == [b""] * 4
+    assert 0.9 < time.monotonic() - started < 4
 
 
 @pytest.mark.parametrize(
