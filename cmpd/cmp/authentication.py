@@ -16,7 +16,7 @@ from cryptography.hazmat.primitives.serialization import Encoding, PublicFormat
 
 from cmpd.clm import paths
 from cmpd.clm.model import Certificate, CertificateState, Entity, EntityState
-from cmpd.clm.unreadable import UNREADABLE, is_readable
+from cmpd.clm.unreadable import UNREADABLE, read_certificate
 from cmpd.cmp import protection
 from cmpd.cmp.failure import CMPFailure, FailInfo
 from cmpd.cmp.names import directory_name
@@ -190,12 +190,12 @@ class Authenticator:
                 FailInfo.badDataFormat, f"extraCerts holds more than {MOST_EXTRA_CERTS} certificates"
             )
         try:
-            extra = [x509.load_der_x509_certificate(der) for der in message.extra_certs]
+            extra = [read_certificate(der) for der in message.extra_certs]
         except UNREADABLE as error:
             raise CMPFailure(
                 FailInfo.badDataFormat, "extraCerts holds what is no certificate", detail=str(error)
             ) from None
-        return [certificate for certificate in extra if is_readable(certificate)]
+        return [certificate for certificate in extra if certificate is not None]
 
     async def _signer(
         self,

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from functools import lru_cache
 from typing import TYPE_CHECKING, Final
 
 from cmpd.cmp.failure import CMPFailure, FailInfo
@@ -29,11 +30,14 @@ def parse(algorithm: Algorithm) -> SignatureAlgorithm:
     return parsed
 
 
+@lru_cache(maxsize=16)
 def signer_algorithm(key: keys.PrivateKey, name: str | None = None) -> tuple[bytes, Callable[[bytes], bytes]]:
     """(DER of the AlgorithmIdentifier, function that signs) for a private key.
 
     In the algorithm of that `name` where it fits the key, otherwise the one that suits it best: the hash
     function as strong as the curve, SHA-256 with RSA. Raises ValueError where nothing fits the key.
+
+    Worked out once for the few keys a server signs with: it takes longer than the signature.
     """
     public_key = key.public_key()
     fitting = [algorithm for family in _FAMILIES for algorithm in family.schemes(public_key)]
