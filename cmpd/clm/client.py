@@ -8,6 +8,7 @@ certificate, the transaction that asked for it and the audit record of both stan
 from __future__ import annotations
 
 import hashlib
+import time
 import uuid
 from collections.abc import Callable, Iterable
 from typing import TYPE_CHECKING, Any
@@ -33,6 +34,7 @@ from cmpd.clm.store.changes import (
     MoveCertificate,
     UsePassword,
 )
+from cmpd.clm.strangers import Allowance
 from cmpd.clm.upkeep import Upkeep
 
 if TYPE_CHECKING:
@@ -96,6 +98,7 @@ class Client:
         self.upkeep = Upkeep(store, master_key, catalog, clock)
         """Keeps CRLs and signers in order; its `run` belongs into a task of the daemon's."""
         self.credentials = Credentials(store, master_key, clock, random(16))
+        self._strangers = Allowance(time.monotonic)
 
     @classmethod
     async def login(
@@ -166,10 +169,18 @@ class Client:
 
     # Entities
 
-    async def audit_failed_login(self, entity_id: str, peer: str) -> None:
-        """Write down an HTTP Basic login that failed."""
+    async def audit_stranger(
+        self, peer: str, action: str, subject: str, outcome: str, /, **detail: Any
+    ) -> None:
+        """Write down what somebody who proved nothing failed at, within what strangers may make this
+        server write (`cmpd.clm.strangers`)."""
+        left_out = self._strangers.take()
+        if left_out is None:
+            return
+        if left_out:
+            detail["left_out"] = left_out
         unit: list[Change] = []
-        self.audit(unit, f"peer:{peer}", "entity.login", f"entity:{entity_id[:64]}", "badPassword")
+        self.audit(unit, f"peer:{peer}", action, subject, outcome, **detail)
         await self.commit(unit)
 
     def register(self, certificate: x509.Certificate, policy_id: str, unit: list[Change]) -> Entity:

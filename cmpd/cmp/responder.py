@@ -299,16 +299,14 @@ class Responder:
             return
         if not known.party.name and not known.verified:
             return
+        subject = f"transaction:{record.transaction}"
+        outcome = failure.fail_info.name if failure.fail_info is not None else failure.status.name
+        detail = {"request": record.request, "text": failure.text}
+        if not known.party.actor:
+            await self.clm.audit_stranger(call.peer, "request.refuse", subject, outcome, **detail)
+            return
         unit: list[Change] = []
-        self.clm.audit(
-            unit,
-            known.party.actor or f"peer:{call.peer}",
-            "request.refuse",
-            f"transaction:{record.transaction}",
-            failure.fail_info.name if failure.fail_info is not None else failure.status.name,
-            request=record.request,
-            text=failure.text,
-        )
+        self.clm.audit(unit, known.party.actor, "request.refuse", subject, outcome, **detail)
         await self.clm.commit(unit)
 
 

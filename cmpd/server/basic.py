@@ -47,7 +47,7 @@ class BasicAuthentication:
             throttle.succeeded(guessed, peer)
             return user
         throttle.failed(guessed, peer)
-        await self._client.audit_failed_login(user, peer)
+        await self._client.audit_stranger(peer, "entity.login", f"entity:{user}", "badPassword")
         return plain(401, "the user name or the password is wrong", CHALLENGE)
 
 

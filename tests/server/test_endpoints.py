@@ -43,8 +43,8 @@ class Lifecycle:
         self.checked.append(entity_id)
         return (entity_id, password) == (ENTITY, "pässword:".encode())
 
-    async def audit_failed_login(self, entity_id: str, peer: str) -> None:
-        self.failed.append((entity_id, peer))
+    async def audit_stranger(self, peer: str, action: str, subject: str, outcome: str) -> None:
+        self.failed.append((subject, peer))
 
     async def publication(self, kind: str, name: str) -> tuple[bytes, int] | None:
         if self.gone:
