@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import hashlib
 from collections.abc import Awaitable, Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
 from cryptography import x509
@@ -238,7 +238,8 @@ class Authenticator:
         name = f"cert:{hashlib.sha256(der).hexdigest()}"
         record = await self.clm.certificate_of(der)
         if record is not None:
-            return await self._trust_issued(name, certificate, record)
+            party = await self._trust_issued(name, certificate, record)
+            return replace(party, is_ra=self._is_trusted_ra(certificate, extra, served))
         now = self.clm.now()
         if served.policy.ra_certificates and _is_ra(certificate):
             try:
@@ -270,6 +271,19 @@ class Authenticator:
                 detail="blocked",
             )
         return Party(name, entity=entity, certificate=certificate, registers=entity is None)
+
+    def _is_trusted_ra(
+        self, certificate: x509.Certificate, extra: list[x509.Certificate], served: ServedPolicy
+    ) -> bool:
+        """Whether a certificate issued here is that of an RA the policy trusts."""
+        if not served.policy.ra_certificates or not _is_ra(certificate):
+            return False
+        between = [*extra, served.authority.certificate]
+        try:
+            paths.build_path(certificate, between, served.policy.ra_certificates, self.clm.now())
+        except paths.PathError:
+            return False
+        return True
 
     async def _trust_issued(self, name: str, certificate: x509.Certificate, record: Certificate) -> Party:
         """A certificate issued here is trusted as long as the store says so."""

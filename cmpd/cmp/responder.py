@@ -344,9 +344,10 @@ def _check_policy(transaction: Transaction, served: ServedPolicy) -> None:
 
 
 def _check_entity(call: Call, party: Party, served: ServedPolicy, profile: str) -> None:
-    """Whether the end entity may use the policy; of one it named it learns nothing."""
+    """Whether the end entity may use the policy; of one it named it learns nothing. An RA that the policy
+    trusts asks for others."""
     entity = party.entity
-    if entity is None or served.policy.id in entity.policies:
+    if entity is None or party.is_ra or served.policy.id in entity.policies:
         return
     detail = f"entity {entity.id} may not use policy {served.policy.id}"
     if profile:

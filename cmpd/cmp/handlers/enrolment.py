@@ -6,7 +6,7 @@ from dataclasses import replace
 from typing import Any
 
 from cmpd.clm import issuing
-from cmpd.clm.model import Certificate, Entity, TransactionState
+from cmpd.clm.model import Certificate, Entity, EntityState, TransactionState
 from cmpd.cmp import general_info, original
 from cmpd.cmp.decryption import Method
 from cmpd.cmp.exchange import Answer, Exchange
@@ -125,13 +125,28 @@ def _check_possession(exchange: Exchange, request: Message, wish: Wish) -> None:
 
 async def _beneficiary(exchange: Exchange, wish: Wish, old: Certificate | None) -> Entity | None:
     """The end entity the certificate is for."""
-    if exchange.party.is_ra and exchange.entity is None:
+    if exchange.party.is_ra:
+        credentials = exchange.clm.credentials
         if old is not None and old.entity is not None:
-            return await exchange.clm.credentials.entity(old.entity)
-        return await exchange.clm.credentials.entity_of_subject(wish.request.subject)
+            entity = await credentials.entity(old.entity)
+        else:
+            entity = await credentials.entity_of_subject(wish.request.subject)
+        return _permitted(exchange, entity)
     if exchange.party.registers and exchange.party.certificate is not None:
         return exchange.clm.register(exchange.party.certificate, exchange.served.policy.id, exchange.unit)
     return exchange.entity
+
+
+def _permitted(exchange: Exchange, entity: Entity | None) -> Entity | None:
+    """Whom an RA asks for, if it may have something from this policy."""
+    policy = exchange.served.policy.id
+    if entity is not None and (entity.state is not EntityState.ACTIVE or policy not in entity.policies):
+        raise CMPFailure(
+            FailInfo.notAuthorized,
+            "the end entity that the certificate is for may not use this policy",
+            detail=f"entity {entity.id}, {entity.state}, policy {policy}",
+        )
+    return entity
 
 
 def _granted(

@@ -6,13 +6,16 @@ from typing import Any
 
 import pytest
 
-from cmpd.clm.model import CertificateState
+from cmpd.clm.entities import set_state
+from cmpd.clm.model import CertificateState, EntityState, Kind
+from cmpd.clm.policy import pem_text
 from cmpd.cmp import schema
 from tests import cmpclient
 from tests.clm import pki
 from tests.cmp.conftest import MakeWorld
 from tests.cmp.world import (
     MACHINE,
+    OPERATOR,
     OTHER_ENTITY,
     OTHER_PBM,
     PBM,
@@ -209,6 +212,56 @@ def test_an_ra_updates_on_behalf_of_others(world: World) -> None:
     update = world.client(RA).update(device.certificate, pki.key("P-256", 52))
     assert update.certificate.subject == device.certificate.subject
     assert world.record(update.certificate).entity == world.record(device.certificate).entity
+
+
+def block(world: World, id: str) -> None:
+    entity = world.run(world.store.entity(id))
+    assert entity is not None
+    world.run(world.store.commit(set_state(OPERATOR, entity, EntityState.BLOCKED)))
+
+
+def test_an_ra_gets_nothing_for_who_is_blocked(make_world: MakeWorld) -> None:
+    world = make_world()
+    device = world.device("CN=blocked")
+    block(world, PBM.reference)
+    controls = requests.old_certificate(device.certificate)
+    asked = requests.certificate_request(pki.key("P-256", 56), "CN=blocked", controls=controls)
+    body = ("kur", [asked])
+    response = world.client(RA).begin().send(body)
+    assert response.fail_info == ("notAuthorized",)
+
+
+def own_ra(world: World) -> cmpclient.Signature:
+    """An RA whose certificate was issued here, and which the policy trusts from now on."""
+    world.put(Kind.TEMPLATE, "ra", "ra", {"extended_key_usage": ["cmcRA"]})
+    world.change_policy(profiles=["ra"])
+    key = pki.key("P-256", 57)
+    profile = {"1.3.6.1.5.5.7.4.21": schema.encode("CertProfileValue", ["ra"])}
+    transaction = world.client().begin(general_info=profile)
+    enrolled = transaction.enrol(("ir", [requests.certificate_request(key, "CN=our RA")]))
+    return cmpclient.Signature(enrolled.certificate, key)
+
+
+def test_an_ra_may_have_its_certificate_from_here(make_world: MakeWorld) -> None:
+    world = make_world()
+    ra = own_ra(world)
+    device = world.device("CN=device")
+    world.change_policy(ra_certificates=[])
+    assert world.client(ra).revoke(device.certificate).fail_info == ("notAuthorized",)
+    world.change_policy(ra_certificates=[pem_text(world.ca("root").certificate_der)])
+    assert world.client(ra).begin().send(enrolment(proof=("raVerified", None))).status == "accepted"
+    assert answer(world, wrap(world, composed(world, CA_CERTS), ra=ra)).kind == "genp"
+    assert world.client(ra).revoke(device.certificate).status == "accepted"
+    assert world.client().revoke(ra.certificate).status == "accepted"
+    refused = answer(world, wrap(world, composed(world, CA_CERTS), ra=ra))
+    assert refused.fail_info == ("certRevoked",)
+
+
+def test_a_device_under_the_ras_root_is_no_ra(make_world: MakeWorld) -> None:
+    world = make_world()
+    world.change_policy(ra_certificates=[pem_text(world.ca("root").certificate_der)])
+    device = world.device("CN=device")
+    assert answer(world, wrap(world, composed(world, CA_CERTS), ra=device)).fail_info == ("notAuthorized",)
 
 
 def original(*messages: bytes) -> dict[str, bytes]:
