@@ -110,7 +110,9 @@ class HTTPConfig:
         False, "Take HTTP Basic passwords over plain HTTP from other machines. They can be read on the way."
     )
     trusted_proxies: tuple[str, ...] = live(
-        (), "Addresses or networks whose X-Forwarded-For is believed, such as 10.0.0.0/8."
+        (),
+        "Addresses or networks whose X-Forwarded-For and X-Forwarded-Proto are believed, such as 10.0.0.0/8; "
+        "unix: whoever comes over a Unix socket.",
     )
 
 

@@ -11,9 +11,10 @@ import asyncio
 import ssl
 from typing import TYPE_CHECKING, cast
 
+from cmpd.server.http import Connection, peer_of
+
 if TYPE_CHECKING:
     from cmpd.config import HTTPConfig
-    from cmpd.server.http import Connection
     from cmpd.server.limits import Limits
 
 
@@ -36,8 +37,7 @@ class Gate(asyncio.Protocol):
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
         self._transport = cast("asyncio.Transport", transport)
         self._transport.pause_reading()
-        name = transport.get_extra_info("peername")
-        self.peer = name[0] if isinstance(name, tuple) else ""
+        self.peer = peer_of(transport)
         if self._limits.admit(self) is not None:
             self._transport.abort()
             return

@@ -117,8 +117,7 @@ class Connection(asyncio.BufferedProtocol):
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
         self._loop = asyncio.get_running_loop()
         self._transport = cast("asyncio.Transport", transport)
-        name = transport.get_extra_info("peername")
-        self.peer = name[0] if isinstance(name, tuple) else ""
+        self.peer = peer_of(transport)
         self._tls = transport.get_extra_info("ssl_object") is not None
         self._secure = self._tls or _is_near(self.peer)
         self._socket = transport.get_extra_info("socket") if self.peer else None
@@ -375,6 +374,13 @@ class Connection(asyncio.BufferedProtocol):
         self._parser = self._head = self._headers = self._body = None
         self._enter(Phase.WRITING, self._config.write_timeout)
         self._transport.close()
+
+
+def peer_of(transport: asyncio.BaseTransport) -> str:
+    """The other side's address, IPv4 as such where it came to an IPv6 listener; empty on a Unix socket."""
+    name = transport.get_extra_info("peername")
+    host: str = name[0] if isinstance(name, tuple) else ""
+    return host.removeprefix("::ffff:") if "." in host else host
 
 
 def _keeps(version: bytes, connection: bytes) -> bool:

@@ -51,7 +51,10 @@ def set_up(config: LogConfig) -> None:
     """Send all logging to standard error as configured."""
     logging.logThreads = logging.logProcesses = logging.logMultiprocessing = False  # nothing shows them
     handler = logging.StreamHandler(sys.stderr)
-    handler.setFormatter(JSONFormatter() if config.format == "json" else JournalFormatter())
+    if config.format == "json":
+        handler.setFormatter(JSONFormatter())
+    elif not sys.stderr.isatty():  # people need no priorities
+        handler.setFormatter(JournalFormatter())
     logging.basicConfig(handlers=[handler], level=config.level.upper(), force=True)
 
 

@@ -13,20 +13,25 @@ if TYPE_CHECKING:
     from cmpd.server.messages import HTTPRequest
 
 
+UNIX = "unix"
+"""In the configuration: whoever comes over a Unix socket."""
+
+
 class Proxies:
     """The reverse proxies that are trusted."""
 
     def __init__(self, networks: Sequence[str]) -> None:
         """Raises ConfigError for what is no address or network."""
+        self._unix = UNIX in networks
         try:
-            self._networks = [ipaddress.ip_network(network) for network in networks]
+            self._networks = [ipaddress.ip_network(one) for one in networks if one != UNIX]
         except ValueError as error:
             raise ConfigError(f"http.trusted_proxies: {error}") from None
 
     def client_of(self, request: HTTPRequest) -> str:
         """The address a request comes from: the last one in X-Forwarded-For that is no trusted proxy's."""
         peer = request.peer
-        if not self._networks or not self.trusts(peer):
+        if not self.trusts(peer):
             return peer
         for hop in reversed(request.listed(b"x-forwarded-for")):
             peer = hop.decode("latin-1")
@@ -36,12 +41,16 @@ class Proxies:
 
     def is_secure(self, request: HTTPRequest) -> bool:
         """Whether nobody could read along: what a trusted proxy says of its client, or what is seen here."""
-        if self._networks and self.trusts(request.peer):
+        if self.trusts(request.peer):
             return [one.lower() for one in request.listed(b"x-forwarded-proto")][-1:] == [b"https"]
         return request.secure
 
     def trusts(self, address: str) -> bool:
-        """Whether the address is a trusted proxy's."""
+        """Whether the address is a trusted proxy's; an empty one is a Unix socket's other side."""
+        if not address:
+            return self._unix
+        if not self._networks:
+            return False
         try:
             parsed = ipaddress.ip_address(address)
         except ValueError:

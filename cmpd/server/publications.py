@@ -26,6 +26,8 @@ class Publications:
 
     def __init__(self, client: Client) -> None:
         self._client = client
+        self._tags: dict[tuple[str, str], tuple[bytes, bytes]] = {}
+        """What was published last, and its ETag: a long CRL is not to be hashed for everybody who asks."""
 
     def find(self, path: str) -> Callable[[HTTPRequest], Awaitable[HTTPResponse]] | None:
         """What serves the path, if anything is published there."""
@@ -39,7 +41,7 @@ class Publications:
         if found is None:
             return plain(404, "no CA of that name publishes here")
         der, modified = found
-        tag = b'"%s"' % hashlib.sha256(der).hexdigest()[:32].encode()
+        tag = self._tag(kind, name, der)
         headers = (
             (b"content-type", MEDIA_TYPES[kind]),
             (b"etag", tag),
@@ -49,6 +51,13 @@ class Publications:
         if _has_it(request, tag, modified):
             return HTTPResponse(304, headers)
         return HTTPResponse(200, headers, der)
+
+    def _tag(self, kind: str, name: str, der: bytes) -> bytes:
+        known = self._tags.get((kind, name))
+        if known is None or known[0] is not der:
+            known = der, b'"%s"' % hashlib.sha256(der).hexdigest()[:32].encode()
+            self._tags[kind, name] = known
+        return known[1]
 
 
 def _has_it(request: HTTPRequest, tag: bytes, modified: int) -> bool:

@@ -14,6 +14,7 @@ from cmpd.clm.store.base import StoreUnavailable
 from cmpd.clm.throttle import CAP, FREE, Throttle
 from cmpd.cmp.exchange import Call, Record, Reply
 from cmpd.cmp.responder import Responder
+from cmpd.config import ConfigError
 from cmpd.server.basic import BasicAuthentication
 from cmpd.server.endpoints import Address, Endpoints, read_address
 from cmpd.server.messages import HTTPRequest, HTTPResponse
@@ -281,6 +282,20 @@ def test_of_several_forwarded_lines_the_proxys_own_is_the_last() -> None:
     assert site.calls[0].peer == "192.0.2.9"
     schemes = ((b"x-forwarded-proto", b"https"), (b"x-forwarded-proto", b"http"))
     assert site.ask("/cmp", CMP, _basic(ENTITY, "pässword:"), *schemes, peer="10.0.0.1").status == 403
+
+
+@pytest.mark.parametrize(("proxies", "seen"), [(("unix",), "192.0.2.9"), (("10.0.0.0/8",), ""), ((), "")])
+def test_who_comes_over_a_unix_socket_is_believed_where_the_configuration_says_so(
+    proxies: tuple[str, ...], seen: str
+) -> None:
+    site = Site(proxies=proxies)
+    site.ask("/cmp", CMP, (b"x-forwarded-for", b"192.0.2.9"), peer="")
+    assert site.calls[0].peer == seen
+
+
+def test_a_proxy_that_is_no_network_is_named() -> None:
+    with pytest.raises(ConfigError, match=r"http\.trusted_proxies: .*'proxy\.example'"):
+        Proxies(("proxy.example",))
 
 
 @pytest.mark.parametrize(

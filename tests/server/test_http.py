@@ -10,6 +10,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from cmpd.config import HTTPConfig
+from cmpd.server.http import peer_of
 from cmpd.server.messages import HTTPRequest, HTTPResponse
 from tests.server.outside import CLOSE, KEEP, echo, outside, post, responses
 
@@ -208,6 +209,20 @@ def test_a_long_response_reaches_a_slow_reader_whole_and_waits_outside_of_memory
             return received
 
     assert responses(asyncio.run(run()))[0][2] == body
+
+
+@pytest.mark.parametrize(
+    ("name", "peer"),
+    [
+        (("192.0.2.1", 5), "192.0.2.1"),
+        (("::ffff:192.0.2.1", 5, 0, 0), "192.0.2.1"),
+        (("2001:db8::1", 5, 0, 0), "2001:db8::1"),
+        ("", ""),
+        (None, ""),
+    ],
+)
+def test_a_peer_is_known_by_its_own_kind_of_address(name: object, peer: str) -> None:
+    assert peer_of(asyncio.BaseTransport({"peername": name})) == peer
 
 
 @settings(max_examples=150)
