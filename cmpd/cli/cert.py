@@ -179,7 +179,9 @@ async def _list_pending(place: Workplace, arguments: argparse.Namespace) -> int:
     listed = [
         {
             "request": one.id,
+            "asks": one.asks,
             "subject": one.subject,
+            "serial": one.serial,
             "entity": one.transaction.entity,
             "policy": one.transaction.policy,
             "since": time_text(one.transaction.opened),
@@ -193,10 +195,11 @@ async def _list_pending(place: Workplace, arguments: argparse.Namespace) -> int:
         print_json(listed)
     else:
         print_table(
-            ("REQUEST", "SINCE", "APPROVALS", "SUBJECT"),
+            ("REQUEST", "ASKS FOR", "SINCE", "APPROVALS", "SUBJECT"),
             [
                 (
                     str(one["request"]),
+                    str(one["asks"]),
                     str(one["since"]),
                     f"{len(one['approvals'])} of {one['needed']}",  # type: ignore[arg-type] # a list
                     str(one["subject"]),

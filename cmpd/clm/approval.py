@@ -32,6 +32,17 @@ class Waiting:
         return str(self.transaction.detail.get("subject", ""))
 
     @property
+    def asks(self) -> str:
+        """For what: ``certificate``, or ``revocation`` (of the certificate whose serial is `serial`)."""
+        return str(self.transaction.detail.get("asks", "certificate"))
+
+    @property
+    def serial(self) -> str:
+        """The serial number, in hexadecimal, of the certificate it is about; empty where it is to come."""
+        serial = self.transaction.serial
+        return "" if serial is None else f"{serial:x}"
+
+    @property
     def needed(self) -> int:
         """How many operators must approve."""
         return int(self.transaction.detail.get("needed", 1))

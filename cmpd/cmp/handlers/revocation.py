@@ -94,6 +94,7 @@ def _waiting(exchange: Exchange, record: Certificate) -> Answer:
         certificate=record,
         status=PKIStatus.waiting,
         detail={
+            "asks": "revocation",
             "subject": record.subject,
             "needed": exchange.served.policy.revocation_approvals,
             "approvals": [],

@@ -7,11 +7,13 @@ from typing import Any
 
 import pytest
 
+from cmpd.clm.approval import Waiting, approve
+from cmpd.clm.approval import waiting as waiting_requests
 from cmpd.clm.model import CertificateState, TransactionState
 from tests import cmpclient
 from tests.clm import pki
 from tests.cmp.conftest import MakeWorld
-from tests.cmp.world import OTHER_PBM, PBM, World
+from tests.cmp.world import OPERATOR, OTHER_PBM, PBM, World
 from tests.cmpclient import requests
 
 KEY = pki.key("P-256", 70)
@@ -249,3 +251,26 @@ def test_a_revocation_approved_after_another_was_carried_out_says_certrevoked(wo
     response = transaction.send(requests.poll_request(-1))
     assert (response.kind, response.fail_info) == ("rp", ("certRevoked",))
     assert transaction.send(requests.poll_request(-1)).fail_info == ("badRequest",)
+
+
+def test_operators_see_what_waits_and_approve_it(world: World) -> None:
+    """With what the command line uses: two requests, one for a certificate, one for a revocation."""
+    device = approved_device(world)
+    enrolling = world.client().begin()
+    enrolling.send(request("ir"))
+    revoking = world.client(device).begin()
+    revoking.send(requests.revocation(device.certificate.issuer, device.certificate.serial_number))
+
+    async def pending() -> dict[str, Waiting]:
+        return {one.asks: one async for one in waiting_requests(world.store)}
+
+    found = world.run(pending())
+    assert {asks: (one.subject, one.serial) for asks, one in found.items()} == {
+        "certificate": ("CN=device", ""),
+        "revocation": ("CN=device", f"{device.certificate.serial_number:x}"),
+    }
+    for one in found.values():
+        world.run(world.store.commit(approve(OPERATOR, one)))
+    assert enrolling.send(requests.poll_request(0)).status == "accepted"
+    assert revoking.send(requests.poll_request(-1)).status == "accepted"
+    assert world.state(device.certificate) is CertificateState.REVOKED
