@@ -7,13 +7,31 @@ from typing import Any
 import pytest
 
 from cmpd.clm.model import CertificateState
+from cmpd.cmp import schema
 from cmpd.cmp.operations import OPERATIONS
 from tests.clm import pki
 from tests.cmp.world import World, ra_holder, signed_by
 from tests.cmpclient import requests
 
 KEY = pki.key("P-256", 160)
+ID_IT = "1.3.6.1.5.5.7.4."
+STATUS_LIST = schema.encode(
+    "RawCRLStatusList", [{"source": ("issuer", [("directoryName", pki.name("nobody").public_bytes())])}]
+)
 FIRST = ("ir", "cr", "kur", "p10cr", "rr", "genm", "nested")
+
+
+QUESTIONS: dict[str, Any] = {
+    "getcacerts": [ID_IT + "17"],
+    "getrootupdate": [ID_IT + "20"],
+    "getcertreqtemplate": [ID_IT + "19"],
+    "getcrls": [(ID_IT + "22", STATUS_LIST)],
+}
+
+
+def question(operation: str | None) -> Any:
+    """A genm, what the operation is for where it is for one."""
+    return requests.general_message(*QUESTIONS.get(operation or "", [ID_IT + "17"]))
 
 
 def prepared(world: World, kind: str, operation: str | None) -> Any:
@@ -27,7 +45,7 @@ def prepared(world: World, kind: str, operation: str | None) -> Any:
             device = world.device(number=161).certificate
             return world.client(call=call).begin(), requests.revocation(device.issuer, device.serial_number)
         case "genm":
-            return world.client(call=call).begin(), requests.general_message("1.3.6.1.5.5.7.4.17")
+            return world.client(call=call).begin(), question(operation)
         case "kur":
             return world.client(world.device(number=162), call=call).begin(), crmf
         case "nested":
@@ -42,7 +60,7 @@ def test_an_operation_admits_its_body_and_no_other(world: World, operation: str,
     transaction, body = prepared(world, kind, operation)
     issued = len(world.certificates())
     response = transaction.send_as_is(transaction.compose(body))
-    if OPERATIONS[operation].field == kind:
+    if OPERATIONS[operation].body.field == kind:
         assert response.kind != "error"
     else:
         assert (response.kind, response.fail_info) == ("error", ("badRequest",))
@@ -67,7 +85,28 @@ def test_an_operation_nobody_knows_is_refused(world: World, operation: str) -> N
 
 @pytest.mark.parametrize("operation", ["initialization", "certification", "pkcs10"])
 def test_later_messages_go_to_the_same_address(world: World, operation: str) -> None:
-    transaction, body = prepared(world, OPERATIONS[operation].field, operation)
+    transaction, body = prepared(world, OPERATIONS[operation].body.field, operation)
     response = transaction.send(body)
     assert transaction.confirm(response).kind == "pkiconf"
     assert world.state(response.certificate) is CertificateState.ACTIVE
+
+
+@pytest.mark.parametrize("operation", QUESTIONS)
+@pytest.mark.parametrize("other", QUESTIONS)
+def test_an_operation_for_a_general_message_admits_its_question(
+    world: World, operation: str, other: str
+) -> None:
+    response = world.client(call={"operation": operation}).begin().send(question(other))
+    if operation == other:
+        assert response.kind == "genp"
+    else:
+        assert response.fail_info == ("badRequest",)
+        assert f"the address is for {operation}" in response.text
+
+
+@pytest.mark.parametrize("asked", [[], [ID_IT + "17", ID_IT + "19"], ["1.2.3.4"]])
+def test_such_an_operation_admits_nothing_else_with_or_without_its_question(
+    world: World, asked: list[str]
+) -> None:
+    client = world.client(call={"operation": "getcacerts"})
+    assert client.ask(*asked).fail_info == ("badRequest",)
