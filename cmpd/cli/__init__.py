@@ -15,6 +15,7 @@ from collections.abc import Sequence
 from typing import NoReturn
 
 from cmpd import __version__
+from cmpd.printable import printable
 
 __all__ = ["COMMANDS", "build_parser", "main"]
 
@@ -111,5 +112,6 @@ def main(argv: Sequence[str] | None = None) -> int:
         return 0
     except Exception as error:  # noqa: BLE001 - the user's last line of defence: no traceback ever
         text, status = _explain(error)
-        print(f"cmpd: {text}", file=sys.stderr)
+        for line in text.splitlines() or [""]:
+            print(f"cmpd: {printable(line)}", file=sys.stderr)
     return status

@@ -3,12 +3,20 @@
 from __future__ import annotations
 
 import argparse
-import json
 import os
 from typing import TYPE_CHECKING, Any
 
 from cmpd.cli import COMMANDS
-from cmpd.cli.common import Workplace, add_json, in_workplace, now, print_json, print_table, time_text
+from cmpd.cli.common import (
+    Workplace,
+    add_json,
+    in_workplace,
+    json_text,
+    now,
+    print_json,
+    print_table,
+    time_text,
+)
 
 if TYPE_CHECKING:
     from cmpd.clm.model import AuditRecord
@@ -62,7 +70,7 @@ async def _list(place: Workplace, arguments: argparse.Namespace) -> int:
         if (arguments.actor or "") not in event.actor or (arguments.subject or "") not in event.subject:
             continue
         if arguments.lines:
-            print(json.dumps(_summary(record), ensure_ascii=False))
+            print(json_text(_summary(record)))
         else:
             listed.append(_summary(record))
     if arguments.json and not arguments.lines:

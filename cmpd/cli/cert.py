@@ -19,6 +19,7 @@ from cmpd.cli.common import (
     time_text,
 )
 from cmpd.cli.configuring import act
+from cmpd.printable import printable
 
 if TYPE_CHECKING:
     from cmpd.clm.client import Client
@@ -238,7 +239,7 @@ async def _show(place: Workplace, arguments: argparse.Namespace) -> int:
     else:
         for key, value in summary(record).items():
             if value is not None:
-                print(f"{key:<12}{value}")
+                print(f"{key:<12}{printable(value)}")
     return os.EX_OK
 
 

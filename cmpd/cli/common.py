@@ -10,6 +10,7 @@ import argparse
 import getpass
 import json
 import os
+import pwd
 import sys
 import time
 from collections.abc import AsyncIterator, Callable, Coroutine, Iterable, Sequence
@@ -18,11 +19,17 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from cmpd.printable import printable
+
 if TYPE_CHECKING:
     from cmpd.clm.secrets import MasterKey
     from cmpd.clm.store.base import Store
     from cmpd.config import Config
 
+LOGIN_UID = Path("/proc/self/loginuid")
+NO_LOGIN = (1 << 32) - 1
+SYSTEM_ACCOUNTS = 999
+"""The highest uid of an account nobody logs in to (SYS_UID_MAX of login.defs(5))."""
 PLACES = (Path("cmpd.conf"), Path("/etc/cmpd/cmpd.conf"))
 
 
@@ -128,12 +135,31 @@ def in_workplace(
 
 
 def actor() -> str:
-    """Who acts, for the audit: the login the command runs under, and the one sudo came from."""
+    """Who acts, for the audit and for approvals that take two: ``operator:<login>``.
+
+    What the kernel knows goes before the environment, which everybody sets as they like: the uid of the
+    login that led here, through whatever sudo or su (pam_loginuid(8)). Where it keeps none, SUDO_USER is
+    believed of root and of system accounts, which people reach by sudo; everybody else is who they are.
+    """
+    uid, real = _login_uid(), os.getuid()
+    if uid is None and real <= SYSTEM_ACCOUNTS and (sudoer := os.environ.get("SUDO_USER")):
+        return f"operator:{sudoer}"
+    return f"operator:{_user_name(real if uid is None else uid)}"
+
+
+def _login_uid() -> int | None:
     try:
-        login = getpass.getuser()
-    except (KeyError, OSError):  # no such user in the password database, as in bare containers
-        login = str(os.getuid())
-    return f"operator:{os.environ.get('SUDO_USER') or login}"
+        uid = int(LOGIN_UID.read_text("ascii"))
+    except (OSError, ValueError):  # a kernel without auditing
+        return None
+    return None if uid == NO_LOGIN else uid
+
+
+def _user_name(uid: int) -> str:
+    try:
+        return pwd.getpwuid(uid).pw_name
+    except KeyError:  # no such user in the password database, as in bare containers
+        return str(uid)
 
 
 def now() -> int:
@@ -148,12 +174,20 @@ def add_json(parser: argparse.ArgumentParser) -> None:
 
 def print_json(value: Any) -> None:
     """Print for programs: lists are JSON arrays, serial numbers hexadecimal text."""
-    print(json.dumps(value, indent=2, ensure_ascii=False))
+    print(json_text(value, indent=2))
+
+
+def json_text(value: Any, indent: int | None = None) -> str:
+    """JSON in readable letters; in ASCII where a terminal would obey one of them."""
+    text = json.dumps(value, indent=indent, ensure_ascii=False)
+    if all(line.isprintable() for line in text.split("\n")):
+        return text
+    return json.dumps(value, indent=indent)
 
 
 def print_table(headings: Sequence[str], rows: Iterable[Sequence[str]]) -> None:
     """Print for people: columns as wide as their widest cell; the last one runs free."""
-    lines = [tuple(headings), *(tuple(row) for row in rows)]
+    lines = [tuple(headings), *(tuple(map(printable, row)) for row in rows)]
     widths = [max(len(line[column]) for line in lines) for column in range(len(headings))]
     for line in lines:
         cells = [cell.ljust(width) for cell, width in zip(line, widths, strict=True)]

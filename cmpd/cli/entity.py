@@ -23,6 +23,7 @@ from cmpd.cli.common import (
     read_password,
     time_text,
 )
+from cmpd.printable import printable
 
 if TYPE_CHECKING:
     from cmpd.clm.entities import Act
@@ -292,7 +293,7 @@ async def _show(place: Workplace, arguments: argparse.Namespace) -> int:
         return os.EX_OK
     for key, value in summary.items():
         if value not in (None, [], {}):
-            print(f"{key:<18}{_text(value)}")
+            print(f"{key:<18}{printable(_text(value))}")
     if certificates:
         print()
         print_table(

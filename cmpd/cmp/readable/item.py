@@ -25,11 +25,6 @@ class Item:
             yield from part.lines(indentation + INDENTATION)
 
 
-def printable(text: str) -> str:
-    """A stranger's text in one line, without what a terminal would obey."""
-    return "".join(letter if letter.isprintable() else f"\\u{ord(letter):04x}" for letter in text)
-
-
 def hexadecimal(content: bytes, limit: int = HEXADECIMAL) -> str:
     """The octets, at most `limit` of them."""
     if len(content) <= limit:

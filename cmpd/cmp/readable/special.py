@@ -12,8 +12,9 @@ from cryptography import x509
 from cmpd.clm.names import short_name
 from cmpd.cmp import oids, schema
 from cmpd.cmp.readable import inside
-from cmpd.cmp.readable.item import Item, printable
+from cmpd.cmp.readable.item import Item
 from cmpd.cmp.schema import DecodeError
+from cmpd.printable import printable
 
 if TYPE_CHECKING:
     from cmpd.cmp.readable.walk import Walk

@@ -8,8 +8,9 @@ from typing import Any, TypeAlias
 
 from cmpd.cmp import oids, schema
 from cmpd.cmp.readable import inside, special
-from cmpd.cmp.readable.item import HEXADECIMAL, Item, hexadecimal, printable, text_or_hexadecimal
+from cmpd.cmp.readable.item import HEXADECIMAL, Item, hexadecimal, text_or_hexadecimal
 from cmpd.cmp.schema import DecodeError
+from cmpd.printable import printable
 
 Definition: TypeAlias = dict[str, Any]
 LARGE = 1 << 63
