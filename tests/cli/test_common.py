@@ -84,7 +84,6 @@ def infested(operator: Operator) -> Operator:
         ("cert", "list"),
         ("cert", "list", "--json"),
         ("cert", "show", "abc"),
-        ("cert", "show", "abc", "--json"),
         ("audit", "list"),
         ("audit", "list", "--json"),
         ("audit", "list", "--lines"),
