@@ -117,7 +117,10 @@ class Draft:
         names = (stored.id, stored.name)
         if stored.kind in (Kind.CA, Kind.TEMPLATE):
             for policy in self.objects[Kind.POLICY].values():
-                if policy.document.get(stored.kind.value) in names:
+                named = [policy.document.get(stored.kind.value)]
+                if stored.kind is Kind.TEMPLATE:
+                    named += policy.document.get("profiles", ())
+                if any(name in named for name in names):
                     yield f"policy {policy.name}"
         if stored.kind is Kind.CA:
             for other in self.objects[Kind.CA].values():
@@ -149,7 +152,8 @@ class Draft:
                 policy = Policy.of(stored.id, stored.name, stored.document)
                 served = compose(policy, templates, authorities)
                 if self._concerns(stored, policy):
-                    check_together(policy, served.template, served.authority, self.act.time)
+                    for choice in (served, *served.choices.values()):
+                        check_together(policy, choice.template, choice.authority, self.act.time)
             except DocumentError as error:
                 raise Unfit(Kind.POLICY, stored.name, error) from error
             policies[policy.id] = policy
@@ -166,7 +170,7 @@ class Draft:
         """Whether what was touched has to do with the policy: what time has made of others (a CA that
         nears its end) must not stand in the way of changing this."""
         touched = {id for kind, id in self.touched if kind is not Kind.POLICY}
-        named = {policy.ca, policy.template}
+        named = {policy.ca, policy.template, *policy.profiles}
         names = {
             one.id
             for kind in (Kind.CA, Kind.TEMPLATE)

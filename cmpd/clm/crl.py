@@ -116,9 +116,12 @@ async def is_behind(store: Store, authority: Authority) -> bool:
     crl = await store.crl(authority.id)
     if crl is None:
         return True
-    entries = {serial async for serial, _, _ in store.revoked(authority.id, crl.this_update)}
     listed = await asyncio.to_thread(_serials, crl.der)
-    return not entries <= listed
+    due = {serial async for serial, _, _ in store.revoked(authority.id, crl.this_update)}
+    # The CRL may hold what ended since the one before it; whatever else it holds was released since.
+    since = crl.this_update - authority.crl.validity - authority.crl.keep_expired
+    known = {serial async for serial, _, _ in store.revoked(authority.id, since)}
+    return not due <= listed <= known
 
 
 def _serials(der: bytes) -> set[int]:

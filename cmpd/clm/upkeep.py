@@ -115,9 +115,10 @@ class Upkeep:
     async def _catch_up(self) -> None:
         """After a start: what a process that ended in the middle left undone."""
         await self.look_at_calendar()
+        now = int(self._clock())
         for authority in await self._catalog.authorities():
-            if await is_behind(self._store, authority):
-                await refresh_crl(self._store, authority, int(self._clock()))
+            if authority.not_after > now and await is_behind(self._store, authority):
+                await refresh_crl(self._store, authority, now)
 
     async def _renew_signers(self, authority: Authority, now: int) -> None:
         kga_wanted = any(

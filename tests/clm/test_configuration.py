@@ -43,6 +43,8 @@ FAULTS: list[tuple[str, Document, Document | None]] = [
     ("template", {"template": "nowhere"}, None),
     ("template", {}, {"validity": "30y"}),
     ("template", {"template": "sub-ca"}, None),
+    ("profiles", {"profiles": ["nothing"]}, None),
+    ("template", {"profiles": ["sub-ca"]}, None),
     ("excess", {"excess": "maybe"}, None),
     ("exces", {"exces": "trim"}, None),
     ("validity.longest", {"validity": {"longest": "30d"}}, None),

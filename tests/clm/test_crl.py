@@ -140,10 +140,14 @@ def test_what_is_revoked_through_a_client_is_on_the_crl_it_serves_at_once(pki: P
     assert pki.run(work)
 
 
-def test_upkeep_makes_up_for_a_crl_that_a_crash_left_out(pki: PKI) -> None:
+@pytest.mark.parametrize(("before", "after", "listed"), [("active", "revoked", 1), ("on_hold", "active", 0)])
+def test_upkeep_makes_up_for_a_crl_that_a_crash_left_out(
+    pki: PKI, before: str, after: str, listed: int
+) -> None:
     record = certificate(pki)
+    revoke(pki, record, CertificateState(before), None)
     refreshed(pki)
-    revoke(pki, record, CertificateState.REVOKED, 1)
+    revoke(pki, record, CertificateState(after), None)
 
     async def work(store: Store) -> StoredCRL | None:
         client = await pki.client(store)
@@ -160,7 +164,7 @@ def test_upkeep_makes_up_for_a_crl_that_a_crash_left_out(pki: PKI) -> None:
 
     crl = pki.run(work)
     assert crl is not None
-    assert len(x509.load_der_x509_crl(crl.der)) == 1
+    assert len(x509.load_der_x509_crl(crl.der)) == listed
 
 
 def test_a_signer_near_its_end_is_renewed_and_signs_for_the_same_ca(pki: PKI) -> None:
