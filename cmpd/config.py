@@ -123,6 +123,11 @@ class CMPConfig:
     time_tolerance: int = live(
         300, "How far messageTime may be from the clock; 0: any.", unit="seconds", low=0, high=1 << 31
     )
+    message_time_required: bool = live(
+        False,
+        "Refuse messages without messageTime: without it, one that was recorded is new again once its "
+        "transaction is forgotten.",
+    )
     transaction_memory: int = live(
         86400,
         "How long a finished transaction is remembered for retransmissions.",

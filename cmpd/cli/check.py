@@ -95,6 +95,8 @@ def _weak_settings(config: Config) -> Iterator[str]:
         yield f"cmp.pbm_iterations_min: {config.cmp.pbm_iterations_min} iterations make guessing cheap"
     if config.cmp.time_tolerance == 0:
         yield "cmp.time_tolerance: messages of any age are taken"
+    elif config.cmp.time_tolerance > config.cmp.transaction_memory:
+        yield "cmp.time_tolerance: messages are taken that are older than transactions are remembered"
 
 
 async def _judge_policies(findings: Findings, catalog: Catalog, client_id: str) -> None:

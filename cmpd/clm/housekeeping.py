@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 from dataclasses import replace
 from typing import TYPE_CHECKING
 
@@ -20,16 +21,23 @@ async def expire_transactions(client: Client, memory: int) -> int:
     """Close open transactions whose time is over; what they issued unconfirmed is rejected
     (RFC 9810, section 5.1.1.2). `memory`: seconds a closed transaction is remembered. Gives how many."""
     now = client.now()
-    overdue = await client.store.expired_transactions(now, BATCH)
     closed = 0
-    for transaction in overdue:
-        unit = await _closing(client, transaction, now + memory)
-        try:
-            await client.commit(unit)
-        except Conflict:
-            continue  # its message came after all, or another process was faster
-        closed += 1
-    return closed
+    while True:
+        overdue = await client.store.expired_transactions(now, BATCH)
+        # At once, so that they share a commit: clients may leave them faster than one by one is closed.
+        done = sum(await asyncio.gather(*(_close(client, one, now + memory) for one in overdue)))
+        closed += done
+        if len(overdue) < BATCH or not done:
+            return closed
+
+
+async def _close(client: Client, transaction: Transaction, until: int) -> bool:
+    """Whether it was closed: its message may have come after all, or another process been faster."""
+    try:
+        await client.commit(await _closing(client, transaction, until))
+    except Conflict:
+        return False
+    return True
 
 
 async def _closing(client: Client, transaction: Transaction, until: int) -> list[Change]:
@@ -51,4 +59,9 @@ async def _closing(client: Client, transaction: Transaction, until: int) -> list
 
 async def forget_transactions(client: Client) -> int:
     """Delete closed transactions nobody may ask about any more. Gives how many."""
-    return await client.store.forget_transactions(client.now(), BATCH)
+    forgotten = 0
+    while True:
+        found = await client.store.forget_transactions(client.now(), BATCH)
+        forgotten += found
+        if found < BATCH:
+            return forgotten

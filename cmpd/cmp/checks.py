@@ -30,6 +30,8 @@ class Situation:
     """Seconds that messageTime may be off; 0: any."""
     transaction: Transaction | None
     """What the store knows under the message's transactionID."""
+    time_required: bool = False
+    """Whether messageTime has to be there."""
 
 
 def version(message: Message, situation: Situation) -> None:
@@ -46,6 +48,8 @@ def body_type(message: Message, situation: Situation) -> None:
 
 def message_time(message: Message, situation: Situation) -> None:
     told = message.header.message_time
+    if told is None and situation.time_required:
+        raise CMPFailure(FailInfo.badTime, "messageTime is missing; this server requires it")
     if told is None or not situation.time_tolerance:
         return
     off = abs(told.timestamp() - situation.now)

@@ -136,7 +136,9 @@ class Responder:
         except InvalidIdentifier as error:
             invalid = error
         now = self.clm.now()
-        situation = checks.Situation(now, self.settings.time_tolerance, transaction)
+        situation = checks.Situation(
+            now, self.settings.time_tolerance, transaction, self.settings.message_time_required
+        )
         checks.header(request, situation)
         check_operation(call.operation, request)
         profile = _profile(request, transaction)

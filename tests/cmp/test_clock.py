@@ -8,10 +8,12 @@ from pathlib import Path
 
 import pytest
 
-from cmpd.clm.housekeeping import expire_transactions
+from cmpd.clm import housekeeping
+from cmpd.clm.housekeeping import expire_transactions, forget_transactions
 from cmpd.clm.model import CertificateState
 from tests.clm import pki
-from tests.cmp.world import World
+from tests.cmp.conftest import MakeWorld
+from tests.cmp.world import PBM, World
 from tests.cmpclient import requests
 from tests.cmpclient.message import OMIT
 
@@ -39,6 +41,48 @@ def test_a_message_from_another_time_is_badTime(world: World, off: int) -> None:
     answer = transaction.send(("ir", [requests.certificate_request(KEY, "CN=clock")]))
     assert answer.fail_info == ("badTime",)
     assert world.certificates() == []
+
+
+def test_a_recorded_request_is_nothing_new_to_the_server_at_any_time(world: World) -> None:
+    """First it is remembered; when it is forgotten, its messageTime is too old."""
+    transaction = world.client().begin()
+    recorded = transaction.compose(("ir", [requests.certificate_request(KEY, "CN=clock")]))
+    answer = transaction.send_as_is(recorded)
+    transaction.confirm(answer)
+    again = [world.respond(recorded).record]
+    world.now += 2 * DAY
+    world.run(forget_transactions(world.clm))
+    again.append(world.respond(recorded).record)
+    assert [(one.retransmission, one.fail_info) for one in again] == [(True, ""), (False, "badTime")]
+    assert len(world.certificates()) == 1
+
+
+def test_without_messageTime_a_recorded_request_is_refused_where_it_is_required(
+    make_world: MakeWorld,
+) -> None:
+    world = make_world(message_time_required=True)
+    transaction = world.client(PBM, message_time=OMIT).begin()
+    answer = transaction.send(("ir", [requests.certificate_request(KEY, "CN=clock")]))
+    assert answer.fail_info == ("badTime",)
+    assert "messageTime is missing" in answer.text
+    assert world.certificates() == []
+
+
+def test_however_many_transactions_are_overdue_all_are_closed_and_forgotten(
+    world: World, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """More than one look handles: else devices that never confirm would fill the store for good."""
+    monkeypatch.setattr(housekeeping, "BATCH", 3)
+    issued = []
+    for _ in range(8):
+        transaction = world.client().begin()
+        issued.append(transaction.send(("ir", [requests.certificate_request(KEY, "CN=clock")])).certificate)
+    world.now += DAY
+    assert world.run(expire_transactions(world.clm, HOUR)) == 8
+    assert {world.state(one) for one in issued} == {CertificateState.REJECTED}
+    assert world.run(forget_transactions(world.clm)) == 0
+    world.now += DAY
+    assert world.run(forget_transactions(world.clm)) == 8
 
 
 def test_a_clock_set_back_between_request_and_confirmation_does_not_undo_the_certificate(
