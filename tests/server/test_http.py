@@ -181,7 +181,7 @@ def test_head_gets_the_length_and_no_body() -> None:
 
 def test_a_handler_that_fails_is_a_500_without_a_word_of_why() -> None:
     async def handler(request: HTTPRequest) -> HTTPResponse:
-        raise RuntimeError("the secret is 42")
+        raise RuntimeError("the secret is hunter2")
 
     async def run() -> bytes:
         async with outside(handler) as server:
@@ -189,7 +189,7 @@ def test_a_handler_that_fails_is_a_500_without_a_word_of_why() -> None:
 
     data = asyncio.run(run())
     assert responses(data)[0][0] == 500
-    assert b"42" not in data
+    assert b"hunter2" not in data
 
 
 def test_a_long_response_reaches_a_slow_reader_whole_and_waits_outside_of_memory() -> None:
@@ -267,4 +267,6 @@ def test_whatever_octets_arrive_the_answer_is_http_or_a_closed_connection(
         return received
 
     received = asyncio.run(run()).replace(b"HTTP/1.1 100 Continue\r\n\r\n", b"")
-    assert all(status < 500 or status == 501 for status, _, _ in responses(received) if data[:4] != b"HEAD")
+    assert all(
+        status < 500 or status in (501, 505) for status, _, _ in responses(received) if data[:4] != b"HEAD"
+    )
