@@ -11,6 +11,7 @@ from __future__ import annotations
 import asyncio
 import ipaddress
 import logging
+import select
 import socket
 from collections.abc import Awaitable, Callable
 from enum import Enum, auto
@@ -196,8 +197,15 @@ class Connection(asyncio.BufferedProtocol):
 
     def close_if_idle(self, before: float) -> None:
         """Close where no request is under way, and none came since `before` on the loop's clock."""
-        if self._parser is None and self.phase in (Phase.IDLE, Phase.HEAD) and self.since < before:
+        idle = self._parser is None and self.phase in (Phase.IDLE, Phase.HEAD) and self.since < before
+        if idle and not self._has_unread():
             self._finish()
+
+    def _has_unread(self) -> bool:
+        """Whether something came that the event loop has not got round to."""
+        poll = select.poll()
+        poll.register(self._transport.get_extra_info("socket").fileno(), select.POLLIN)
+        return bool(poll.poll(0))
 
     def abort(self) -> None:
         """Close at once, whatever is under way."""

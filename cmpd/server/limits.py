@@ -17,6 +17,9 @@ SWEEP = 0.5
 nothing but its row."""
 GRACE = 1.0
 """Seconds that a stop waits on a silent connection: its next request may be on the way."""
+SETTLE = 0.05
+"""Seconds that a stop waits for connections that were accepted, and are not known here yet: the event loop
+takes some turns to make a transport of a socket."""
 SPARE = 64
 """Connections above the bound that are told so; further ones are closed without a word."""
 
@@ -112,6 +115,7 @@ class Limits:
         self.draining = True
         loop = asyncio.get_running_loop()
         until = loop.time() + self.config.drain_timeout
+        await asyncio.sleep(SETTLE)
         while self._connections and loop.time() < until:
             for connection in tuple(self._connections):
                 connection.close_if_idle(loop.time() - GRACE)
