@@ -16,6 +16,7 @@ from cryptography.hazmat.primitives.serialization import Encoding, PublicFormat
 
 from cmpd.clm import paths
 from cmpd.clm.model import Certificate, CertificateState, Entity, EntityState
+from cmpd.clm.policy import Policy
 from cmpd.clm.unreadable import UNREADABLE, read_certificate
 from cmpd.cmp import protection
 from cmpd.cmp.failure import CMPFailure, FailInfo
@@ -90,6 +91,8 @@ class Party:
 
 
 NOBODY = Party("")
+NO_POLICY = Policy(ca="", template="")
+"""Stands where the address names no policy: it trusts nobody but holders of certificates issued here."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -140,8 +143,6 @@ class Authenticator:
         if not reference:
             raise CMPFailure(FailInfo.badMessageCheck, "senderKID is missing; it names the shared secret")
         parsed = mac.parse(claim.algorithm, self.bounds)
-        if served is not None:
-            mac.permit(parsed, served.policy.mac)
         throttle, guessed = self.clm.credentials.throttle, reference.hex()
         if wait := throttle.wait(guessed, peer):
             raise CMPFailure(FailInfo.systemUnavail, f"too many failed attempts, try again in {wait} seconds")
@@ -157,7 +158,10 @@ class Authenticator:
                 detail="unknown reference" if entity is None else "blocked" if not usable else "wrong MAC",
             )
         throttle.succeeded(guessed, peer)
-        return Party(f"mac:{entity.id}", entity=entity, mac=MacKey(parsed, key))
+        party = Party(f"mac:{entity.id}", entity=entity, mac=MacKey(parsed, key))
+        if served is not None and _may_know(party, served.policy):
+            mac.permit(parsed, served.policy.mac)
+        return party
 
     async def _by_signature(
         self,
@@ -168,10 +172,6 @@ class Authenticator:
         expected: str | None,
     ) -> Party:
         parsed = signature.parse(claim.algorithm)
-        if served is None:
-            raise CMPFailure(FailInfo.signerNotTrusted, "no trust anchors without a policy")
-        if parsed.name not in served.policy.signatures:
-            raise CMPFailure(FailInfo.badAlg, f"{parsed.name} is not allowed for protection by this policy")
         extra = self._extra_certificates(message)
         certificate = await self._signer(message, claim, parsed, extra)
         if _names(certificate) != message.header.sender:
@@ -182,7 +182,14 @@ class Authenticator:
             raise CMPFailure(
                 FailInfo.signerNotTrusted, "the protection certificate's keyUsage lacks digitalSignature"
             )
-        return await self._trust(certificate, extra, message, served, basic, expected)
+        party = await self._trust(certificate, extra, served, basic, expected)
+        if (
+            served is not None
+            and _may_know(party, served.policy)
+            and parsed.name not in served.policy.signatures
+        ):
+            raise CMPFailure(FailInfo.badAlg, f"{parsed.name} is not allowed for protection by this policy")
+        return party
 
     def _extra_certificates(self, message: Message) -> list[x509.Certificate]:
         if len(message.extra_certs) > MOST_EXTRA_CERTS:
@@ -228,39 +235,41 @@ class Authenticator:
         self,
         certificate: x509.Certificate,
         extra: list[x509.Certificate],
-        message: Message,
-        served: ServedPolicy,
+        served: ServedPolicy | None,
         basic: Entity | None,
         expected: str | None,
     ) -> Party:
         """Why the holder of a protection certificate is trusted, and as whom."""
+        policy = served.policy if served is not None else NO_POLICY
         der = certificate.public_bytes(Encoding.DER)
         name = f"cert:{hashlib.sha256(der).hexdigest()}"
         record = await self.clm.certificate_of(der)
         if record is not None:
             party = await self._trust_issued(name, certificate, record)
-            return replace(party, is_ra=self._is_trusted_ra(certificate, extra, served))
+            return replace(
+                party, is_ra=served is not None and self._is_trusted_ra(certificate, extra, served)
+            )
         now = self.clm.now()
-        if served.policy.ra_certificates and _is_ra(certificate):
+        if policy.ra_certificates and _is_ra(certificate):
             try:
-                paths.build_path(certificate, extra, served.policy.ra_certificates, now)
+                paths.build_path(certificate, extra, policy.ra_certificates, now)
             except paths.PathError as error:
                 raise CMPFailure(
                     FailInfo.signerNotTrusted, f"the RA certificate is not trusted: {error}"
                 ) from None
             return Party(name, certificate=certificate, is_ra=True)
-        if basic is not None and served.policy.password_login:
+        if basic is not None and policy.password_login:
             own = _own_key(certificate)
             if expected in (None, own):
                 return Party(own, entity=basic, certificate=certificate)
         try:
-            paths.build_path(certificate, extra, served.policy.trust_anchors, now)
+            paths.build_path(certificate, extra, policy.trust_anchors, now)
         except paths.PathError as error:
             raise CMPFailure(
                 FailInfo.signerNotTrusted, f"the protection certificate is not trusted: {error}"
             ) from None
         entity = await self.clm.credentials.entity_of_certificate(certificate)
-        if entity is None and not served.policy.auto_register:
+        if entity is None and not policy.auto_register:
             raise CMPFailure(
                 FailInfo.notAuthorized, "no end entity is registered for this protection certificate"
             )
@@ -302,6 +311,11 @@ class Authenticator:
                 FailInfo.notAuthorized, "the end entity is not allowed to do this", detail="blocked"
             )
         return Party(name, entity=entity, certificate=certificate, record=record)
+
+
+def _may_know(party: Party, policy: Policy) -> bool:
+    """Whether a party may learn what the policy allows, and so that it is there."""
+    return party.entity is None or policy.id in party.entity.policies
 
 
 def _key(certificate: x509.Certificate) -> protection.PublicKey:

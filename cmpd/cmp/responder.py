@@ -130,11 +130,11 @@ class Responder:
             record.retransmission = True
             return Reply(again, record)
 
-        invalid: InvalidIdentifier | None = None
+        unknown: CMPFailure | None = None  # told to those alone who prove who they are
         try:
             known.served = await self._policy(call)
         except InvalidIdentifier as error:
-            invalid = error
+            unknown = CMPFailure(FailInfo.badRequest, INVALID_IDENTIFIER, detail=str(error))
         now = self.clm.now()
         situation = checks.Situation(
             now, self.settings.time_tolerance, transaction, self.settings.message_time_required
@@ -143,15 +143,21 @@ class Responder:
         check_operation(call.operation, request)
         profile = _profile(request, transaction)
         if known.served is not None:
-            known.served = await profiles.select(self.clm, known.served, profile)
+            try:
+                known.served = await profiles.select(self.clm, known.served, profile)
+            except CMPFailure as failure:
+                unknown = failure
             record.policy = known.served.policy.id
-            if transaction is not None and request.tag in checks.LATER_BODIES:
+            if unknown is None and transaction is not None and request.tag in checks.LATER_BODIES:
                 _check_policy(transaction, known.served)
         party = await self._authenticate(call, request, transaction, known)
         record.entity = party.entity.id if party.entity else ""
-        if invalid is not None or known.served is None:
-            raise CMPFailure(FailInfo.badRequest, INVALID_IDENTIFIER, detail=str(invalid))
-        _check_entity(call, party, known.served, profile)
+        if unknown is not None or known.served is None:
+            raise unknown or CMPFailure(FailInfo.badRequest, INVALID_IDENTIFIER)
+        served = known.served
+        if (forbidden := _forbidden(call, party, served, profile)) is not None:
+            known.served = None  # the refusal is signed by whom it would be signed by were there no policy
+            raise forbidden
         exchange = Exchange(
             call=call,
             message=request,
@@ -159,7 +165,7 @@ class Responder:
             settings=self.settings,
             now=now,
             record=record,
-            served=known.served,
+            served=served,
             respond=self.respond,
             party=party,
             profile=profile,
@@ -345,20 +351,18 @@ def _check_policy(transaction: Transaction, served: ServedPolicy) -> None:
         raise CMPFailure(FailInfo.badRequest, "the transaction was begun under another policy")
 
 
-def _check_entity(call: Call, party: Party, served: ServedPolicy, profile: str) -> None:
-    """Whether the end entity may use the policy; of one it named it learns nothing. An RA that the policy
-    trusts asks for others."""
+def _forbidden(call: Call, party: Party, served: ServedPolicy, profile: str) -> CMPFailure | None:
+    """The refusal where the end entity may not use the policy; of one it named it learns nothing."""
     entity = party.entity
-    if entity is None or party.is_ra or served.policy.id in entity.policies:
-        return
+    if entity is None or served.policy.id in entity.policies:
+        return None
     detail = f"entity {entity.id} may not use policy {served.policy.id}"
     if profile:
-        raise profiles.unknown(profile, detail)
+        return profiles.unknown(profile, detail)
     if call.policy is not None or call.policy_name is not None:
-        raise CMPFailure(FailInfo.badRequest, INVALID_IDENTIFIER, detail=detail)
-    raise CMPFailure(
-        FailInfo.notAuthorized, "the end entity may not use the policy served here", detail=detail
-    )
+        return CMPFailure(FailInfo.badRequest, INVALID_IDENTIFIER, detail=detail)
+    text = "the end entity may not use the policy served here"
+    return CMPFailure(FailInfo.notAuthorized, text, detail=detail)
 
 
 def _describe(record: Record, answer: Answer) -> None:
