@@ -201,6 +201,13 @@ class Config:
     node: str = key(
         "", "This machine's name among those that share a PostgreSQL store; empty: the host's name."
     )
+    archive_after: int = key(
+        0,
+        "Certificates that ended longer ago leave the working set for the store's archive; 0: never.",
+        unit="days",
+        low=0,
+        high=36500,
+    )
     client: ClientConfig = key(ClientConfig, "")
     listen: tuple[ListenConfig, ...] = key((ListenConfig(),), "")
     http: HTTPConfig = key(HTTPConfig, "")

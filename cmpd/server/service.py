@@ -11,7 +11,9 @@ from functools import partial
 from typing import TYPE_CHECKING, Protocol
 
 from cmpd.clm.client import Client
+from cmpd.clm.entities import Act
 from cmpd.clm.housekeeping import expire_transactions, forget_transactions
+from cmpd.clm.retention import archive_ended
 from cmpd.clm.secrets import MasterKey, read_secret
 from cmpd.clm.store import open_store
 from cmpd.clm.store.base import StoreError
@@ -44,6 +46,9 @@ if TYPE_CHECKING:
 
 log = logging.getLogger(__name__)
 
+DAY = 86400
+ARCHIVING = 3600.0
+"""Seconds between two looks at what ended long ago."""
 HOUSEKEEPING = 5.0
 """Seconds between two looks at what is overdue."""
 BEAT = 1.0
@@ -152,6 +157,8 @@ class Service:
         jobs = [self._beat, self._watch_certificates, client.upkeep.run]
         if self._keeps_house:
             jobs.append(self._keep_house)
+            if self._config.archive_after:
+                jobs.append(self._archive)
         if self._herald.interval is not None:
             jobs.append(partial(self._signs_of_life, self._herald.interval))
         tasks = [asyncio.create_task(_lasting(job)) for job in jobs]
@@ -277,6 +284,19 @@ class Service:
             await asyncio.sleep(HOUSEKEEPING)
             for tls in self._tls:
                 tls.refresh()
+
+    async def _archive(self) -> None:
+        """Put away what ended long ago, as the configuration says."""
+        while True:
+            act = Act("cmpd", self._client.now())
+            try:
+                count = await archive_ended(self._client.store, act, self._config.archive_after * DAY)
+            except StoreError as error:
+                log.warning("the archive waits: %s", error)
+            else:
+                if count:
+                    log.info("archived %d certificates that ended long ago", count)
+            await asyncio.sleep(ARCHIVING)
 
     async def _keep_house(self) -> None:
         """What is due by time, again and again; a store that fails is asked again next time."""
