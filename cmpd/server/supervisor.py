@@ -100,6 +100,8 @@ class Supervisor:
         self._due: dict[int, float] = dict.fromkeys(range(seats), 0.0)
         """Empty seats, and when a worker may be started there."""
         self._selector = selectors.DefaultSelector()
+        self._proved = False
+        """Whether a worker was ready once."""
         self._serving = False
         """Whether all workers were ready once: from then on the service runs, whatever becomes of one."""
         self._stop_by: float | None = None
@@ -127,8 +129,14 @@ class Supervisor:
         return self._result
 
     def _fill_seats(self) -> None:
+        """Start what is due. Before anything else one worker alone: what keeps it from starting would keep
+        all of them, and is to be said once."""
         now = time.monotonic()
-        for seat in [seat for seat, due in self._due.items() if due <= now]:
+        self._proved = self._proved or any(worker.ready for worker in self._workers.values())
+        due = [seat for seat, when in self._due.items() if when <= now]
+        if not self._proved:
+            due = due[:1] if not self._workers else []
+        for seat in due:
             if self._stop_by is None:
                 del self._due[seat]
                 self._start(seat)

@@ -109,4 +109,5 @@ def test_what_keeps_a_worker_from_starting_ends_the_daemon_with_one_line(
     assert daemon.process is not None
     assert daemon.process.wait(20) == os.EX_CONFIG
     lines = daemon.log.splitlines()
-    assert all(line.startswith("cmpd: API client 'cmpd'") for line in lines), lines
+    assert len(lines) == 1, lines
+    assert lines[0].startswith("cmpd: API client 'cmpd'")
