@@ -13,6 +13,7 @@ from __future__ import annotations
 import argparse
 import asyncio
 import random
+import re
 import signal
 import sys
 import tempfile
@@ -35,6 +36,7 @@ from cmpd.clm.store import open_store
 from cmpd.clm.store.base import CertificateQuery
 from tests.cmpclient.client import Client, ClientError
 from tests.cmpclient.protection import PBM
+from tests.cmpclient.response import Response
 from tests.cmpclient.transports import Transport, http_transport
 from tests.e2e.harness import DEMO_ENTITY, DEMO_PASSWORD, Daemon, Device
 from tests.support.postgres import PostgresServer
@@ -61,6 +63,8 @@ class Findings:
     """Requests sent again after their answer."""
     interrupted: int = 0
     """Client runs that a kill ended."""
+    postponed: int = 0
+    """Requests told systemUnavail: nothing was done, they may come again."""
     wrong: list[str] = field(default_factory=list)
     held: dict[int, CertificateState] = field(default_factory=dict)
     """Serial number → the standing its holder was told."""
@@ -74,9 +78,15 @@ class Findings:
         return (
             f"kills {self.kills}, enrolments {self.enrolled}, updates {self.updated}, "
             f"revocations {self.revoked}, requests repeated after their answer {self.repeated}, "
-            f"client runs interrupted {self.interrupted}, certificates held {len(self.held)}, "
+            f"client runs interrupted {self.interrupted}, requests postponed {self.postponed}, "
+            f"certificates held {len(self.held)}, "
             f"losses {len(self.wrong)}"
         )
+
+
+def _asks_to_try_later(answer: bytes) -> bool:
+    response = Response.parse(answer)
+    return response.kind == "error" and "systemUnavail" in response.fail_info
 
 
 @dataclass
@@ -110,11 +120,16 @@ class Soak:
         while True:
             try:
                 node = self.chance.choice(self.nodes)
-                return http_transport(f"http://{node.address}/cmp", timeout=15)(request)
+                answer = http_transport(f"http://{node.address}/cmp", timeout=15)(request)
             except (OSError, HTTPException):
                 if time.monotonic() > until:
                     raise
-                time.sleep(0.02)
+            else:
+                if not _asks_to_try_later(answer) or time.monotonic() > until:
+                    return answer
+                with self.findings.lock:
+                    self.findings.postponed += 1
+            time.sleep(0.02)
 
     def stubborn_client(self) -> None:
         """Enrol, update, sometimes revoke; nothing may go wrong."""
@@ -162,7 +177,7 @@ class Soak:
         with self.findings.lock:
             self.findings.interrupted += 1
         time.sleep(0.1)
-        if "PKIStatus: rejection" in output and "transactionIdInUse" not in output:
+        if "PKIStatus: rejection" in output and not re.search("transactionIdInUse|systemUnavail", output):
             self.findings.wrong.append(f"an honest request was refused: {output[-300:]}")
 
     def kill(self, kills: int, longest: float) -> None:
