@@ -17,8 +17,7 @@ from functools import lru_cache
 from itertools import pairwise
 from typing import TYPE_CHECKING, Any
 
-from asn1tools.codecs import ber, der
-from asn1tools.codecs.compiler import clean_bit_string_value
+from cmpd.cmp.codec import ber, clean_bit_string_value, der
 
 MAX_INTEGER = 1040
 """Octets of an INTEGER: enough for any key, and few enough that Python prints the number."""
