@@ -163,14 +163,20 @@ def nested(cls: type[Any]) -> Kind:
 UNITS = {"y": 365 * 86400, "w": 7 * 86400, "d": 86400, "h": 3600, "m": 60, "s": 1}
 
 
+LONGEST = 200 * UNITS["y"]
+"""Seconds of the longest duration: X.509 times end with the year 9999, and plans well before."""
+
+
 def parse_duration(value: Any, key: str = "") -> int:
     """Seconds, from a number of seconds or a text such as ``30d``, ``5m``, ``1y`` (365 days)."""
-    if isinstance(value, int) and not isinstance(value, bool) and value >= 0:
-        return value
-    match = re.fullmatch(r"(\d{1,9})([ywdhms])", value) if isinstance(value, str) else None
-    if match is None:
+    seconds = value
+    if isinstance(value, str) and (match := re.fullmatch(r"([0-9]{1,10})([ywdhms])", value)):
+        seconds = int(match[1]) * UNITS[match[2]]
+    if isinstance(seconds, bool) or not isinstance(seconds, int) or seconds < 0:
         raise DocumentError(key, f"a duration is expected, such as 30d, 12h, 5m or 2y, not {_shown(value)}")
-    return int(match[1]) * UNITS[match[2]]
+    if seconds > LONGEST:
+        raise DocumentError(key, f"a duration of at most {duration_text(LONGEST)} is expected")
+    return seconds
 
 
 def duration_text(seconds: int) -> str:
