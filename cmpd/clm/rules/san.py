@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import ipaddress
+import re
 from collections.abc import Iterable
 from dataclasses import dataclass
 from typing import Any
@@ -26,6 +27,9 @@ _KINDS: dict[str, tuple[type[x509.GeneralName], str]] = {
 }
 KINDS = tuple(_KINDS)
 _KIND_OF = {cls: (kind, field) for kind, (cls, field) in _KINDS.items()}
+_LABEL = "[A-Za-z0-9_](?:[A-Za-z0-9_-]{0,61}[A-Za-z0-9_])?"
+_DNS = re.compile(rf"{_LABEL}(?:\.{_LABEL})*")
+LONGEST_DNS = 253
 LONGEST_NAME = 1024
 """Characters of one name's text."""
 
@@ -134,13 +138,15 @@ class SanRules:
         if kind not in self.kinds:
             return "names of this kind are not allowed"
         text = text_of(name)
-        if len(text) > LONGEST_NAME or not text.strip():
-            return f"a name of 1 to {LONGEST_NAME} characters is expected"
+        if not 0 < len(text) <= LONGEST_NAME or not text.isprintable():
+            return f"a name of 1 to {LONGEST_NAME} printable characters is expected"
         if kind == "dns" and "*" in text:
             if not self.wildcards:
                 return "wildcards are not allowed"
             if "*" in text[1:] or text[:2] != "*." or text.count(".") < 2:
                 return "a wildcard may only be the whole first label, before at least two others"
+        if kind == "dns" and (len(text) > LONGEST_DNS or not _DNS.fullmatch(text.removeprefix("*."))):
+            return "a host name in ASCII is expected (RFC 5890 for others)"
         rules = self._rules(kind)
         patterns = rules.patterns if isinstance(rules, NameRules) else ()
         if patterns and not any(compiled(pattern).fullmatch(text) for pattern in patterns):

@@ -58,6 +58,8 @@ class SubjectRules:
 
     def apply(self, subject: x509.Name, values: Values, excess: Excess) -> x509.Name:
         """The subject as the policy lets it be. Raises RequestRefused."""
+        for attribute in subject:
+            _check_text(attribute)
         if self == _ANY:
             return subject
         subject = without(subject, lambda attribute: self._unwanted(attribute, excess))
@@ -104,6 +106,14 @@ class SubjectRules:
             kept = without(subject, lambda attribute, oid=oid: attribute.oid == oid)  # type: ignore[misc] # binds now
             subject = x509.Name([*kept.rdns, x509.RelativeDistinguishedName([_attribute(name, value)])])
         return subject
+
+
+def _check_text(attribute: x509.NameAttribute[str | bytes]) -> None:
+    """No policy lets through what would read as another name than it is."""
+    value = attribute.value
+    if isinstance(value, str) and not (len(value) <= LONGEST_VALUE and value.isprintable()):
+        name = short_name(attribute.oid)
+        raise RequestRefused(f"subject.{name}", f"at most {LONGEST_VALUE} printable characters are expected")
 
 
 def _attribute(name: str, value: str) -> x509.NameAttribute[str]:
