@@ -156,6 +156,16 @@ class Exchange:
     def entity(self) -> Entity | None:
         return self.party.entity
 
+    def check_ra_reaches(self, record: Certificate) -> None:
+        """An RA speaks for the certificates of the policies that trust it: not for others', nor for those
+        of the CAs themselves. Raises CMPFailure."""
+        if record.policy != self.served.policy.id:
+            raise CMPFailure(
+                FailInfo.notAuthorized,
+                "the certificate was not issued under the policy that trusts this RA",
+                detail=f"certificate {record.serial:x} of {record.ca}, policy {record.policy or 'none'}",
+            )
+
     def refuse(self, failure: CMPFailure) -> None:
         """Undo what was collected and write the refusal down instead."""
         self.unit.clear()

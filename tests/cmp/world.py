@@ -11,7 +11,9 @@ from __future__ import annotations
 import asyncio
 import hashlib
 import os
+import sqlite3
 from collections.abc import Coroutine
+from contextlib import closing
 from dataclasses import replace
 from datetime import UTC, datetime
 from functools import cached_property
@@ -180,6 +182,18 @@ class World:
     def state(self, certificate: x509.Certificate) -> CertificateState:
         """How a certificate stands."""
         return self.record(certificate).state
+
+    def kept(self) -> dict[str, list[tuple[Any, ...]]]:
+        """Every row that the store holds, but for its audit: what a refusal must not change."""
+        with closing(sqlite3.connect(self.folder / "cmpd.db")) as database:
+            names = [
+                name for (name,) in database.execute("SELECT name FROM sqlite_master WHERE type = 'table'")
+            ]
+            return {
+                name: sorted(database.execute(f'SELECT * FROM "{name}"'), key=repr)
+                for name in names
+                if not name.startswith("audit")
+            }
 
     # What operators do
 

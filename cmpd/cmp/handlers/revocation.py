@@ -130,15 +130,15 @@ def _reason(extensions: Any) -> int:
 def _authorize(exchange: Exchange, record: Certificate) -> None:
     """By the certificate's own key, by its end entity's password, or by an RA."""
     party = exchange.party
-    if exchange.party.is_ra:
-        return
     if party.record is not None and (party.record.ca, party.record.serial) == (record.ca, record.serial):
         return
     if party.name == f"key:{record.key_hash.hex()}":
         return
     if party.mac is not None and party.entity is not None and party.entity.id == record.entity:
         return
-    raise CMPFailure(FailInfo.notAuthorized, "the certificate is not the requester's to revoke")
+    if not party.is_ra:
+        raise CMPFailure(FailInfo.notAuthorized, "the certificate is not the requester's to revoke")
+    exchange.check_ra_reaches(record)
 
 
 def _cert_id(template: dict[str, Any], record: Certificate) -> dict[str, Any]:

@@ -21,6 +21,7 @@ async def replaced(exchange: Exchange, wish: Wish) -> Certificate:
         own = await exchange.clm.certificate_by_issuer(*named)
         if own is None:
             raise CMPFailure(FailInfo.badCertId, "oldCertID names no certificate that was issued here")
+        exchange.check_ra_reaches(own)
         _check_standing(exchange, own)
     if own is None:
         raise CMPFailure(

@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from typing import Any
 
 import pytest
+from cryptography import x509
 
 from cmpd.clm.entities import set_state
 from cmpd.clm.model import CertificateState, EntityState, Kind
@@ -20,6 +22,7 @@ from tests.cmp.world import (
     OTHER_PBM,
     PBM,
     RA_ROOT,
+    SECOND_POLICY,
     SIGNING,
     World,
     ra_holder,
@@ -212,6 +215,32 @@ def test_an_ra_updates_on_behalf_of_others(world: World) -> None:
     update = world.client(RA).update(device.certificate, pki.key("P-256", 52))
     assert update.certificate.subject == device.certificate.subject
     assert world.record(update.certificate).entity == world.record(device.certificate).entity
+
+
+REACHED: dict[str, Callable[[World], x509.Certificate]] = {
+    "a certificate of another policy": lambda world: (
+        world.client(call={"policy": SECOND_POLICY}).enrol("ir", pki.key("P-256", 58)).certificate
+    ),
+    "the issuing CA": lambda world: world.authority,
+    "the CA's signer of messages": lambda world: world.ca("issuing").signer.certificate,
+}
+
+
+@pytest.mark.parametrize("what", REACHED)
+@pytest.mark.parametrize("kind", ["rr", "kur"])
+def test_an_ra_reaches_no_further_than_the_policy_that_trusts_it(world: World, what: str, kind: str) -> None:
+    certificate = REACHED[what](world)
+    before = world.kept()
+    if kind == "rr":
+        body = requests.revocation(certificate.issuer, certificate.serial_number, 1)
+    else:
+        controls = requests.old_certificate(certificate)
+        key = pki.key("P-256", 59)
+        body = ("kur", [requests.certificate_request(key, certificate.subject, controls=controls)])
+    response = world.client(RA).begin().send(body)
+    assert response.fail_info == ("notAuthorized",)
+    assert "policy that trusts this RA" in response.text
+    assert world.kept() == before
 
 
 def block(world: World, id: str) -> None:
