@@ -10,7 +10,7 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
-from bench import allocations, profiling, scenarios, yardstick
+from bench import allocations, nodes, profiling, scenarios, yardstick
 from bench.load import CMPLOAD
 
 SUBJECTS: dict[str, tuple[str, Callable[[Path, argparse.Namespace], Any]]] = {
@@ -41,6 +41,10 @@ SUBJECTS: dict[str, tuple[str, Callable[[Path, argparse.Namespace], Any]]] = {
     "memory": (
         "resident memory after 10,000 and 100,000 transactions, and of each further worker",
         lambda folder, options: scenarios.memory(folder),
+    ),
+    "nodes": (
+        "1, 2 and 3 nodes on PostgreSQL behind nginx, and what they store",
+        lambda folder, options: nodes.nodes(folder, options.count * 5),
     ),
     "profile": (
         "where the CPU goes, by cProfile",

@@ -105,6 +105,12 @@ class PostgresServer:
         self.stop()
         shutil.rmtree(self._directory, ignore_errors=True)
 
+    @property
+    def pid(self) -> int:
+        """Of the process that all others are children of."""
+        assert self._process is not None
+        return self._process.pid
+
     def url(self, database: str = "postgres", user: str = "postgres") -> str:
         """How to reach a database of it."""
         return f"postgresql://{user}@127.0.0.1:{self.port}/{database}"
