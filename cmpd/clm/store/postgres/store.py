@@ -4,7 +4,7 @@ Group commit, as in SQLite, but with the sync on the other side of a network: wh
 being committed, the next one gathers. A group goes out in a pipeline, in one database transaction, on the
 assumption that each write does what is expected of it; only queries are waited for. Before the commit the
 results are compared with the assumption, and where one differs, or anything fails, all is rolled back and
-each unit is run by itself, step by step. So the common case costs three round trips for the whole group,
+each unit is run by itself, step by step. So the common case costs two round trips for the whole group,
 and the order of units is the order of their effects in both ways.
 
 A commit whose answer is lost is looked up: each transaction inserts a token of its own, and inserting the
@@ -32,9 +32,10 @@ from typing import TypeVar
 
 import psycopg
 
+from cmpd.clm.audit import ChainHead
 from cmpd.clm.store.base import StoreError, StoreUnavailable
 from cmpd.clm.store.changes import DeleteObject, PutObject, Unit
-from cmpd.clm.store.effects import Probe
+from cmpd.clm.store.effects import Book, Probe
 from cmpd.clm.store.postgres import migrations
 from cmpd.clm.store.postgres.address import parse
 from cmpd.clm.store.postgres.connections import Connection, Connections, Trial
@@ -51,6 +52,8 @@ enough for an operator who mistyped its name."""
 _TOKENS_KEPT = 86_400
 
 _Result = TypeVar("_Result")
+_Work = Callable[[Connection, bytes], Awaitable[None]]
+"""Begins a transaction with the token in it, and does something there."""
 
 
 @dataclass(slots=True)
@@ -84,6 +87,8 @@ class PostgresStore(Reading):
         self._connections = Connections(self._address, most=connections, synchronous=synchronous)
         self._session = Session(self._address, self._node)
         self._own_counter = 0
+        self._head: tuple[str, ChainHead] | None = None
+        """The chain this process wrote to last, and its end then."""
         self._open = False
         self._waiting: list[_Waiting] = []
         self._flushing: asyncio.Task[None] | None = None
@@ -201,23 +206,27 @@ class PostgresStore(Reading):
 
     async def _commit_together(self, units: list[Sequence[object]]) -> None:
         """Raises Misjudged, or StoreUnavailable where nothing of them was done."""
-        chain = self._session.chain
-        await self._transact(lambda connection: together(connection, chain, units), tries=1)
+        book = Book(self._session.chain)
+        if self._head is not None and self._head[0] == book.chain:
+            book.head = self._head[1]
+        self._head = None
+        await self._transact(lambda connection, token: together(connection, token, book, units), once=True)
+        self._head = None if book.head is None else (book.chain, book.head)
 
     async def _commit_alone(self, waiting: _Waiting) -> None:
-        chain = self._session.chain
+        def work(connection: Connection, token: bytes) -> Awaitable[None]:
+            return alone(connection, token, Book(self._session.chain), waiting.unit)
+
         try:
-            await self._transact(lambda connection: alone(connection, chain, waiting.unit))
+            await self._transact(work)
         except Exception as error:  # noqa: BLE001 - whatever it is, it is this unit's, and who waits gets it
             _tell(waiting, error)
         else:
             _tell(waiting, None)
 
-    async def _transact(
-        self, work: Callable[[Connection], Awaitable[None]], tries: int | None = None
-    ) -> None:
-        """Do the work in a database transaction, once and for certain, and again while what hinders it
-        may pass. Raises what the work raises; StoreUnavailable."""
+    async def _transact(self, work: _Work, *, once: bool = False) -> None:
+        """Do the work in a database transaction, for certain and not twice; unless `once`, try again while
+        what hinders it may pass. Raises what the work raises; StoreUnavailable."""
         trial = Trial(self._patience)
         while True:
             token = os.urandom(16)
@@ -234,16 +243,11 @@ class PostgresStore(Reading):
                 again = is_lost(error) or is_passing(error)
                 if not again and not is_engine_failure(error):
                     raise failure from None
-                await trial.failed(failure, again=again and tries is None)
+                await trial.failed(failure, again=again and not once)
 
-    async def _attempt(
-        self, connection: Connection, token: bytes, work: Callable[[Connection], Awaitable[None]]
-    ) -> None:
-        async with connection.pipeline():
-            await connection.execute("BEGIN")
-            await connection.execute(TOKEN, (token, int(time.time())))
+    async def _attempt(self, connection: Connection, token: bytes, work: _Work) -> None:
         try:
-            await work(connection)
+            await work(connection, token)
         except BaseException as error:
             if not is_lost(error):
                 await connection.execute("ROLLBACK")

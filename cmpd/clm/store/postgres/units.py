@@ -1,4 +1,4 @@
-"""Units, run within a database transaction that somebody else began and will end.
+"""Units, run within a database transaction that begins here, and that somebody else will end.
 
 `together` sends the writes of many units in a pipeline and assumes that each does what is expected of it,
 waiting for queries only; `alone` runs one unit step by step. The order of steps is the same in both.
@@ -6,13 +6,14 @@ waiting for queries only; `alone` runs one unit step by step. The order of steps
 
 from __future__ import annotations
 
+import time
 from collections.abc import Sequence
 from dataclasses import fields
 from typing import TYPE_CHECKING, Any
 
 from cmpd.clm.store.base import StoreError
 from cmpd.clm.store.effects import EFFECTS, Book, Effect, close_book
-from cmpd.clm.store.postgres.statements import POSTGRES
+from cmpd.clm.store.postgres.statements import POSTGRES, TOKEN
 
 if TYPE_CHECKING:
     from psycopg import AsyncCursor
@@ -33,18 +34,25 @@ class Misjudged(Exception):
     """The assumption of `together` was wrong: roll back, and run each unit alone."""
 
 
-async def together(connection: Connection, chain: str, units: Sequence[Sequence[object]]) -> None:
-    """Run all units. Raises Misjudged, psycopg.Error."""
-    book = Book(chain)
+async def _begin(connection: Connection, token: bytes) -> None:
+    await connection.execute("BEGIN")
+    await connection.execute(TOKEN, (token, int(time.time())))
+
+
+async def together(
+    connection: Connection, token: bytes, book: Book, units: Sequence[Sequence[object]]
+) -> None:
+    """Run all units. `book` may hold the end that the audit chain had last, as far as this process knows:
+    were it another by now, the chain's own key would clash. Raises Misjudged, psycopg.Error."""
     written: list[AsyncCursor[Row]] = []
-    async with connection.pipeline() as pipeline:
+    async with connection.pipeline():
+        await _begin(connection, token)
         for effect in _effects(book, units):
             try:
                 await _assume(connection, effect, written)
             except (StoreError, ValueError, TypeError) as error:
                 raise Misjudged from error
         await _assume(connection, close_book(POSTGRES, book), written)
-        await pipeline.sync()
     if not all(cursor.rowcount for cursor in written):
         raise Misjudged
 
@@ -68,9 +76,9 @@ async def _assume(connection: Connection, effect: Effect, written: list[AsyncCur
         return
 
 
-async def alone(connection: Connection, chain: str, unit: Sequence[object]) -> None:
+async def alone(connection: Connection, token: bytes, book: Book, unit: Sequence[object]) -> None:
     """Run the unit. Raises Conflict, psycopg.Error, and whatever is wrong with the unit itself."""
-    book = Book(chain)
+    await _begin(connection, token)
     for effect in (*_effects(book, [unit]), close_book(POSTGRES, book)):
         try:
             statement, parameters = next(effect)
