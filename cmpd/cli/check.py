@@ -76,8 +76,10 @@ async def _check(place: Workplace, arguments: argparse.Namespace) -> int:
 
 
 def _listeners(config: Config) -> Iterator[str]:
+    from cmpd.server.proxies import Proxies
     from cmpd.server.tls import tls_of
 
+    Proxies(config.http.trusted_proxies)
     for listener in config.listen:
         tls_of(listener)
         kind = "HTTPS" if listener.tls_certificate else "HTTP"
@@ -89,6 +91,8 @@ def _listeners(config: Config) -> Iterator[str]:
 def _weak_settings(config: Config) -> Iterator[str]:
     if config.http.basic_over_http:
         yield "http.basic_over_http: passwords of Basic authentication can be read on the way"
+    if config.admin.listen and not config.admin.listen.startswith(("unix:", "127.", "localhost:", "[::1]:")):
+        yield f"admin.listen: whoever reaches {config.admin.listen} reads health and metrics"
     if config.synchronous != "full":
         yield "synchronous: a power failure may undo what was said last"
     if config.cmp.pbm_iterations_min < 100:

@@ -65,6 +65,16 @@ CASES: dict[str, tuple[Callable[[Daemon], None], int, str]] = {
     "a wrong client secret": (_write("client.secret", "wrong\n"), os.EX_CONFIG, "'cmpd'"),
     "another client": (_configure('id = "cmpd"', 'id = "nobody"'), os.EX_CONFIG, "'nobody'"),
     "an address of another machine": (_configure("127.0.0.1:", "192.0.2.1:"), os.EX_UNAVAILABLE, "192.0.2.1"),
+    "an address twice": (
+        lambda daemon: daemon.configure("[http]", f'[[listen]]\naddress = "{daemon.address}"\n[http]'),
+        os.EX_CONFIG,
+        "is there twice",
+    ),
+    "a proxy by name": (
+        _configure("[http]", '[http]\ntrusted_proxies = ["proxy.example"]'),
+        os.EX_CONFIG,
+        "proxy.example",
+    ),
     "no TLS key": (
         _configure("[[listen]]\n", '[[listen]]\ntls_certificate = "x.pem"\ntls_key = "x.key"\n'),
         os.EX_CONFIG,
