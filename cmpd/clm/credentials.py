@@ -21,6 +21,10 @@ if TYPE_CHECKING:
     from cmpd.clm.store.base import Store
 
 
+DECOY = "decoy"
+"""What the secret is sealed for that stands where there is none."""
+
+
 class Credentials:
     """Looks end entities up, and compares passwords."""
 
@@ -30,6 +34,7 @@ class Credentials:
         self._master_key = master_key
         self._clock = clock
         self._decoy = decoy
+        self._sealed_decoy = master_key.seal(decoy, DECOY)
         self.throttle = Throttle(time.monotonic)
         """Of those who fail to prove a password, by MAC or by HTTP Basic authentication."""
 
@@ -39,16 +44,18 @@ class Credentials:
 
     async def entity_by_reference(self, reference: bytes) -> Entity | None:
         """The end entity a senderKID names: by its UUID in ASCII, or by a further reference."""
-        if len(reference) == 36:
-            try:
-                text = str(uuid.UUID(reference.decode("ascii")))
-            except ValueError:
-                pass
-            else:
-                entity = await self._store.entity(text)
-                if entity is not None:
-                    return entity
+        text = _uuid(reference)
+        if text is not None:
+            entity = await self._store.entity(text)
+            if entity is not None:
+                return entity
         return await self._store.entity_by_reference(reference)
+
+    async def spend_lookup(self, reference: bytes, entity: Entity | None) -> None:
+        """Do what finding `entity` at once by its UUID saved, so that the time a failure takes does not
+        tell whether it is there."""
+        if entity is not None and entity.id == _uuid(reference):
+            await self._store.entity_by_reference(reference)
 
     async def entity_of_certificate(self, certificate: x509.Certificate) -> Entity | None:
         """The registered end entity that a vendor certificate names: by fingerprint, subject or
@@ -73,7 +80,7 @@ class Credentials:
             and (entity.password_expires is None or int(self._clock()) < entity.password_expires)
         )
         if not usable or entity is None or entity.password is None:
-            return self._decoy, False
+            return self._master_key.open(self._sealed_decoy, DECOY), False
         return self._master_key.open(entity.password, f"entity:{entity.id}"), True
 
     async def check_password(self, entity_id: str, password: bytes) -> bool:
@@ -86,3 +93,13 @@ class Credentials:
         given = hashlib.sha256(self._decoy + password).digest()
         wanted = hashlib.sha256(self._decoy + secret).digest()
         return hmac.compare_digest(given, wanted) and usable
+
+
+def _uuid(reference: bytes) -> str | None:
+    """The canonical text of a reference that is a UUID in ASCII."""
+    if len(reference) != 36:
+        return None
+    try:
+        return str(uuid.UUID(reference.decode("ascii")))
+    except ValueError:
+        return None

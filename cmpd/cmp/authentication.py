@@ -152,6 +152,7 @@ class Authenticator:
         right = parsed.verify(key, claim.value, claim.data)
         if not (right and usable) or entity is None:
             throttle.failed(guessed, peer)
+            await self.clm.credentials.spend_lookup(reference, entity)
             raise CMPFailure(
                 FailInfo.badMessageCheck,
                 "protection does not verify: the reference is not known or the secret is another",

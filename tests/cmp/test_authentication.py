@@ -2,16 +2,20 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import replace
 from datetime import timedelta
+from typing import Any
 
 import pytest
 from cryptography import x509
 
 from cmpd.clm.bootstrap import DEMO_ENTITY, DEMO_PASSWORD
-from cmpd.clm.entities import set_password, set_state
-from cmpd.clm.model import EntityState
+from cmpd.clm.entities import add, set_password, set_state
+from cmpd.clm.model import Entity, EntityState
+from cmpd.clm.secrets import MasterKey
 from cmpd.cmp import schema
+from cmpd.cmp.protection.pbm import PasswordBasedMac
 from tests import cmpclient
 from tests.clm import pki
 from tests.cmp.conftest import MakeWorld
@@ -29,6 +33,8 @@ from tests.cmpclient import requests
 
 KEY = pki.key("P-256", 90)
 BODY = ("ir", [requests.certificate_request(KEY, "CN=device")])
+BLOCKED = "9e0f5a9c-2f6c-4b64-8d4e-0a5b7c1d2e3f"
+NO_PASSWORD = "1c0f5a9c-2f6c-4b64-8d4e-0a5b7c1d2e3f"
 NO_SUCH_SECRET = "protection does not verify: the reference is not known or the secret is another"
 
 
@@ -44,6 +50,64 @@ def test_an_unknown_reference_and_a_wrong_secret_are_told_alike(world: World) ->
         transaction = world.client(protection).begin()
         answers.append(transaction.send_as_is(transaction.compose(BODY)).status_info)
     assert answers[0] == answers[1]
+
+
+def blocked(world: World) -> cmpclient.PBM:
+    entity = Entity(BLOCKED, "blocked", state=EntityState.BLOCKED)
+    world.run(world.store.commit(add(OPERATOR, MASTER_KEY, entity, DEMO_PASSWORD)[1]))
+    return replace(PBM, reference=BLOCKED)
+
+
+def without_password(world: World) -> cmpclient.Protection:
+    world.run(world.store.commit(add(OPERATOR, MASTER_KEY, Entity(NO_PASSWORD, "none"), None)[1]))
+    return replace(PBM, reference=NO_PASSWORD)
+
+
+FAILING: dict[str, Callable[[World], cmpclient.Protection]] = {
+    "a wrong password": lambda world: replace(PBM, secret="no"),
+    "an unknown UUID": lambda world: replace(PBM, reference="0" * 8 + DEMO_ENTITY[8:]),
+    "a blocked entity's password": blocked,
+    "a blocked entity, a wrong password": lambda world: replace(blocked(world), secret="no"),
+    "an entity without a password": without_password,
+}
+
+
+def test_whatever_is_wrong_with_a_secret_takes_the_same_work(
+    make_world: MakeWorld, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The same lookups, unsealings and derivations in the same order, so that time tells nothing."""
+    work: dict[str, list[str]] = {}
+    answers = set()
+    for case, protection_of in FAILING.items():
+        world = make_world()
+        protection = protection_of(world)
+        done = work[case] = []
+        with monkeypatch.context() as patch:
+            for owner, name in (
+                (type(world.store), "entity"),
+                (type(world.store), "entity_by_reference"),
+                (type(world.store), "commit"),
+                (MasterKey, "open"),
+                (PasswordBasedMac, "derive"),
+            ):
+                patch.setattr(owner, name, noted(getattr(owner, name), name, done))
+            transaction = world.client(protection).begin()
+            response = transaction.send_as_is(transaction.compose(BODY))
+        answers.add((response.fail_info, response.text))
+    assert answers == {(("badMessageCheck",), NO_SUCH_SECRET)}
+    assert {tuple(sorted(done)) for done in work.values()} == {
+        ("commit", "derive", "entity", "entity_by_reference", "open")
+    }
+
+
+def noted(function: Callable[..., Any], name: str, done: list[str]) -> Callable[..., Any]:
+    """The function, noting that it was called."""
+
+    def call(*arguments: Any, **named: Any) -> Any:
+        done.append(name)
+        return function(*arguments, **named)
+
+    return call
 
 
 def test_an_issued_certificate_protects_until_its_end(make_world: MakeWorld) -> None:
