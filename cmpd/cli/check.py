@@ -120,23 +120,28 @@ async def _judge_policies(findings: Findings, catalog: Catalog, client_id: str) 
 
 
 def _judge_authority(findings: Findings, authority: Authority, time: int) -> None:
+    from cmpd.clm.lifetimes import fault_of
+
     findings.serves.append(
         f"CA {authority.name}: {authority.certificate.subject.rfc4514_string()}, "
         f"until {time_text(authority.not_after)}"
     )
-    name = f"CA {authority.name}"
-    if time < authority.not_before:
-        findings.faults.append(
-            f"{name} begins at {time_text(authority.not_before)}, but this machine's clock says "
-            f"{time_text(time)}: set the clock"
-        )
+    fault = fault_of(authority, time)
+    if fault is not None:
+        findings.faults.append(str(fault))
     for what, end, remedy in (
-        (name, authority.not_after, f"`cmpd ca rollover {authority.name}` makes the next one"),
-        (f"the CMP signer of {name}", authority.signer.not_after, "cmpd renews it while it serves"),
+        (
+            f"CA {authority.name}",
+            authority.not_after,
+            f"`cmpd ca rollover {authority.name}` makes the next one",
+        ),
+        (
+            f"the CMP signer of CA {authority.name}",
+            authority.signer.not_after,
+            "cmpd renews it while it serves",
+        ),
     ):
-        if end <= time:
-            findings.faults.append(f"{what} expired at {time_text(end)}; {remedy}")
-        elif end - time < SOON:
+        if time < end < time + SOON:
             findings.warnings.append(f"{what} expires in {(end - time) // DAY} days; {remedy}")
 
 

@@ -46,6 +46,8 @@ STATUSES = {
     "cmpd.config.ConfigError": os.EX_CONFIG,
     "cmpd.clm.secrets.SecretError": os.EX_CONFIG,
     "cmpd.clm.client.LoginRefused": os.EX_CONFIG,
+    "cmpd.clm.lifetimes.NotBegun": os.EX_TEMPFAIL,
+    "cmpd.clm.lifetimes.Expired": os.EX_CONFIG,
     "cmpd.clm.settings.DocumentError": os.EX_DATAERR,
     "cmpd.clm.configuration.Unfit": os.EX_DATAERR,
     "cmpd.clm.configuration.InUse": os.EX_DATAERR,

@@ -14,7 +14,7 @@ from cmpd.clm.client import LoginRefused
 from cmpd.clm.secrets import SecretError
 from cmpd.clm.store.base import StoreError, StoreUnavailable
 from cmpd.config import ConfigError
-from cmpd.server import listeners, logs, process, service, systemd
+from cmpd.server import calendar, listeners, logs, process, service, systemd
 from cmpd.server.insight import Insight
 from cmpd.server.metrics import SharedFolder
 from cmpd.server.scoreboard import Scoreboard
@@ -34,7 +34,8 @@ COLLECTING = (10_000, 20, 50)
 def serve(config: Config, insight: Insight = NOTHING) -> int:
     """Serve until a signal ends it; gives the exit status.
 
-    Raises what a start fails with: ConfigError, ListenError, SecretError, LoginRefused, StoreError.
+    Raises what a start fails with: ConfigError, ListenError, SecretError, OutOfTime, LoginRefused,
+    StoreError.
     """
     signal.signal(
         signal.SIGHUP, signal.SIG_IGN
@@ -44,6 +45,7 @@ def serve(config: Config, insight: Insight = NOTHING) -> int:
     process.allow_files(config.http.max_connections)
     notifier = systemd.Notifier()
     seats = listeners.take_seats(config, systemd.listen_fds())
+    asyncio.run(calendar.look(config))
     service.load()
     gc.set_threshold(*COLLECTING)
     gc.freeze()  # what is loaded now stays: collections need not look at it, nor write to pages workers share
