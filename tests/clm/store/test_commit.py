@@ -8,6 +8,7 @@ import subprocess
 import sys
 from collections.abc import Callable
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -112,6 +113,19 @@ async def test_closing_commits_what_was_accepted_and_accepts_no_more(
     await other.open()
     assert await _serials(other) == [certificate.serial for certificate in certificates]
     await other.close()
+
+
+async def test_whatever_a_unit_holds_nobody_is_left_waiting(store: Store) -> None:
+    certificate = a_certificate()
+    nonsense: list[Any] = ["no change at all", AddCertificate(a_certificate(subject=object()))]
+    outcomes = await asyncio.gather(
+        *(store.commit([one]) for one in nonsense),
+        store.commit([AddCertificate(certificate)]),
+        return_exceptions=True,
+    )
+    assert [isinstance(outcome, Exception) for outcome in outcomes] == [True, True, False]
+    assert await _serials(store) == [certificate.serial]
+    await store.commit([AddCertificate(a_certificate())])
 
 
 async def test_an_empty_unit_is_done_at_once(store: Store) -> None:

@@ -83,8 +83,10 @@ def _line(error: BaseException) -> str:
 
 def translated(error: psycopg.Error, shown: str) -> StoreError:
     """The store's own error for one of a connection that stood."""
-    if error.sqlstate is None:
+    if is_lost(error):
         return StoreUnavailable(f"{shown}: the connection was lost")
+    if error.sqlstate is None:
+        return StoreError(f"{shown} cannot hold this: {_line(error)}")
     text = _line(error.diag.message_primary or error)  # type: ignore[arg-type]  # either is printed
     for state, kind, form in _BY_STATE:
         if error.sqlstate.startswith(state):

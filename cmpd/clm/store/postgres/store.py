@@ -42,7 +42,7 @@ from cmpd.clm.store.postgres.connections import Connection, Connections, Trial
 from cmpd.clm.store.postgres.failures import is_engine_failure, is_lost, is_passing, translated
 from cmpd.clm.store.postgres.session import CRL_LOCKS, SERVING_LOCKS, Session, held, locked
 from cmpd.clm.store.postgres.statements import DAMAGED, FORGET_TOKENS, POSTGRES, TOKEN
-from cmpd.clm.store.postgres.units import Misjudged, alone, together
+from cmpd.clm.store.postgres.units import alone, together
 from cmpd.clm.store.reading import Reading
 from cmpd.clm.store.rows import Row
 
@@ -190,22 +190,27 @@ class PostgresStore(Reading):
 
     async def _flush(self) -> None:
         """Commit one group after the other until nobody waits."""
-        while self._waiting:
-            # Who was cancelled before anything was done for it does not want it done any more.
-            group = [waiting for waiting in self._waiting if not waiting.done.done()]
-            self._waiting = []
-            try:
-                await self._commit_together([waiting.unit for waiting in group])
-            except (Misjudged, StoreUnavailable):
-                for waiting in group:
-                    await self._commit_alone(waiting)
-            else:
-                for waiting in group:
-                    _tell(waiting, None)
-        self._flushing = None
+        try:
+            while self._waiting:
+                # Who was cancelled before anything was done for it does not want it done any more.
+                group = [waiting for waiting in self._waiting if not waiting.done.done()]
+                self._waiting = []
+                await self._commit_group(group)
+        finally:
+            self._flushing = None
+
+    async def _commit_group(self, group: list[_Waiting]) -> None:
+        try:
+            await self._commit_together([waiting.unit for waiting in group])
+        except Exception:  # noqa: BLE001 - nothing was done; each unit, run alone, is told its own failure
+            for waiting in group:
+                await self._commit_alone(waiting)
+        else:
+            for waiting in group:
+                _tell(waiting, None)
 
     async def _commit_together(self, units: list[Sequence[object]]) -> None:
-        """Raises Misjudged, or StoreUnavailable where nothing of them was done."""
+        """Raises something where nothing of them was done."""
         book = Book(self._session.chain)
         if self._head is not None and self._head[0] == book.chain:
             book.head = self._head[1]

@@ -159,6 +159,9 @@ class SQLiteStore(Reading):
             else:
                 connections.require_current_schema(connection, self.path)
             status = self.path.stat()
+        except OSError as error:
+            connection.close()
+            raise StoreUnavailable(f"the store {self.path} is gone: {error.strerror}") from None
         except BaseException:
             connection.close()
             raise
@@ -227,6 +230,8 @@ class SQLiteStore(Reading):
             outcomes = [type(failure)(str(failure)) for _ in group]
         except StoreError as error:
             outcomes = [type(error)(str(error)) for _ in group]
+        except Exception as error:  # noqa: BLE001 - nobody may be left waiting, whatever it is
+            outcomes = [error for _ in group]
         else:
             self._pause = _FIRST_PAUSE
         for waiting, outcome in zip(group, outcomes, strict=True):

@@ -236,5 +236,6 @@ async def test_text_that_postgresql_cannot_hold_fails_its_own_unit_only(store: P
         return_exceptions=True,
     )
     assert outcomes[0] is None
-    assert isinstance(outcomes[1], StoreError)
+    assert type(outcomes[1]) is StoreError
+    assert "NUL" in str(outcomes[1])
     assert await _counts(store) == (1, 1)
