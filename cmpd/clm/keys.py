@@ -12,16 +12,11 @@ from typing import Any
 
 from cryptography.exceptions import UnsupportedAlgorithm
 from cryptography.hazmat.primitives import hashes, serialization
-from cryptography.hazmat.primitives.asymmetric import ec, ed448, ed25519, rsa, x448, x25519
+from cryptography.hazmat.primitives.asymmetric import ec, ed448, ed25519, mldsa, rsa, x448, x25519
 from cryptography.hazmat.primitives.asymmetric.types import (
     CertificateIssuerPrivateKeyTypes,
     PublicKeyTypes,
 )
-
-try:
-    from cryptography.hazmat.primitives.asymmetric import mldsa
-except ImportError:  # cryptography before 47 has no ML-DSA
-    mldsa = None  # type: ignore[assignment] # asked for before it is used
 
 SigningKey = CertificateIssuerPrivateKeyTypes
 
@@ -46,24 +41,19 @@ RSA_SIZES = (2048, 3072, 4096)
 _MAKERS: dict[str, Callable[[], SigningKey]] = {
     "Ed25519": ed25519.Ed25519PrivateKey.generate,
     "Ed448": ed448.Ed448PrivateKey.generate,
+    "ML-DSA-44": mldsa.MLDSA44PrivateKey.generate,
+    "ML-DSA-65": mldsa.MLDSA65PrivateKey.generate,
+    "ML-DSA-87": mldsa.MLDSA87PrivateKey.generate,
 }
 _PUBLIC_CLASSES: dict[type[Any], str] = {
     ed25519.Ed25519PublicKey: "Ed25519",
     ed448.Ed448PublicKey: "Ed448",
     x25519.X25519PublicKey: "X25519",
     x448.X448PublicKey: "X448",
+    mldsa.MLDSA44PublicKey: "ML-DSA-44",
+    mldsa.MLDSA65PublicKey: "ML-DSA-65",
+    mldsa.MLDSA87PublicKey: "ML-DSA-87",
 }
-if mldsa is not None:
-    _MAKERS |= {
-        "ML-DSA-44": mldsa.MLDSA44PrivateKey.generate,
-        "ML-DSA-65": mldsa.MLDSA65PrivateKey.generate,
-        "ML-DSA-87": mldsa.MLDSA87PrivateKey.generate,
-    }
-    _PUBLIC_CLASSES |= {
-        mldsa.MLDSA44PublicKey: "ML-DSA-44",
-        mldsa.MLDSA65PublicKey: "ML-DSA-65",
-        mldsa.MLDSA87PublicKey: "ML-DSA-87",
-    }
 
 ALGORITHMS = (
     "RSA",
@@ -93,7 +83,7 @@ CA_KEYS = (
 def generate(name: str) -> SigningKey:
     """A new private key: ``RSA-2048`` to ``RSA-4096``, ``P-256``, ``Ed25519``, ``ML-DSA-65`` …
 
-    Raises KeyProblem for another name, or one the installed cryptography does not offer."""
+    Raises KeyProblem for another name, or one the library behind cryptography lacks."""
     if name in CURVES:
         return ec.generate_private_key(CURVES[name])
     if name in _MAKERS:
@@ -103,8 +93,6 @@ def generate(name: str) -> SigningKey:
             raise KeyProblem(f"the installed cryptography cannot make {name} keys: {error}") from error
     if name in CA_KEYS and name.startswith("RSA-"):
         return rsa.generate_private_key(65537, int(name.removeprefix("RSA-")))
-    if name in CA_KEYS:
-        raise KeyProblem(f"the installed cryptography offers no {name} keys")
     raise KeyProblem(f"unknown key algorithm {name!r}; known are {', '.join(CA_KEYS)}")
 
 
