@@ -23,7 +23,17 @@ from cmpd.clm.store.base import Conflict, Store
 from cmpd.clm.store.changes import AddEntity, Audit
 
 BATCH = 2000
-COLUMNS = ("id", "name", "policies", "state", "references", "identities", "password", "password_uses")
+COLUMNS = (
+    "id",
+    "name",
+    "policies",
+    "state",
+    "references",
+    "identities",
+    "password",
+    "password_uses",
+    "password_expires",
+)
 """Columns of CSV files; `policies`, `references` and `identities` hold several, with blanks between.
 Further columns are attributes. Identities in CSV cannot hold blanks; JSON lines can."""
 
@@ -126,11 +136,13 @@ class Importer:
         policies = tuple(self._policy(name) for name in declared.policies) or self._default_policies
         password = declared.password
         generated = password is None and passwords
+        lasts = declared.password_expires
         entity = Entity(
             id=id,
             name=declared.name,
             state=EntityState(declared.state),
             password_uses=declared.password_uses,
+            password_expires=lasts if lasts is None else self._act.time + lasts,
             policies=policies,
             references=declared.references,
             identities=declared.identities,

@@ -22,7 +22,7 @@ log = logging.getLogger(__name__)
 
 SCHEDULE = 60.0
 """Seconds between two looks at what the calendar asks for."""
-REMEMBERED = 1.0
+REMEMBERED = 0.25
 """Seconds a CRL is served from memory before the store is asked whether another process made one."""
 REST = 2.0
 """After a CRL, the next one waits this many times as long as it took to make."""

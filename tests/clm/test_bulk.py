@@ -15,9 +15,9 @@ from tests.clm.conftest import PKI
 
 ONE = "11111111-2222-3333-4444-555555555555"
 CSV = f"""\
-id,name,policies,references,identities,password,password_uses,serial
-{ONE},pump,default,a hex:00ff,serialNumber=1,secret,1,S1
-,valve,default,,,,,
+id,name,policies,references,identities,password,password_uses,password_expires,serial
+{ONE},pump,default,a hex:00ff,serialNumber=1,secret,1,30d,S1
+,valve,default,,,,,,
 """
 
 
@@ -36,6 +36,7 @@ def take_in(pki: PKI, text: str, *, passwords: bool = False, csv: bool = True) -
 def test_csv_brings_names_policies_references_identities_passwords_and_attributes(pki: PKI) -> None:
     pump, valve = take_in(pki, CSV)
     assert (pump.id, pump.name, pump.password_uses) == (ONE, "pump", 1)
+    assert (pump.password_expires, valve.password_expires) == (pki.now + 30 * 86400, None)
     assert pump.references == (b"a", b"\x00\xff")
     assert pump.identities == (("serialNumber", "1"),)
     assert pump.attributes == {"serial": "S1"}
@@ -78,6 +79,7 @@ FAULTS: list[tuple[str, str, dict[str, Any]]] = [
     ("line 2: id: a UUID", "id,name\n1,x\n", {}),
     ("line 2: state: one of active, blocked", "name,state\nx,asleep\n", {}),
     ("line 2: password_uses: a whole number", "name,password_uses\nx,many\n", {}),
+    ("line 2: password_expires: a duration", "name,password_expires\nx,soon\n", {}),
     ("line 2: references[1]", "name,references\nx,a hex:zz\n", {}),
     ("line 2: identities[0]", "name,identities\nx,imei=1\n", {}),
     ("line 3: b'a' stands in line 2 already", "name,references\nx,a\ny,a\n", {}),

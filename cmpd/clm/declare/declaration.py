@@ -192,7 +192,13 @@ class Declaration:
         if entity.password is not None and master_key.open(entity.password, context) == password:
             return entity
         sealed = master_key.seal(password, context)
-        return replace(entity, password=sealed, password_uses=declared.password_uses)
+        lasts = declared.password_expires
+        return replace(
+            entity,
+            password=sealed,
+            password_uses=declared.password_uses,
+            password_expires=None if lasts is None else self.draft.act.time + lasts,
+        )
 
     def _audited(self, change: AddEntity | UpdateEntity, action: str, id: str) -> None:
         act = self.draft.act

@@ -8,6 +8,7 @@ from typing import Any
 
 from cmpd.clm.model import Entity, EntityState
 from cmpd.clm.settings import (
+    DURATION,
     TEXT,
     DocumentError,
     Kind,
@@ -79,6 +80,8 @@ class EntityDocument:
     """Values that policies and templates may take into subject and SAN."""
     password_uses: int | None = setting(optional(count(1, 1_000_000)), None)
     """How many transactions a new password begins."""
+    password_expires: int | None = setting(optional(DURATION), None)
+    """How long a new password is good for, in seconds from when it is stored."""
     password_file: str | None = setting(optional(TEXT), None)
     """A file with its password, beside the declaration."""
     password: str | None = setting(optional(TEXT), None)
