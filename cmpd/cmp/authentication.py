@@ -79,6 +79,8 @@ class Party:
     record: Certificate | None = None
     """Its record, where it was issued here."""
     mac: MacKey | None = None
+    signature: str | None = None
+    """The name of the algorithm it signed in."""
     is_ra: bool = False
     registers: bool = False
     """It holds a trusted vendor certificate no entity is registered for, under a policy with
@@ -190,7 +192,7 @@ class Authenticator:
             and parsed.name not in served.policy.signatures
         ):
             raise CMPFailure(FailInfo.badAlg, f"{parsed.name} is not allowed for protection by this policy")
-        return party
+        return replace(party, signature=parsed.name)
 
     def _extra_certificates(self, message: Message) -> list[x509.Certificate]:
         if len(message.extra_certs) > MOST_EXTRA_CERTS:

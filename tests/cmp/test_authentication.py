@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from dataclasses import replace
 from datetime import timedelta
 from typing import Any
@@ -12,8 +12,9 @@ from cryptography import x509
 
 from cmpd.clm.bootstrap import DEMO_ENTITY, DEMO_PASSWORD
 from cmpd.clm.entities import add, set_password, set_state
-from cmpd.clm.model import Entity, EntityState
+from cmpd.clm.model import CertificateState, Entity, EntityState, Kind
 from cmpd.clm.secrets import MasterKey
+from cmpd.clm.store.changes import UpdateEntity
 from cmpd.cmp import schema
 from cmpd.cmp.protection.pbm import PasswordBasedMac
 from tests import cmpclient
@@ -25,6 +26,7 @@ from tests.cmp.world import (
     OPERATOR,
     OTHER_PBM,
     PBM,
+    SECOND_POLICY,
     World,
     ra_holder,
     signed_by,
@@ -35,6 +37,7 @@ KEY = pki.key("P-256", 90)
 BODY = ("ir", [requests.certificate_request(KEY, "CN=device")])
 BLOCKED = "9e0f5a9c-2f6c-4b64-8d4e-0a5b7c1d2e3f"
 NO_PASSWORD = "1c0f5a9c-2f6c-4b64-8d4e-0a5b7c1d2e3f"
+SIGNER_KEYS = ("RSA-2048", "P-256", "P-384", "P-521", "Ed25519", "Ed448")
 NO_SUCH_SECRET = "protection does not verify: the reference is not known or the secret is another"
 
 
@@ -169,6 +172,58 @@ def test_a_certificate_issued_here_protects_with_any_kind_of_key(world: World, k
     response.verify_signature(world.authority)
 
 
+SIGNED: list[tuple[str, dict[str, Any], str, str]] = [
+    ("RSA", {"digest": "sha256"}, "RSA-2048", "1.2.840.113549.1.1.11"),
+    ("RSA", {"digest": "sha384"}, "RSA-2048", "1.2.840.113549.1.1.12"),
+    ("RSA", {"digest": "sha512"}, "RSA-2048", "1.2.840.113549.1.1.13"),
+    ("RSA", {"pss": True}, "RSA-2048", "1.2.840.113549.1.1.10"),
+    ("RSA", {"pss": True, "digest": "sha512"}, "P-256", "1.2.840.10045.4.3.2"),
+    ("P-256", {"digest": "sha256"}, "P-256", "1.2.840.10045.4.3.2"),
+    ("P-384", {"digest": "sha384"}, "P-384", "1.2.840.10045.4.3.3"),
+    ("P-521", {"digest": "sha512"}, "P-521", "1.2.840.10045.4.3.4"),
+    ("P-521", {"digest": "sha256"}, "P-521", "1.2.840.10045.4.3.4"),
+    ("Ed25519", {}, "Ed25519", "1.3.101.112"),
+    ("Ed448", {}, "Ed448", "1.3.101.113"),
+    ("P-256", {"digest": "sha256"}, "RSA-2048", "1.2.840.113549.1.1.11"),
+]
+"""A device's key, how it signs with it, the CMP signer's key, the OID of what it answers in."""
+
+
+@pytest.fixture(scope="module")
+def signers(tmp_path_factory: pytest.TempPathFactory) -> Iterator[World]:
+    """A world with a CA, and a policy, for each kind of key that signs responses."""
+    world = World(tmp_path_factory.mktemp("world"))
+    entity = world.run(world.store.entity(DEMO_ENTITY))
+    assert entity is not None
+    policies = {kind: f"00000000-0000-4000-9000-00000000000{n}" for n, kind in enumerate(SIGNER_KEYS)}
+    for kind, id in policies.items():
+        world.put_ca(f"ca-{kind}", kind)
+        world.put(Kind.POLICY, id, kind, {"ca": f"ca-{kind}", "template": "device"})
+    allowed = replace(entity, policies=(*entity.policies, *policies.values()))
+    world.run(world.store.commit((UpdateEntity(allowed),)))
+    yield world
+    world.close()
+
+
+@pytest.mark.parametrize(("kind", "how", "signer", "oid"), SIGNED)
+def test_a_signature_of_every_kind_is_taken_and_answered_in_one_that_suits_the_signers_key(
+    signers: World, kind: str, how: dict[str, Any], signer: str, oid: str
+) -> None:
+    key = pki.key(kind, 98)
+    call = {"policy_name": signer}
+    enrolled = signers.client(call=call).enrol_implicitly("ir", key, "CN=device")
+    protection = cmpclient.Signature(enrolled.certificate, key, **how)
+    transaction = signers.client(protection, call=call).begin()
+    new_key = pki.key(kind, 99)
+    response = transaction.send_as_is(
+        transaction.compose(("kur", [requests.certificate_request(new_key, "CN=device")]))
+    )
+    assert (response.kind, response.status) == ("kup", "accepted")
+    response.verify_signature(signers.ca(f"ca-{signer}").certificate)
+    assert response.algorithm is not None
+    assert response.algorithm["algorithm"] == oid
+
+
 def test_an_issued_certificate_need_not_be_sent_along(world: World) -> None:
     transaction = world.client(world.device(number=99)).begin()
     assert transaction.send(requests.general_message("1.3.6.1.5.5.7.4.17"), extra_certs=[]).kind == "genp"
@@ -224,6 +279,17 @@ def test_a_password_ends_with_its_time_and_its_uses(make_world: MakeWorld) -> No
 
 
 # Who may do what
+
+
+@pytest.mark.parametrize("kind", ["ir", "cr"])
+def test_a_certificate_asks_for_another_under_another_policy(world: World, kind: str) -> None:
+    device = world.device(number=111)
+    client = world.client(device, call={"policy": SECOND_POLICY})
+    enrolled = client.enrol(kind, pki.key("P-256", 112), "CN=another name")
+    record = world.record(enrolled.certificate)
+    assert (record.policy, record.entity) == (SECOND_POLICY, DEMO_ENTITY)
+    assert world.record(device.certificate).policy != SECOND_POLICY
+    assert world.state(device.certificate) is CertificateState.ACTIVE
 
 
 def test_an_entity_may_use_its_own_policies_only(make_world: MakeWorld) -> None:

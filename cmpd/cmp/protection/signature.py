@@ -30,7 +30,7 @@ def parse(algorithm: Algorithm) -> SignatureAlgorithm:
     return parsed
 
 
-@lru_cache(maxsize=16)
+@lru_cache(maxsize=64)
 def signer_algorithm(key: keys.PrivateKey, name: str | None = None) -> tuple[bytes, Callable[[bytes], bytes]]:
     """(DER of the AlgorithmIdentifier, function that signs) for a private key.
 
