@@ -178,6 +178,14 @@ def test_a_wrong_secret_and_an_unknown_reference_look_the_same(device: Device) -
     assert not (device.folder / "cert.pem").exists()
 
 
+def test_a_secret_without_a_reference_is_told_what_is_missing(device: Device) -> None:
+    device.key()
+    done = device.request("ir", "-secret", f"pass:{DEMO_PASSWORD}", "-unprotected_errors")
+    assert done.status != 0
+    assert "badMessageCheck" in done
+    assert 'StatusString: "senderKID is missing' in done
+
+
 @pytest.mark.parametrize("keep_alive", ["0", "1", "2"])
 def test_a_connection_is_kept_as_the_client_wishes(device: Device, keep_alive: str) -> None:
     done = device.enrol("ir", "-keep_alive", keep_alive)
