@@ -97,4 +97,4 @@ def _decided(act: Act, request: Waiting, changed: Transaction, action: str) -> U
         f"transaction:{request.id}",
         detail={"subject": request.subject, "policy": old.policy},
     )
-    return (AdvanceTransaction(changed, old.state, old.server_nonce), Audit(event))
+    return (AdvanceTransaction(changed, old.state, old.server_nonce, old.detail), Audit(event))

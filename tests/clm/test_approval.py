@@ -72,6 +72,16 @@ def test_of_two_who_decide_at_once_the_second_is_told(pki: PKI) -> None:
         pki.commit(*reject(BERT, seen, ""))
 
 
+def test_of_two_who_approve_at_once_neither_approval_is_lost(pki: PKI) -> None:
+    request(pki, 2)
+    seen = pki.run(found)
+    pki.commit(*approve(ANNE, seen))
+    with pytest.raises(Conflict, match="has moved on"):
+        pki.commit(*approve(BERT, seen))
+    pki.commit(*approve(BERT, pki.run(found)))
+    assert pki.run(state) is TransactionState.APPROVED
+
+
 def test_waiting_requests_are_listed_with_what_an_operator_needs(pki: PKI) -> None:
     request(pki, 2)
 

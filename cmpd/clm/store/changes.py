@@ -7,8 +7,9 @@ it expects raises `Conflict`, which undoes its own unit and no other.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from typing import Any
 
 from cmpd.clm.model import (
     AuditEvent,
@@ -82,11 +83,14 @@ class OpenTransaction:
 class AdvanceTransaction:
     """Write a transaction's next state: its state, expires, last_digest, last_response, server_nonce, ca,
     serial, request and detail; the rest belongs to its first message and stays. Conflicts:
-    ``transaction`` (it is not in `expected` any more, or its server_nonce is not `expected_nonce`)."""
+    ``transaction`` (it is not in `expected` any more, or its server_nonce is not `expected_nonce`, or its
+    detail is not `expected_detail`)."""
 
     transaction: Transaction
     expected: TransactionState
     expected_nonce: bytes
+    expected_detail: Mapping[str, Any] | None = None
+    """None: any."""
 
 
 @dataclass(frozen=True, slots=True)

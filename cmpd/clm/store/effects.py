@@ -139,7 +139,8 @@ def _open_transaction(sql: Statements, book: Book, change: changes.OpenTransacti
 def _advance_transaction(sql: Statements, book: Book, change: changes.AdvanceTransaction) -> Effect:
     row = transaction_row(change.transaction)
     moving = (row[0], row[1], row[7], *row[10:17])
-    advanced = yield sql.advance_transaction, (*moving, str(change.expected), change.expected_nonce)
+    detail = None if change.expected_detail is None else json_text(dict(change.expected_detail))
+    advanced = yield sql.advance_transaction, (*moving, str(change.expected), change.expected_nonce, detail)
     if not advanced:
         raise Conflict(
             "transaction", f"transaction {change.transaction.id.hex()} has moved on from {change.expected}"

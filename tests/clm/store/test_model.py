@@ -53,9 +53,10 @@ _entities = st.builds(
 _transaction_ids = st.sampled_from([b"1", b"2"])
 _nonces = st.sampled_from([b"n", b"m"])
 _transaction_states = st.sampled_from(list(TransactionState))
+_details = st.sampled_from([{}, {"approvals": ["operator:anne"]}])
 _transactions = st.builds(
-    lambda id, state, nonce: a_transaction(id=id, state=state, server_nonce=nonce),
-    _transaction_ids, _transaction_states, _nonces,
+    lambda id, state, nonce, detail: a_transaction(id=id, state=state, server_nonce=nonce, detail=detail),
+    _transaction_ids, _transaction_states, _nonces, _details,
 )  # fmt: skip
 _changes: st.SearchStrategy[Change] = st.one_of(
     st.builds(AddEntity, _entities),
@@ -70,7 +71,7 @@ _changes: st.SearchStrategy[Change] = st.one_of(
         st.sampled_from(STATES),
     ),
     st.builds(OpenTransaction, _transactions),
-    st.builds(AdvanceTransaction, _transactions, _transaction_states, _nonces),
+    st.builds(AdvanceTransaction, _transactions, _transaction_states, _nonces, st.none() | _details),
     st.builds(lambda: Audit(an_event())),
 )
 
@@ -118,9 +119,11 @@ class Model:
                 if transaction.id in self.transactions:
                     return "transaction"
                 self.transactions[transaction.id] = transaction
-            case AdvanceTransaction(transaction, expected_state, nonce):
+            case AdvanceTransaction(transaction, expected_state, nonce, detail):
                 before = self.transactions.get(transaction.id)
                 if before is None or (before.state, before.server_nonce) != (expected_state, nonce):
+                    return "transaction"
+                if detail is not None and before.detail != detail:
                     return "transaction"
                 self.transactions[transaction.id] = replace(
                     transaction,

@@ -164,7 +164,7 @@ POSTGRES = Statements(
     advance_transaction="""
         UPDATE transactions SET state = $2, expires = $3, last_digest = $4, last_response = $5,
             server_nonce = $6, ca = $7, serial = $8, request = $9, detail = $10
-        WHERE id = $1 AND state = $11 AND server_nonce = $12""",
+        WHERE id = $1 AND state = $11 AND server_nonce = $12 AND detail = coalesce($13, detail)""",
     transaction="""
         SELECT id, state, body, party, policy, entity, opened, expires, first_digest, first_response,
             last_digest, last_response, server_nonce, ca, serial, request, detail
