@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
-from cmpd.clm.client import AlreadyRevoked, name_of
+from cmpd.clm.client import AlreadyRevoked, InvalidIdentifier, name_of
 from cmpd.clm.model import Certificate, TransactionState
 from cmpd.cmp import schema
 from cmpd.cmp.exchange import Answer, Exchange
@@ -15,6 +15,7 @@ from cmpd.cmp.schema import DecodeError
 from cmpd.cmp.status import failure_info, status_info
 
 if TYPE_CHECKING:
+    from cmpd.clm.policy import Policy
     from cmpd.clm.store.changes import Change
 
 REASON_CODE = "2.5.29.21"
@@ -48,14 +49,15 @@ async def settle(exchange: Exchange, request: Message, *, may_wait: bool) -> Ans
     details: list[dict[str, Any]] = request.content
     if len(details) != 1:
         raise CMPFailure(FailInfo.badRequest, f"rr holds {len(details)} RevDetails, one is expected")
-    policy = exchange.served.policy
-    if exchange.party.mac is not None and not policy.password_revocation:
-        raise CMPFailure(FailInfo.wrongIntegrity, "revocation takes a signature under this policy")
-    waits = may_wait and policy.revocation_approvals > 0
+    _check_protection(exchange, exchange.served.policy)
     try:
         record = await _named(exchange, details[0]["certDetails"])
         reason = _reason(details[0].get("crlEntryDetails", ()))
         _authorize(exchange, record)
+        issued = await _issued_under(exchange, record)
+        _check_protection(exchange, issued)
+        approvals = max(exchange.served.policy.revocation_approvals, issued.revocation_approvals)
+        waits = may_wait and approvals > 0
         unit: list[Change] = [] if waits else exchange.unit
         exchange.clm.revoke(record, reason, unit, actor=exchange.party.actor)
     except AlreadyRevoked as error:
@@ -63,7 +65,7 @@ async def settle(exchange: Exchange, request: Message, *, may_wait: bool) -> Ans
     except CMPFailure as failure:
         return _refused(exchange, failure)
     if waits:
-        return _waiting(exchange, record)
+        return _waiting(exchange, record, approvals)
     return Answer(
         Body.RP,
         {
@@ -76,7 +78,22 @@ async def settle(exchange: Exchange, request: Message, *, may_wait: bool) -> Ans
     )
 
 
-def _waiting(exchange: Exchange, record: Certificate) -> Answer:
+def _check_protection(exchange: Exchange, policy: Policy) -> None:
+    """Whether a policy lets a password revoke, where it was one that protected the message."""
+    if exchange.party.mac is not None and not policy.password_revocation:
+        raise CMPFailure(FailInfo.wrongIntegrity, "revocation takes a signature under this policy")
+
+
+async def _issued_under(exchange: Exchange, record: Certificate) -> Policy:
+    """The policy of the certificate: its rules hold at whatever address it is revoked. Where it is no
+    more, those of the address are all there are."""
+    try:
+        return (await exchange.clm.policy(record.policy or "")).policy
+    except InvalidIdentifier:
+        return exchange.served.policy
+
+
+def _waiting(exchange: Exchange, record: Certificate, approvals: int) -> Answer:
     """The request stands; an operator decides, the client polls (RFC 9483, section 4.4)."""
     exchange.clm.audit(
         exchange.unit,
@@ -96,7 +113,7 @@ def _waiting(exchange: Exchange, record: Certificate) -> Answer:
         detail={
             "asks": "revocation",
             "subject": record.subject,
-            "needed": exchange.served.policy.revocation_approvals,
+            "needed": approvals,
             "approvals": [],
             "certReqId": WHOLE_MESSAGE,
         },

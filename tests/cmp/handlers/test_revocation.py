@@ -9,12 +9,12 @@ from typing import Any
 import pytest
 from cryptography import x509
 
-from cmpd.clm.model import CertificateState
+from cmpd.clm.model import CertificateState, Kind, TransactionState
 from cmpd.cmp import schema
 from tests import cmpclient
 from tests.clm import pki
 from tests.cmp.conftest import MakeWorld
-from tests.cmp.world import MACHINE, OTHER_PBM, PBM, World, ra_holder, signed_by
+from tests.cmp.world import MACHINE, OTHER_PBM, PBM, SECOND_POLICY, World, ra_holder, signed_by
 from tests.cmpclient import OMIT, requests
 
 REASONS = [reason for reason in requests.CRL_REASONS.values() if reason not in (6, 8)]
@@ -224,6 +224,23 @@ def test_passwords_do_not_revoke_where_the_policy_wants_signatures(make_world: M
     device = world.device()
     assert world.client().revoke(device.certificate).fail_info == ("wrongIntegrity",)
     assert world.client(device).revoke(device.certificate).status == "accepted"
+
+
+def test_the_rules_of_the_certificates_policy_hold_at_every_address(make_world: MakeWorld) -> None:
+    world = make_world()
+    key = pki.key("P-256", 142)
+    client = world.client(call={"policy": SECOND_POLICY})
+    certificate = client.enrol("ir", key, "CN=device").certificate
+    strict = {"ca": "issuing", "template": "device", "password_revocation": False, "revocation_approvals": 1}
+    world.put(Kind.POLICY, SECOND_POLICY, "second", strict)
+    refused = world.client().revoke(certificate)
+    assert (refused.status, refused.fail_info) == ("rejection", ("wrongIntegrity",))
+    transaction = world.client(cmpclient.Signature(certificate, key)).begin()
+    assert transaction.send(revocation(certificate)).status == "waiting"
+    assert world.state(certificate) is CertificateState.ACTIVE
+    world.decide(transaction.transaction_id, TransactionState.APPROVED)
+    assert transaction.send(requests.poll_request(-1)).status == "accepted"
+    assert world.state(certificate) is CertificateState.REVOKED
 
 
 def test_a_revoked_certificate_does_not_revoke_itself_again(world: World) -> None:
