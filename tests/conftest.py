@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import resource
 from collections.abc import Generator, Iterator
 
 import hypothesis
@@ -31,6 +32,16 @@ def postgres_server() -> Iterator[PostgresServer]:
         yield server
     finally:
         server.remove()
+
+
+def _allow_many_files() -> None:
+    """Tests hold thousands of connections, and start daemons that do; a plain user's soft limit is 1024."""
+    soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
+    if soft < hard:
+        resource.setrlimit(resource.RLIMIT_NOFILE, (hard, hard))
+
+
+_allow_many_files()
 
 
 def _reason(report: pytest.TestReport | pytest.CollectReport) -> str:

@@ -99,17 +99,25 @@ def _explain(error: Exception) -> tuple[str, int]:
 
 def main(argv: Sequence[str] | None = None) -> int:
     """Run one command; gives its exit status."""
-    words = sys.argv[1:] if argv is None else argv
-    arguments = build_parser([_noun(words)]).parse_args(words)
     try:
-        status: int = arguments.run(arguments)
-        sys.stdout.flush()
-    except KeyboardInterrupt:
-        return 130
+        try:
+            return _run(sys.argv[1:] if argv is None else argv)
+        finally:
+            sys.stdout.flush()
     except BrokenPipeError:
         # The reader (head, less) has seen enough; Python must not complain of it at exit.
         os.dup2(os.open(os.devnull, os.O_WRONLY), 1)
         return 0
+
+
+def _run(words: Sequence[str]) -> int:
+    arguments = build_parser([_noun(words)]).parse_args(words)
+    try:
+        status: int = arguments.run(arguments)
+    except KeyboardInterrupt:
+        return 130
+    except BrokenPipeError:
+        raise
     except Exception as error:  # noqa: BLE001 - the user's last line of defence: no traceback ever
         text, status = _explain(error)
         for line in text.splitlines() or [""]:

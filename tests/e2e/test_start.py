@@ -125,6 +125,7 @@ def test_a_backup_is_taken_while_it_serves_and_restored_when_it_does_not(own_dae
     assert done.status == 0, done.output
     assert own_daemon.cmpd("check").status == 0
     own_daemon.start()
+    assert own_daemon.cmpd("selftest").status == 0
     names = {one["name"]: one["id"] for one in own_daemon.json("entity", "list")}
     assert names["before"] == id
     assert "after" not in names
