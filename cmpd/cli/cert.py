@@ -13,6 +13,7 @@ from cmpd.cli.common import (
     actor,
     add_json,
     in_workplace,
+    login,
     now,
     print_json,
     print_table,
@@ -20,24 +21,10 @@ from cmpd.cli.common import (
 )
 from cmpd.cli.configuring import act
 from cmpd.printable import printable
+from cmpd.reasons import REASONS
 
 if TYPE_CHECKING:
-    from cmpd.clm.client import Client
     from cmpd.clm.model import Certificate
-
-REASONS = {
-    "unspecified": 0,
-    "keyCompromise": 1,
-    "cACompromise": 2,
-    "affiliationChanged": 3,
-    "superseded": 4,
-    "cessationOfOperation": 5,
-    "certificateHold": 6,
-    "removeFromCRL": 8,
-    "privilegeWithdrawn": 9,
-    "aACompromise": 10,
-}
-"""RFC 5280, section 5.3.1."""
 
 
 def register(subparsers: Any) -> None:
@@ -243,28 +230,11 @@ async def _show(place: Workplace, arguments: argparse.Namespace) -> int:
     return os.EX_OK
 
 
-async def _login(place: Workplace) -> Client:
-    """The lifecycle, as the API client of the configuration."""
-    import time
-
-    from cmpd.clm.client import Client
-    from cmpd.clm.secrets import read_secret
-
-    return await Client.login(
-        place.store,
-        place.master_key,
-        place.config.client.id,
-        read_secret(place.config.client.secret_file),
-        clock=time.time,
-        random=os.urandom,
-    )
-
-
 async def _revoke(place: Workplace, arguments: argparse.Namespace) -> int:
     from cmpd.clm.client import AlreadyRevoked
 
     record = await _find(place, arguments)
-    client = await _login(place)
+    client = await login(place)
     unit: list[Any] = []
     try:
         client.revoke(record, REASONS[arguments.reason], unit, actor=actor())

@@ -9,7 +9,7 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
 from cmpd.cli import COMMANDS
-from cmpd.cli.common import Workplace, add_json, in_workplace, now, print_json, time_text
+from cmpd.cli.common import Workplace, add_json, in_workplace, login, now, print_json, time_text
 
 if TYPE_CHECKING:
     from cmpd.clm.authority import Authority
@@ -19,7 +19,6 @@ if TYPE_CHECKING:
 DAY = 86_400
 SOON = 30 * DAY
 """Before a CA's or a signer's end, when to say so, in seconds."""
-DEMO_ENTITY = "251069b7-bcc3-4911-b312-04327925a1aa"
 
 
 @dataclass(slots=True)
@@ -46,21 +45,11 @@ def register(subparsers: Any) -> None:
 
 
 async def _check(place: Workplace, arguments: argparse.Namespace) -> int:
-    import time
-
-    from cmpd.clm.client import Client
-    from cmpd.clm.secrets import read_secret
+    from cmpd.clm.bootstrap import DEMO_ENTITY
     from cmpd.clm.store import shown
 
     await place.store.check()
-    client = await Client.login(
-        place.store,
-        place.master_key,
-        place.config.client.id,
-        read_secret(place.config.client.secret_file),
-        clock=time.time,
-        random=os.urandom,
-    )
+    client = await login(place)
     findings = Findings()
     findings.serves += [f"store {shown(place.config.store)}"]
     findings.serves += _listeners(place.config)

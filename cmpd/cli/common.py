@@ -22,6 +22,7 @@ from typing import TYPE_CHECKING, Any
 from cmpd.printable import printable
 
 if TYPE_CHECKING:
+    from cmpd.clm.client import Client
     from cmpd.clm.secrets import MasterKey
     from cmpd.clm.store.base import Store
     from cmpd.config import Config
@@ -116,6 +117,21 @@ async def workplace(arguments: argparse.Namespace) -> AsyncIterator[Workplace]:
         yield Workplace(config, store, master_key)
     finally:
         await store.close()
+
+
+async def login(place: Workplace) -> Client:
+    """The lifecycle, as the API client of the configuration. Raises LoginRefused, SecretError."""
+    from cmpd.clm.client import Client
+    from cmpd.clm.secrets import read_secret
+
+    return await Client.login(
+        place.store,
+        place.master_key,
+        place.config.client.id,
+        read_secret(place.config.client.secret_file),
+        clock=time.time,
+        random=os.urandom,
+    )
 
 
 def in_workplace(

@@ -9,11 +9,11 @@ import shlex
 import uuid
 from typing import TYPE_CHECKING, Any
 
+from cmpd.cli import COMMANDS
 from cmpd.cli.bulk import register_bulk
 from cmpd.cli.common import (
     CommandError,
     Workplace,
-    actor,
     add_json,
     add_password,
     in_workplace,
@@ -23,18 +23,16 @@ from cmpd.cli.common import (
     read_password,
     time_text,
 )
+from cmpd.cli.configuring import act
 from cmpd.printable import printable
 
 if TYPE_CHECKING:
-    from cmpd.clm.entities import Act
     from cmpd.clm.model import Entity
-
-SPAN_UNITS = {"s": 1, "m": 60, "h": 3600, "d": 86400, "w": 7 * 86400}
 
 
 def register(subparsers: Any) -> None:
     """Add the noun and its verbs."""
-    parser = subparsers.add_parser("entity", help="end entities")
+    parser = subparsers.add_parser("entity", help=COMMANDS["entity"])
     verbs = parser.add_subparsers(title="commands", metavar="VERB", required=True)
 
     verb = verbs.add_parser("add", help="register an end entity; prints its UUID and password once")
@@ -119,10 +117,15 @@ def _count(text: str) -> int:
 
 
 def _span(text: str) -> int:
-    found = re.fullmatch(r"(\d+)([smhdw])", text)
-    if not found or not int(found[1]):
+    from cmpd.clm.settings import DocumentError, parse_duration
+
+    try:
+        span = parse_duration(text)
+    except DocumentError:
+        span = 0
+    if not span:
         raise argparse.ArgumentTypeError(f"{text!r} is not a time span like 90m, 12h or 30d")
-    return int(found[1]) * SPAN_UNITS[found[2]]
+    return span
 
 
 def _identity(text: str) -> tuple[str, str]:
@@ -148,12 +151,6 @@ def _reference(text: str) -> bytes:
 def _reference_text(reference: bytes) -> str:
     text = reference.decode("ascii", "replace")
     return text if text.isprintable() and text.isascii() else f"hex:{reference.hex()}"
-
-
-def _act() -> Act:
-    from cmpd.clm.entities import Act
-
-    return Act(actor(), now())
 
 
 async def _find(place: Workplace, id_or_name: str) -> Entity:
@@ -247,7 +244,7 @@ async def _add(place: Workplace, arguments: argparse.Namespace) -> int:
         references=tuple(_reference(one) for one in arguments.reference),
         identities=tuple(arguments.identity),
     )
-    entity, unit = entities.add(_act(), place.master_key, template, password)
+    entity, unit = entities.add(act(), place.master_key, template, password)
     await place.store.commit(unit)
     _print_secret(place, entity, password if given is None else None, arguments)
     return os.EX_OK
@@ -312,7 +309,7 @@ async def _password(place: Workplace, arguments: argparse.Namespace) -> int:
     password = given or new_password()
     expires = arguments.expires and now() + arguments.expires
     unit = entities.set_password(
-        _act(), place.master_key, entity, password, expires=expires, uses=arguments.uses
+        act(), place.master_key, entity, password, expires=expires, uses=arguments.uses
     )
     await place.store.commit(unit)
     _print_secret(place, await _find(place, entity.id), password if given is None else None, arguments)
@@ -328,6 +325,6 @@ async def _set_state(place: Workplace, arguments: argparse.Namespace) -> int:
     if entity.state is state:
         print(f"{entity.id} is {state} already")
         return os.EX_OK
-    await place.store.commit(entities.set_state(_act(), entity, state))
+    await place.store.commit(entities.set_state(act(), entity, state))
     print(f"{entity.id} is {state}")
     return os.EX_OK

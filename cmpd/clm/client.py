@@ -36,6 +36,7 @@ from cmpd.clm.store.changes import (
 )
 from cmpd.clm.strangers import Allowance
 from cmpd.clm.upkeep import Upkeep
+from cmpd.reasons import REASONS
 
 if TYPE_CHECKING:
     from cryptography import x509
@@ -47,9 +48,9 @@ if TYPE_CHECKING:
 ISSUED = (CertificateState.UNCONFIRMED, CertificateState.ACTIVE)
 """The standings of a certificate that may still be revoked for good."""
 
-REMOVE_FROM_CRL = 8
-CERTIFICATE_HOLD = 6
-SUPERSEDED = 4
+REMOVE_FROM_CRL = REASONS["removeFromCRL"]
+CERTIFICATE_HOLD = REASONS["certificateHold"]
+SUPERSEDED = REASONS["superseded"]
 
 
 REVOKE = (

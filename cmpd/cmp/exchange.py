@@ -107,7 +107,6 @@ class Answer:
 class Envelope:
     """What a message came in, where an RA wrapped it in a nested one (RFC 9483, section 5.2.2)."""
 
-    ra: Party
     layer: int
     """1 for what an outermost nested message holds."""
 

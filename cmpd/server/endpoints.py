@@ -27,7 +27,6 @@ log = logging.getLogger(__name__)
 
 PKIXCMP = b"application/pkixcmp"
 LONGEST_TARGET = 512
-WELL_KNOWN = ("", ".well-known", "cmp")
 
 Observer = Callable[[HTTPRequest, HTTPResponse, Record], None]
 """Told of every CMP exchange: the log, the metrics."""

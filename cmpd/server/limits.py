@@ -57,7 +57,6 @@ class Limits:
         self.requests = 0
         self.refused = 0
         """Connections and requests that got 503."""
-        self.timed_out = 0
         self.draining = False
 
     @property
@@ -132,7 +131,6 @@ class Limits:
         self._timer = None
         now = asyncio.get_running_loop().time()
         for connection in [one for one in self._connections if one.deadline < now]:
-            self.timed_out += 1
             connection.overdue()
         if self._connections:
             self._arm()

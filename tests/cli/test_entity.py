@@ -148,7 +148,7 @@ def test_list_searches(operator: Operator) -> None:
 def test_every_act_is_in_the_audit_with_who_did_it_and_without_secrets(
     operator: Operator, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("cmpd.cli.entity.actor", lambda: "operator:anna")
+    monkeypatch.setattr("cmpd.cli.configuring.actor", lambda: "operator:anna")
     added = operator("entity", "add", "gate", "--json").json
     changed = operator("entity", "password", "gate", "--json").json
     assert operator("entity", "block", "gate").status == 0

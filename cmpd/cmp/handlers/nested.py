@@ -33,7 +33,7 @@ async def unwrap(exchange: Exchange) -> Answer:
             FailInfo.badRequest,
             f"nested holds {len(held)} messages, 1 to {settings.nested_messages} are expected",
         )
-    envelope = Envelope(exchange.party, layer)
+    envelope = Envelope(layer)
     calls = [replace(exchange.call, body=bytes(der), operation=None, entity=None) for der in held]
     replies = await asyncio.gather(*(exchange.respond(call, envelope) for call in calls))
     exchange.record.inner = [reply.record for reply in replies]

@@ -13,26 +13,13 @@ from cmpd.cmp.failure import CMPFailure, FailInfo, PKIStatus
 from cmpd.cmp.message import Body, Message
 from cmpd.cmp.schema import DecodeError
 from cmpd.cmp.status import failure_info, status_info
+from cmpd.reasons import REASONS
 
 if TYPE_CHECKING:
     from cmpd.clm.policy import Policy
     from cmpd.clm.store.changes import Change
 
 REASON_CODE = "2.5.29.21"
-UNSPECIFIED = 0
-REASONS = {
-    "unspecified": 0,
-    "keyCompromise": 1,
-    "cACompromise": 2,
-    "affiliationChanged": 3,
-    "superseded": 4,
-    "cessationOfOperation": 5,
-    "certificateHold": 6,
-    "removeFromCRL": 8,
-    "privilegeWithdrawn": 9,
-    "aACompromise": 10,
-}
-"""CRLReason (RFC 5280, section 5.3.1); 7 is not used."""
 WHOLE_MESSAGE = -1
 """The certReqId to poll with for what is no certificate request (RFC 9483, section 4.4)."""
 REQUESTED = frozenset({"issuer", "serialNumber"})
@@ -141,7 +128,7 @@ def _reason(extensions: Any) -> int:
             raise CMPFailure(
                 FailInfo.badDataFormat, "reasonCode is no CRLReason", detail=str(error)
             ) from None
-    return UNSPECIFIED
+    return REASONS["unspecified"]
 
 
 def _authorize(exchange: Exchange, record: Certificate) -> None:
