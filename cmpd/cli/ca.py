@@ -173,6 +173,7 @@ async def _create(place: Workplace, arguments: argparse.Namespace) -> int:
 async def _import(place: Workplace, arguments: argparse.Namespace) -> int:
     from cmpd.clm.ca import import_ca
     from cmpd.clm.cafiles import read_certificates, read_key, read_pkcs12
+    from cmpd.clm.secrets import require_private
 
     changes = await draft(place)
     _refuse_taken(changes, arguments.name)
@@ -181,7 +182,10 @@ async def _import(place: Workplace, arguments: argparse.Namespace) -> int:
         key, certificates = read_pkcs12(_read(arguments.pkcs12), password, str(arguments.pkcs12))
     elif arguments.certificates and arguments.key:
         certificates = read_certificates(_read(arguments.certificates), str(arguments.certificates))
-        key = read_key(_read(arguments.key), password, str(arguments.key))
+        data = _read(arguments.key)
+        if password is None:
+            require_private(arguments.key, arguments.key.stat(), "CA's private key")
+        key = read_key(data, password, str(arguments.key))
     else:
         raise CommandError("give --pkcs12, or --certificates and --key", os.EX_USAGE)
     url = _url(place, arguments)

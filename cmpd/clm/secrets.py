@@ -147,7 +147,7 @@ def _read_private(path: Path, what: str, remedy: str) -> tuple[Path, bytes]:
         descriptor = os.open(source, os.O_RDONLY | os.O_CLOEXEC)
         with open(descriptor, "rb") as file:  # noqa: PTH123 - a descriptor, no path
             if credential is None:
-                _require_private(source, os.fstat(descriptor), what)
+                require_private(source, os.fstat(descriptor), what)
             return source, file.read(_FILE_LIMIT)
     except FileNotFoundError:
         raise SecretError(f"no {what} at {source}: {remedy}") from None
@@ -163,7 +163,8 @@ def _credential(name: str) -> Path | None:
     return path if path.is_file() else None
 
 
-def _require_private(path: Path, status: os.stat_result, what: str) -> None:
+def require_private(path: Path, status: os.stat_result, what: str) -> None:
+    """Raises SecretError where others than the user that cmpd runs as, and root, can get at the file."""
     if not stat.S_ISREG(status.st_mode):
         raise SecretError(f"the {what} {path} is not a regular file")
     mode = stat.S_IMODE(status.st_mode)
