@@ -25,7 +25,7 @@ def _files(folder: Path, mode: int, encryption: KeySerializationEncryption) -> t
     key.chmod(mode)
     (folder / "plant.pem").write_bytes(CA.certificate.public_bytes(Encoding.PEM))
     (folder / "passphrase").write_text("a passphrase", "utf-8")
-    return ("ca", "import", "plant", "--certificates", str(folder / "plant.pem"), "--key", str(key))
+    return ("ca", "import", "issuing", "--certificates", str(folder / "plant.pem"), "--key", str(key))
 
 
 @pytest.mark.parametrize("mode", [0o644, 0o640, 0o604])
