@@ -19,7 +19,7 @@ from cmpd.cli.common import (
     read_password,
     time_text,
 )
-from cmpd.cli.configuring import act, draft
+from cmpd.cli.configuring import act, deleting, draft
 
 if TYPE_CHECKING:
     from cmpd.clm.authority import Authority
@@ -77,7 +77,7 @@ def register(subparsers: Any) -> None:
 
     verb = verbs.add_parser("delete", help="delete a CA nothing uses, key and all")
     verb.add_argument("ca")
-    verb.set_defaults(run=in_workplace(_delete))
+    verb.set_defaults(run=in_workplace(deleting("ca")))
 
 
 def _add_url(parser: argparse.ArgumentParser) -> None:
@@ -297,15 +297,4 @@ async def _show(place: Workplace, arguments: argparse.Namespace) -> int:
     authority = _load(place, await draft(place), arguments.ca)
     for der in (authority.certificate_der, *authority.chain):
         print(pem_text(der), end="")
-    return os.EX_OK
-
-
-async def _delete(place: Workplace, arguments: argparse.Namespace) -> int:
-    from cmpd.clm.model import Kind
-
-    changes = await draft(place)
-    stored = changes.get(Kind.CA, arguments.ca)
-    await changes.delete(stored)
-    await changes.commit()
-    print(f"CA {stored.name} deleted")
     return os.EX_OK

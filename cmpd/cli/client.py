@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 from cmpd.cli import COMMANDS
 from cmpd.cli.common import Workplace, add_json, in_workplace, now, print_json, print_table, time_text
-from cmpd.cli.configuring import draft
+from cmpd.cli.configuring import deleting, draft
 
 if TYPE_CHECKING:
     from cmpd.clm.configuration import Draft
@@ -47,7 +47,7 @@ def register(subparsers: Any) -> None:
     for word, run, text in (
         ("disable", _switch, "keep it out"),
         ("enable", _switch, "let it in again"),
-        ("delete", _delete, "delete it"),
+        ("delete", deleting("client"), "delete it"),
     ):
         verb = verbs.add_parser(word, help=text)
         verb.add_argument("client", help="its id")
@@ -163,15 +163,4 @@ async def _switch(place: Workplace, arguments: argparse.Namespace) -> int:
     changes.change(stored, document, arguments.verb)
     await changes.commit()
     print(f"API client {stored.id} is {arguments.verb}d")
-    return os.EX_OK
-
-
-async def _delete(place: Workplace, arguments: argparse.Namespace) -> int:
-    from cmpd.clm.model import Kind
-
-    changes = await draft(place)
-    stored = changes.get(Kind.API_CLIENT, arguments.client)
-    await changes.delete(stored)
-    await changes.commit()
-    print(f"API client {stored.id} deleted")
     return os.EX_OK

@@ -134,9 +134,11 @@ async def login(place: Workplace) -> Client:
     )
 
 
-def in_workplace(
-    command: Callable[[Workplace, argparse.Namespace], Coroutine[Any, Any, int]],
-) -> Callable[[argparse.Namespace], int]:
+Command = Callable[[Workplace, argparse.Namespace], Coroutine[Any, Any, int]]
+"""Carries a command out; gives the exit status."""
+
+
+def in_workplace(command: Command) -> Callable[[argparse.Namespace], int]:
     """Make `run` of a coroutine that takes the workplace and the parsed arguments."""
 
     def run(arguments: argparse.Namespace) -> int:

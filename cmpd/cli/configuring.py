@@ -8,7 +8,7 @@ import tomllib
 from collections.abc import Iterable
 from typing import TYPE_CHECKING, Any
 
-from cmpd.cli.common import CommandError, Workplace, actor, now
+from cmpd.cli.common import Command, CommandError, Workplace, actor, now
 
 if TYPE_CHECKING:
     from cmpd.clm.configuration import Draft
@@ -27,6 +27,24 @@ async def draft(place: Workplace) -> Draft:
     from cmpd.clm.configuration import Draft
 
     return await Draft.of(place.store, place.master_key, act())
+
+
+def deleting(noun: str) -> Command:
+    """The command that deletes an object of this kind; the argument that names it is called as the kind."""
+
+    async def delete(place: Workplace, arguments: argparse.Namespace) -> int:
+        from cmpd.clm.configuration import NOUNS
+        from cmpd.clm.model import Kind
+
+        kind = Kind(noun)
+        changes = await draft(place)
+        stored = changes.get(kind, getattr(arguments, noun))
+        await changes.delete(stored)
+        await changes.commit()
+        print(f"{NOUNS[kind]} {stored.name} deleted")
+        return os.EX_OK
+
+    return delete
 
 
 def add_settings(parser: argparse.ArgumentParser, example: str) -> None:

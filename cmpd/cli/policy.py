@@ -8,7 +8,7 @@ from typing import Any
 
 from cmpd.cli import COMMANDS
 from cmpd.cli.common import Workplace, add_json, in_workplace, print_json, print_table
-from cmpd.cli.configuring import add_changes, add_settings, assigned, draft
+from cmpd.cli.configuring import add_changes, add_settings, assigned, deleting, draft
 
 EXAMPLE = """excess=refuse, keys.algorithms='["P-256"]' or confirm_wait=10m"""
 
@@ -38,7 +38,7 @@ def register(subparsers: Any) -> None:
 
     for word, run, text in (
         ("show", _show, "show a policy's settings; what is not there has its default"),
-        ("delete", _delete, "delete a policy nothing uses"),
+        ("delete", deleting("policy"), "delete a policy nothing uses"),
     ):
         verb = verbs.add_parser(word, help=text)
         verb.add_argument("policy", help="its name or UUID")
@@ -89,15 +89,4 @@ async def _show(place: Workplace, arguments: argparse.Namespace) -> int:
 
     stored = (await draft(place)).get(Kind.POLICY, arguments.policy)
     print_json({"id": stored.id, "name": stored.name} | stored.document)
-    return os.EX_OK
-
-
-async def _delete(place: Workplace, arguments: argparse.Namespace) -> int:
-    from cmpd.clm.model import Kind
-
-    changes = await draft(place)
-    stored = changes.get(Kind.POLICY, arguments.policy)
-    await changes.delete(stored)
-    await changes.commit()
-    print(f"policy {stored.name} deleted")
     return os.EX_OK

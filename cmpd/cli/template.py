@@ -8,7 +8,7 @@ from typing import Any
 
 from cmpd.cli import COMMANDS
 from cmpd.cli.common import CommandError, Workplace, add_json, in_workplace, print_json, print_table
-from cmpd.cli.configuring import add_changes, add_settings, assigned, draft
+from cmpd.cli.configuring import add_changes, add_settings, assigned, deleting, draft
 
 EXAMPLE = """validity=90d or extended_key_usage='["serverAuth"]'"""
 
@@ -35,7 +35,7 @@ def register(subparsers: Any) -> None:
 
     for word, run, text in (
         ("show", _show, "show a template's settings; what is not there has its default"),
-        ("delete", _delete, "delete a stored template no policy uses"),
+        ("delete", deleting("template"), "delete a stored template no policy uses"),
     ):
         verb = verbs.add_parser(word, help=text)
         verb.add_argument("template", help="its name")
@@ -103,15 +103,4 @@ async def _list(place: Workplace, arguments: argparse.Namespace) -> int:
 
 async def _show(place: Workplace, arguments: argparse.Namespace) -> int:
     print_json({"name": arguments.template} | await _document(place, arguments.template))
-    return os.EX_OK
-
-
-async def _delete(place: Workplace, arguments: argparse.Namespace) -> int:
-    from cmpd.clm.model import Kind
-
-    changes = await draft(place)
-    stored = changes.get(Kind.TEMPLATE, arguments.template)
-    await changes.delete(stored)
-    await changes.commit()
-    print(f"template {stored.name} deleted")
     return os.EX_OK

@@ -14,7 +14,6 @@ if TYPE_CHECKING:
 
 DATA: Final = "1.2.840.113549.1.7.1"
 SIGNED_DATA: Final = "1.2.840.113549.1.7.2"
-ENVELOPED_DATA: Final = "1.2.840.113549.1.7.3"
 
 
 def envelop(

@@ -12,13 +12,15 @@ from cryptography.hazmat.primitives.padding import PKCS7
 from cryptography.hazmat.primitives.serialization import Encoding, load_der_private_key
 
 from cmpd.cmp import schema
-from cmpd.cmp.cms.enveloped import ENVELOPED_DATA, SIGNED_DATA
+from cmpd.cmp.cms.enveloped import SIGNED_DATA
 from tests.cmp.protection.openssl import write_key
 
 if TYPE_CHECKING:
     from pathlib import Path
 
     from tests.clm.pki import Holder
+
+ENVELOPED_DATA = "1.2.840.113549.1.7.3"
 
 
 def content_info(content_type: str, content: bytes) -> bytes:
