@@ -43,7 +43,8 @@ class Insight:
 
     def _keep(self, path: Path, der: bytes) -> None:
         try:
-            with open(os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600), "wb") as file:  # noqa: PTH123
+            descriptor = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
+            with open(descriptor, "wb") as file:  # noqa: PTH123 - a descriptor, no path
                 file.write(der)
         except OSError as error:
             log.warning("%s could not be kept: %s", path, error.strerror)

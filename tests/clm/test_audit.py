@@ -39,7 +39,10 @@ def _changed(index: int, change: Callable[[AuditRecord], AuditRecord]) -> list[A
 
 
 def _other_event(**changed: object) -> Callable[[AuditRecord], AuditRecord]:
-    return lambda record: replace(record, event=replace(record.event, **changed))  # type: ignore[arg-type]
+    return lambda record: replace(
+        record,
+        event=replace(record.event, **changed),  # type: ignore[arg-type] # the cases name the fields
+    )
 
 
 def test_a_chain_as_it_was_written_has_no_break() -> None:
