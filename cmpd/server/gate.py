@@ -49,7 +49,7 @@ class Gate(asyncio.Protocol):
     def overdue(self) -> None:
         self.abort()
 
-    def close_if_idle(self, before: float) -> None:
+    def close_if_idle(self, now: float) -> None:
         """A handshake that is under way may be followed by a request."""
 
     def abort(self) -> None:

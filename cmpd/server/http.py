@@ -36,6 +36,8 @@ QUICKACK = getattr(socket, "TCP_QUICKACK", None)
 
 PIECES = 2048
 """Most chunks of one body: a chunk of one octet costs as much work as one of thousands."""
+FIRST, NEXT = 3.0, 1.0
+"""Seconds that a stop waits for the first request of a connection, and for the next one."""
 LINGER = 2.0
 """Seconds that a refused client has to take in why. Closing at once would make TCP throw the response
 away while the client still sends."""
@@ -195,10 +197,13 @@ class Connection(asyncio.BufferedProtocol):
         else:
             self._finish()
 
-    def close_if_idle(self, before: float) -> None:
-        """Close where no request is under way, and none came since `before` on the loop's clock."""
-        idle = self._parser is None and self.phase in (Phase.IDLE, Phase.HEAD) and self.since < before
-        if idle and not self._has_unread():
+    def close_if_idle(self, now: float) -> None:
+        """Close where no request is under way, and the next one is not on its way; `now` is by the loop's
+        clock."""
+        if self._parser is not None or self.phase not in (Phase.IDLE, Phase.HEAD):
+            return
+        grace = NEXT if self.phase is Phase.IDLE else FIRST
+        if now - self.since > grace and not self._has_unread():
             self._finish()
 
     def _has_unread(self) -> bool:

@@ -15,8 +15,6 @@ if TYPE_CHECKING:
 SWEEP = 0.5
 """Seconds between two looks at the deadlines. One timer serves all connections, which costs an idle one
 nothing but its row."""
-GRACE = 1.0
-"""Seconds that a stop waits on a silent connection: its next request may be on the way."""
 SETTLE = 0.05
 """Seconds that a stop waits for connections that were accepted, and are not known here yet: the event loop
 takes some turns to make a transport of a socket."""
@@ -35,8 +33,8 @@ class Bounded(Protocol):
     def overdue(self) -> None:
         """Its time is over."""
 
-    def close_if_idle(self, before: float) -> None:
-        """Close where no request is under way, and none came since `before` on the loop's clock."""
+    def close_if_idle(self, now: float) -> None:
+        """Close where no request is under way, nor likely to be; `now` is by the loop's clock."""
 
     def abort(self) -> None:
         """Close at once, whatever is under way."""
@@ -117,7 +115,7 @@ class Limits:
         await asyncio.sleep(SETTLE)
         while self._connections and loop.time() < until:
             for connection in tuple(self._connections):
-                connection.close_if_idle(loop.time() - GRACE)
+                connection.close_if_idle(loop.time())
             await asyncio.sleep(0.02)
         for connection in tuple(self._connections):
             connection.abort()

@@ -150,10 +150,10 @@ class Service:
     async def _serve(self, client: Client, parent: socket.socket | None) -> None:
         self._client = client
         self._handler = self._endpoints()
+        self._heed_signals(parent)  # before the first connection: none is to be lost to an early stop
         await self._listen()
         if self._seat.admin is not None:
             await self._listen_for_operators(self._seat.admin)
-        self._heed_signals(parent)
         jobs = [self._beat, self._watch_certificates, client.upkeep.run]
         if self._keeps_house:
             jobs.append(self._keep_house)
