@@ -15,9 +15,6 @@ if TYPE_CHECKING:
 SWEEP = 0.5
 """Seconds between two looks at the deadlines. One timer serves all connections, which costs an idle one
 nothing but its row."""
-SETTLE = 0.05
-"""Seconds that a stop waits for connections that were accepted, and are not known here yet: the event loop
-takes some turns to make a transport of a socket."""
 SPARE = 64
 """Connections above the bound that are told so; further ones are closed without a word."""
 
@@ -112,7 +109,6 @@ class Limits:
         self.draining = True
         loop = asyncio.get_running_loop()
         until = loop.time() + self.config.drain_timeout
-        await asyncio.sleep(SETTLE)
         while self._connections and loop.time() < until:
             for connection in tuple(self._connections):
                 connection.close_if_idle(loop.time())

@@ -51,6 +51,8 @@ ARCHIVING = 3600.0
 """Seconds between two looks at what ended long ago."""
 HOUSEKEEPING = 5.0
 """Seconds between two looks at what is overdue."""
+SETTLE = 0.1
+"""Seconds that accepted sockets have to become connections before the listeners close."""
 BEAT = 1.0
 """Seconds between two entries on the scoreboard."""
 
@@ -168,8 +170,7 @@ class Service:
         await self._stop.wait()
         self._herald.stopping()
         log.info("finishing what is under way")
-        for server in self._servers:
-            server.close()
+        await self._accept_no_more()
         await self._limits.drain()
         for task in tasks:
             task.cancel()
@@ -185,6 +186,20 @@ class Service:
                 self._gate(tls) if tls else self._connection, sock=listener, backlog=listeners.BACKLOG
             )
             self._servers.append(server)
+
+    async def _accept_no_more(self) -> None:
+        """Stop listening, without losing what was accepted.
+
+        asyncio makes a transport of an accepted socket some turns of the loop later, and drops the socket
+        where its server was closed meanwhile. So the listeners are only left alone at first.
+        """
+        loop = asyncio.get_running_loop()
+        for server in self._servers:
+            for listener in server.sockets:
+                loop.remove_reader(listener.fileno())
+        await asyncio.sleep(SETTLE)
+        for server in self._servers:
+            server.close()
 
     def _connection(self) -> Connection:
         return Connection(self._handler, self._config.http, self._limits)
