@@ -10,6 +10,7 @@ import hashlib
 from collections.abc import Callable
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
+from functools import cache
 from typing import TYPE_CHECKING, Any
 
 from cryptography import x509
@@ -198,7 +199,7 @@ def _as_pkcs10(template: dict[str, Any]) -> x509.CertificateSigningRequest:
     )
     unsigned = {
         "certificationRequestInfo": info,
-        "signatureAlgorithm": schema.encode("RawAlgorithmIdentifier", NO_SIGNATURE),
+        "signatureAlgorithm": _no_signature(),
         "signature": (b"", 0),
     }
     try:
@@ -207,6 +208,11 @@ def _as_pkcs10(template: dict[str, Any]) -> x509.CertificateSigningRequest:
         raise CMPFailure(
             FailInfo.badCertTemplate, "subject or publicKey cannot be read", detail=str(error)
         ) from None
+
+
+@cache
+def _no_signature() -> bytes:
+    return schema.encode("RawAlgorithmIdentifier", NO_SIGNATURE)
 
 
 def _request(

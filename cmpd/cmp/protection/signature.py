@@ -54,7 +54,7 @@ def certificate_hash(certificate: x509.Certificate) -> str | None:
     if oid == rsa.PSS_OID:
         used = certificate.signature_hash_algorithm
         return next((name for name, make in digests.SHA2.items() if used and make().name == used.name), None)
-    row = {**rsa.PKCS1, **ecdsa.ALGORITHMS}.get(oid)
+    row = rsa.PKCS1.get(oid) or ecdsa.ALGORITHMS.get(oid)
     if row is not None:
         return row[1]
     return pure.ALGORITHMS[oid].certificate_hash if oid in pure.ALGORITHMS else None
