@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import asyncio
 import json
 from collections.abc import Callable, Coroutine
 from dataclasses import dataclass
@@ -14,9 +13,10 @@ import pytest
 from cmpd.cli import main
 from cmpd.clm.model import AuditRecord, Kind, StoredObject
 from cmpd.clm.secrets import MasterKey
-from cmpd.clm.store import create_store, open_store
+from cmpd.clm.store import create_store
 from cmpd.clm.store.base import Store
 from cmpd.clm.store.changes import PutObject
+from tests.support.stores import in_store
 
 T = TypeVar("T")
 
@@ -61,16 +61,7 @@ class Operator:
 
     def in_store(self, work: Callable[[Store], Coroutine[Any, Any, T]]) -> T:
         """Look into the store itself, or prepare it."""
-
-        async def opened() -> T:
-            store = open_store(str(self.folder / "cmpd.db"))
-            await store.open()
-            try:
-                return await work(store)
-            finally:
-                await store.close()
-
-        return asyncio.run(opened())
+        return in_store(str(self.folder / "cmpd.db"), work)
 
     def audit(self) -> list[AuditRecord]:
         """The whole audit, oldest first."""

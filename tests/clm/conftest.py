@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import asyncio
 import os
 from collections.abc import Awaitable, Callable
 from dataclasses import dataclass, field
@@ -23,6 +22,7 @@ from cmpd.clm.secrets import MasterKey
 from cmpd.clm.store import create_store
 from cmpd.clm.store.base import Store
 from cmpd.clm.store.changes import Change, PutObject
+from tests.support.stores import in_store
 
 T = TypeVar("T")
 
@@ -45,18 +45,7 @@ class PKI:
 
     def run(self, work: Callable[[Store], Awaitable[T]]) -> T:
         """Do the work with the store open."""
-
-        async def opened() -> T:
-            from cmpd.clm.store import open_store
-
-            store = open_store(str(self.folder / "cmpd.db"))
-            await store.open()
-            try:
-                return await work(store)
-            finally:
-                await store.close()
-
-        return asyncio.run(opened())
+        return in_store(str(self.folder / "cmpd.db"), work)
 
     async def client(self, store: Store) -> Client:
         assert self.beginnings is not None

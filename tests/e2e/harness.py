@@ -6,7 +6,6 @@ Everything here runs the programs a user runs: `cmpd` from the environment the t
 
 from __future__ import annotations
 
-import asyncio
 import atexit
 import functools
 import json
@@ -29,9 +28,9 @@ from typing import Any, TypeVar
 from cryptography import x509
 
 from cmpd.clm.model import Certificate, Kind, StoredObject
-from cmpd.clm.store import open_store
 from cmpd.clm.store.base import CertificateQuery, Store
 from cmpd.clm.store.changes import PutObject
+from tests.support.stores import in_store
 
 T = TypeVar("T")
 
@@ -198,16 +197,7 @@ class Daemon:
 
     def with_store(self, work: Callable[[Store], Coroutine[Any, Any, T]]) -> T:
         """Work on the store beside the running daemon."""
-
-        async def opened() -> T:
-            store = open_store(self.store)
-            await store.open()
-            try:
-                return await work(store)
-            finally:
-                await store.close()
-
-        return asyncio.run(opened())
+        return in_store(self.store, work)
 
     def put_policy(self, name: str, **document: Any) -> str:
         """A new policy like the default one, but for `document`; gives its UUID."""
