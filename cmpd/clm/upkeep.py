@@ -69,8 +69,10 @@ class Upkeep:
         await self._attempt(self._catch_up)
         calendar = time.monotonic() + SCHEDULE
         while True:
+            # Not wait_for, which in Python 3.11 loses a cancellation that meets the event.
             with suppress(TimeoutError):
-                await asyncio.wait_for(self._wake.wait(), max(0.0, calendar - time.monotonic()))
+                async with asyncio.timeout(max(0.0, calendar - time.monotonic())):
+                    await self._wake.wait()
             self._wake.clear()
             await self._attempt(self._make_all_current)
             if time.monotonic() >= calendar:

@@ -36,7 +36,7 @@ from cmpd.server.tls import ListenerTLS, tls_of
 
 if TYPE_CHECKING:
     import socket
-    from collections.abc import Callable, Coroutine
+    from collections.abc import Callable, Coroutine, Iterable
 
     from cmpd.cmp.exchange import Record
     from cmpd.cmp.protection.mac import MacAlgorithm
@@ -97,6 +97,15 @@ async def _lasting(job: Callable[[], Coroutine[None, None, None]]) -> None:
         except Exception:
             log.exception("a background job failed, it begins again in %.0f seconds", HOUSEKEEPING)
         await asyncio.sleep(HOUSEKEEPING)
+
+
+async def _end(tasks: Iterable[asyncio.Task[None]]) -> None:
+    """Cancel the jobs until all have ended, also one that missed it the first time."""
+    left = set(tasks)
+    while left:
+        for task in left:
+            task.cancel()
+        _, left = await asyncio.wait(left, timeout=1)
 
 
 class Service:
@@ -172,9 +181,7 @@ class Service:
         log.info("finishing what is under way")
         await self._accept_no_more()
         await self._limits.drain()
-        for task in tasks:
-            task.cancel()
-        await asyncio.gather(*tasks, return_exceptions=True)
+        await _end(tasks)
 
     async def _listen(self) -> None:
         loop = asyncio.get_running_loop()
