@@ -24,6 +24,7 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from http.client import HTTPException
 from pathlib import Path
+from urllib.error import HTTPError
 from urllib.parse import urlsplit
 from urllib.request import urlopen
 
@@ -87,6 +88,20 @@ class Findings:
 def _asks_to_try_later(answer: bytes) -> bool:
     response = Response.parse(answer)
     return response.kind == "error" and "systemUnavail" in response.fail_info
+
+
+def _fetched(url: str) -> bytes:
+    """What is served there; a node whose database has just restarted may ask to come again."""
+    until = time.monotonic() + PATIENCE
+    while True:
+        try:
+            with urlopen(url) as response:
+                body: bytes = response.read()
+                return body
+        except HTTPError as error:
+            if error.code != 503 or time.monotonic() > until:
+                raise
+            time.sleep(0.5)
 
 
 @dataclass
@@ -238,8 +253,7 @@ class Soak:
         )
         names = extension.value[0].full_name or []
         path = urlsplit(names[0].value).path
-        with urlopen(f"http://{node.address}{path}") as response:
-            crl = x509.load_der_x509_crl(response.read())
+        crl = x509.load_der_x509_crl(_fetched(f"http://{node.address}{path}"))
         return {entry.serial_number for entry in crl}
 
     async def _contradictions(self, listed: Sequence[set[int]]) -> list[str]:
