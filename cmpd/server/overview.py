@@ -85,9 +85,7 @@ async def overview(store: Store, config: Config, master_key: MasterKey, now: int
         confirmed=_by_minute(recent, now, "certificate.confirm"),
         revoked=_by_minute(recent, now, "certificate.revoke"),
         refused=_by_minute(recent, now, "request.refuse"),
-        reasons=Counter(event.outcome for event in recent if event.action == "request.refuse").most_common(
-            REASONS
-        ),
+        reasons=_reasons(recent),
     )
 
 
@@ -136,5 +134,18 @@ def _by_minute(events: list[AuditEvent], now: int, action: str) -> list[int]:
     for event in events:
         if event.action == action:
             back = min(MINUTES - 1, max(0, (now - event.time) // 60))
-            counts[MINUTES - 1 - back] += 1
+            counts[MINUTES - 1 - back] += _times(event)
     return counts
+
+
+def _reasons(events: list[AuditEvent]) -> list[tuple[str, int]]:
+    counts: Counter[str] = Counter()
+    for event in events:
+        if event.action == "request.refuse":
+            counts[event.outcome] += _times(event)
+    return counts.most_common(REASONS)
+
+
+def _times(event: AuditEvent) -> int:
+    """How many acts an event stands for: in a flood, also for those left out (`cmpd.clm.strangers`)."""
+    return 1 + int(event.detail.get("left_out", 0))

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import time
+from typing import Any
 
 import pytest
 
@@ -13,8 +14,16 @@ from cmpd.clm.store.changes import Audit
 from tests.cli.conftest import Operator
 
 
-def _audit(operator: Operator, action: str, outcome: str = "ok", *, ago: int = 0, times: int = 1) -> None:
-    event = AuditEvent(int(time.time()) - ago, "cmpd", action, "x", outcome)
+def _audit(
+    operator: Operator,
+    action: str,
+    outcome: str = "ok",
+    *,
+    ago: int = 0,
+    times: int = 1,
+    detail: dict[str, Any] | None = None,
+) -> None:
+    event = AuditEvent(int(time.time()) - ago, "cmpd", action, "x", outcome, detail or {})
 
     async def write(store: Store) -> None:
         await store.commit([Audit(event)] * times)
@@ -41,6 +50,14 @@ def test_what_was_done_and_refused_lately_is_counted_by_minute(operator: Operato
     assert next(line for line in out.splitlines() if line.startswith("refused")).endswith(" 2")
     assert "2 badPOP" in out
     assert "badTime" not in out
+
+
+def test_refusals_that_a_flood_left_out_of_the_audit_are_counted_too(operator: Operator) -> None:
+    (operator.folder / "cmpd.conf").write_text('[[listen]]\naddress = "127.0.0.1:1"\n')
+    _audit(operator, "request.refuse", "badMessageCheck", detail={"left_out": 40})
+    out = operator("status").out
+    assert next(line for line in out.splitlines() if line.startswith("refused")).endswith(" 41")
+    assert "41 badMessageCheck" in out
 
 
 @pytest.mark.parametrize(
