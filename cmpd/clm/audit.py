@@ -9,16 +9,16 @@ from __future__ import annotations
 
 import hashlib
 from collections.abc import AsyncIterable, Mapping
-from dataclasses import dataclass
 
 from cmpd.clm.model import AuditEvent, AuditRecord
 from cmpd.clm.store.rows import json_text
+from cmpd.records import quick_dataclass
 
 START = bytes(32)
 """What stands before the first record of a chain."""
 
 
-@dataclass(frozen=True, slots=True)
+@quick_dataclass(frozen=True, slots=True)
 class ChainHead:
     """The latest place of a chain, and the hash there."""
 
@@ -26,7 +26,7 @@ class ChainHead:
     hash: bytes
 
 
-@dataclass(frozen=True, slots=True)
+@quick_dataclass(frozen=True, slots=True)
 class ChainBreak:
     """The first place where a chain is not as it was written."""
 

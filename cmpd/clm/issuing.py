@@ -24,6 +24,7 @@ from cmpd.clm.profile import Profile, values_of
 from cmpd.clm.refusal import Excess, RequestRefused
 from cmpd.clm.requested import requested_extensions
 from cmpd.clm.template import Template
+from cmpd.records import quick_dataclass
 
 __all__ = ["CertificateRequest", "Issuance", "RequestRefused", "ServedPolicy", "issue", "new_serial"]
 
@@ -51,7 +52,7 @@ class ServedPolicy:
         return cls(policy, template, authority, Profile.of(template, authority), others)
 
 
-@dataclass(frozen=True, slots=True)
+@quick_dataclass(frozen=True, slots=True)
 class CertificateRequest:
     """What is asked for, in whichever syntax it came; its proof of possession has been checked."""
 
@@ -62,7 +63,7 @@ class CertificateRequest:
     not_after: int | None = None
 
 
-@dataclass(frozen=True, slots=True)
+@quick_dataclass(frozen=True, slots=True)
 class Issuance:
     """A certificate just made, not yet stored."""
 

@@ -6,9 +6,11 @@ X.509 times have no finer grain. Serial numbers are ``int`` here, hexadecimal te
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
+from dataclasses import field
 from enum import StrEnum
 from typing import Any
+
+from cmpd.records import quick_dataclass
 
 
 class Kind(StrEnum):
@@ -20,7 +22,7 @@ class Kind(StrEnum):
     API_CLIENT = "client"
 
 
-@dataclass(frozen=True, slots=True)
+@quick_dataclass(frozen=True, slots=True)
 class StoredObject:
     """One versioned configuration document: a CA, template, policy or API client."""
 
@@ -40,7 +42,7 @@ class EntityState(StrEnum):
     BLOCKED = "blocked"
 
 
-@dataclass(frozen=True, slots=True)
+@quick_dataclass(frozen=True, slots=True)
 class Entity:
     """An end entity: who may ask for certificates, and by which shared secret."""
 
@@ -78,7 +80,7 @@ class CertificateState(StrEnum):
     """Refused by its requester in certConf, or never confirmed: revoked from birth."""
 
 
-@dataclass(frozen=True, slots=True)
+@quick_dataclass(frozen=True, slots=True)
 class Certificate:
     """An issued certificate and its standing."""
 
@@ -123,7 +125,7 @@ class TransactionState(StrEnum):
     CLOSED = "closed"
 
 
-@dataclass(frozen=True, slots=True)
+@quick_dataclass(frozen=True, slots=True)
 class Transaction:
     """The messages that share a transactionID, as far as later ones depend on them."""
 
@@ -154,7 +156,7 @@ class Transaction:
     """What else a later message needs: the reason it waits, approvals so far, the challenge."""
 
 
-@dataclass(frozen=True, slots=True)
+@quick_dataclass(frozen=True, slots=True)
 class StoredCRL:
     """The latest complete CRL of one CA."""
 
@@ -165,7 +167,7 @@ class StoredCRL:
     next_update: int
 
 
-@dataclass(frozen=True, slots=True)
+@quick_dataclass(frozen=True, slots=True)
 class AuditEvent:
     """One act to be written down. The store gives it its place in the hash chain."""
 
@@ -181,7 +183,7 @@ class AuditEvent:
     detail: dict[str, Any] = field(default_factory=dict)
 
 
-@dataclass(frozen=True, slots=True)
+@quick_dataclass(frozen=True, slots=True)
 class AuditRecord:
     """An event in its place: ``hash`` covers the event and the hash before it in its chain."""
 

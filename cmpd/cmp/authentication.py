@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import hashlib
 from collections.abc import Awaitable, Callable
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from typing import TYPE_CHECKING
 
 from cryptography import x509
@@ -22,6 +22,7 @@ from cmpd.cmp import protection
 from cmpd.cmp.failure import CMPFailure, FailInfo
 from cmpd.cmp.names import directory_name
 from cmpd.cmp.protection import mac, signature
+from cmpd.records import quick_dataclass
 
 if TYPE_CHECKING:
     from cmpd.clm.catalog import ServedPolicy
@@ -39,7 +40,7 @@ Derive = Callable[[mac.MacAlgorithm, bytes], Awaitable[bytes]]
 """Derives a MAC key, away from the event loop where that takes long."""
 
 
-@dataclass(frozen=True, slots=True)
+@quick_dataclass(frozen=True, slots=True)
 class Protection:
     """A message's protection, complete (RFC 9810, section 5.1.3)."""
 
@@ -58,7 +59,7 @@ class Protection:
         return cls(algorithm, message.protection, message.protected_part)
 
 
-@dataclass(frozen=True, slots=True)
+@quick_dataclass(frozen=True, slots=True)
 class MacKey:
     """A key that verified a request, to protect its response with."""
 
@@ -66,7 +67,7 @@ class MacKey:
     key: bytes
 
 
-@dataclass(frozen=True, slots=True)
+@quick_dataclass(frozen=True, slots=True)
 class Party:
     """Who protected a message."""
 
@@ -97,7 +98,7 @@ NO_POLICY = Policy(ca="", template="")
 """Stands where the address names no policy: it trusts nobody but holders of certificates issued here."""
 
 
-@dataclass(frozen=True, slots=True)
+@quick_dataclass(frozen=True, slots=True)
 class Authenticator:
     """Verifies protection against what the lifecycle knows."""
 

@@ -7,12 +7,12 @@ from __future__ import annotations
 
 import hmac
 from collections.abc import Callable
-from dataclasses import dataclass
 
 from cmpd.clm.model import Transaction
 from cmpd.cmp.failure import CMPFailure, FailInfo
 from cmpd.cmp.message import Body, Message
 from cmpd.cmp.transactions import EVENTS
+from cmpd.records import quick_dataclass
 
 CMP2000, CMP2021 = 2, 3
 NONCE_OCTETS = 16
@@ -21,7 +21,7 @@ LONGEST_FIELD = 128
 """Octets of transactionID, nonces and senderKID that are worth keeping; a stranger chooses them."""
 
 
-@dataclass(frozen=True, slots=True)
+@quick_dataclass(frozen=True, slots=True)
 class Situation:
     """What the checks look at beside the message."""
 

@@ -10,6 +10,7 @@ from cmpd.clm.model import Certificate, Entity, Transaction, TransactionState
 from cmpd.cmp.authentication import NOBODY, Party
 from cmpd.cmp.failure import CMPFailure, FailInfo, PKIStatus
 from cmpd.cmp.message import Body, Message
+from cmpd.records import quick_dataclass
 
 if TYPE_CHECKING:
     from cmpd.clm.catalog import ServedPolicy
@@ -18,7 +19,7 @@ if TYPE_CHECKING:
     from cmpd.config import CMPConfig
 
 
-@dataclass(frozen=True, slots=True)
+@quick_dataclass(frozen=True, slots=True)
 class Call:
     """A request as the transfer brings it."""
 
@@ -69,7 +70,7 @@ class Record:
             yield from record.each()
 
 
-@dataclass(frozen=True, slots=True)
+@quick_dataclass(frozen=True, slots=True)
 class Reply:
     """The response's DER, and what there is to say of it."""
 
@@ -77,7 +78,7 @@ class Reply:
     record: Record
 
 
-@dataclass(frozen=True, slots=True)
+@quick_dataclass(frozen=True, slots=True)
 class Answer:
     """What a handler answers, before protection."""
 
@@ -103,7 +104,7 @@ class Answer:
     """The response where it is complete already: that to the one message in a nested one."""
 
 
-@dataclass(frozen=True, slots=True)
+@quick_dataclass(frozen=True, slots=True)
 class Envelope:
     """What a message came in, where an RA wrapped it in a nested one (RFC 9483, section 5.2.2)."""
 

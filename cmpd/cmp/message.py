@@ -6,13 +6,13 @@ and the ProtectedPart (section 5.1.3) is put together from these slices, never f
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from datetime import UTC, datetime
 from enum import IntEnum
 from typing import Any
 
 from cmpd.cmp import schema
 from cmpd.cmp.schema import DecodeError
+from cmpd.records import quick_dataclass
 
 
 class Body(IntEnum):
@@ -60,7 +60,7 @@ FIELDS = {
 }
 
 
-@dataclass(frozen=True, slots=True)
+@quick_dataclass(frozen=True, slots=True)
 class Algorithm:
     """An AlgorithmIdentifier: its OID, its parameters' DER where present, and its own DER."""
 
@@ -69,7 +69,7 @@ class Algorithm:
     der: bytes
 
 
-@dataclass(frozen=True, slots=True)
+@quick_dataclass(frozen=True, slots=True)
 class Header:
     """PKIHeader (RFC 9810, section 5.1.1)."""
 
@@ -87,7 +87,7 @@ class Header:
     """infoType OID → infoValue DER; the first of each type counts."""
 
 
-@dataclass(frozen=True, slots=True)
+@quick_dataclass(frozen=True, slots=True)
 class Message:
     """One PKIMessage as it was received."""
 

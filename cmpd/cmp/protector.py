@@ -6,7 +6,6 @@ the key is derived once (RFC 9810, section 5.1.3.1). Everything else is signed b
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from functools import partial
 from typing import TYPE_CHECKING
 
@@ -17,6 +16,7 @@ from cmpd.cmp.authentication import Party
 from cmpd.cmp.checks import CMP2021
 from cmpd.cmp.names import directory_name, null_dn
 from cmpd.cmp.protection.signature import signer_algorithm
+from cmpd.records import quick_dataclass
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -27,7 +27,7 @@ if TYPE_CHECKING:
 NONCE_OCTETS = 16
 
 
-@dataclass(frozen=True, slots=True)
+@quick_dataclass(frozen=True, slots=True)
 class Addressing:
     """What a response's header takes from the request, as far as it was understood."""
 
@@ -79,7 +79,7 @@ def respond(
     return messages.encode(header, body, protection, extra_certs), nonce
 
 
-@dataclass(frozen=True, slots=True)
+@quick_dataclass(frozen=True, slots=True)
 class _Seal:
     """How a response is protected."""
 

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import hashlib
 from collections.abc import Callable
-from dataclasses import dataclass, field
+from dataclasses import field
 from datetime import UTC, datetime
 from functools import cache
 from typing import TYPE_CHECKING, Any
@@ -22,6 +22,7 @@ from cmpd.cmp import decryption, pop, schema
 from cmpd.cmp.failure import CMPFailure, FailInfo
 from cmpd.cmp.message import Body, Message
 from cmpd.cmp.schema import DecodeError
+from cmpd.records import quick_dataclass
 
 if TYPE_CHECKING:
     from cmpd.cmp.protection import PrivateKey
@@ -39,7 +40,7 @@ CRMF_ID = 0
 """The certReqId of the one request there is (RFC 9483, section 4.1.1)."""
 
 
-@dataclass(frozen=True, slots=True)
+@quick_dataclass(frozen=True, slots=True)
 class Wish:
     """One certificate asked for."""
 
@@ -59,7 +60,7 @@ class Wish:
     """Where the key pair was made here, its private half."""
 
 
-@dataclass(frozen=True, slots=True)
+@quick_dataclass(frozen=True, slots=True)
 class KeylessWish:
     """One certificate asked for together with its key pair (RFC 9483, section 4.1.6)."""
 

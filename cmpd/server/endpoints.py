@@ -8,12 +8,12 @@ from __future__ import annotations
 
 import logging
 from collections.abc import Awaitable, Callable
-from dataclasses import dataclass
 from typing import TYPE_CHECKING
 from urllib.parse import unquote
 
 from cmpd.clm.store.base import StoreError
 from cmpd.cmp.exchange import Call, Record
+from cmpd.records import quick_dataclass
 from cmpd.server.http import RETRY
 from cmpd.server.messages import HTTPRequest, HTTPResponse, plain
 
@@ -32,7 +32,7 @@ Observer = Callable[[HTTPRequest, HTTPResponse, Record], None]
 """Told of every CMP exchange: the log, the metrics."""
 
 
-@dataclass(frozen=True, slots=True)
+@quick_dataclass(frozen=True, slots=True)
 class Address:
     """What a CMP address names."""
 

@@ -3,15 +3,16 @@
 from __future__ import annotations
 
 import time
-from dataclasses import dataclass
 from email.utils import formatdate
 from functools import cache, lru_cache
 from http import HTTPStatus
 
+from cmpd.records import quick_dataclass
+
 TEXT = b"text/plain; charset=utf-8"
 
 
-@dataclass(frozen=True, slots=True)
+@quick_dataclass(frozen=True, slots=True)
 class HTTPRequest:
     """One complete request."""
 
@@ -37,7 +38,7 @@ class HTTPRequest:
         return [member for part in lines.split(b",") if (member := part.strip())]
 
 
-@dataclass(frozen=True, slots=True)
+@quick_dataclass(frozen=True, slots=True)
 class HTTPResponse:
     """One response; Content-Length and Connection are the connection's to write."""
 

@@ -8,7 +8,6 @@ it expects raises `Conflict`, which undoes its own unit and no other.
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
 from typing import Any
 
 from cmpd.clm.model import (
@@ -22,9 +21,10 @@ from cmpd.clm.model import (
     Transaction,
     TransactionState,
 )
+from cmpd.records import quick_dataclass
 
 
-@dataclass(frozen=True, slots=True)
+@quick_dataclass(frozen=True, slots=True)
 class PutObject:
     """Write a configuration document. `object.version` is the version that was read, 0 for a new one.
 
@@ -34,7 +34,7 @@ class PutObject:
     object: StoredObject
 
 
-@dataclass(frozen=True, slots=True)
+@quick_dataclass(frozen=True, slots=True)
 class DeleteObject:
     """Conflicts: ``version``."""
 
@@ -43,21 +43,21 @@ class DeleteObject:
     version: int
 
 
-@dataclass(frozen=True, slots=True)
+@quick_dataclass(frozen=True, slots=True)
 class AddEntity:
     """Conflicts: ``entity`` (the id exists), ``reference``, ``identity`` (taken by another)."""
 
     entity: Entity
 
 
-@dataclass(frozen=True, slots=True)
+@quick_dataclass(frozen=True, slots=True)
 class UpdateEntity:
     """Replace an entity whole. Conflicts: ``version``, ``reference``, ``identity``."""
 
     entity: Entity
 
 
-@dataclass(frozen=True, slots=True)
+@quick_dataclass(frozen=True, slots=True)
 class DeleteEntity:
     """Conflicts: ``version``."""
 
@@ -65,21 +65,21 @@ class DeleteEntity:
     version: int
 
 
-@dataclass(frozen=True, slots=True)
+@quick_dataclass(frozen=True, slots=True)
 class UsePassword:
     """Count one use of a password that has a bound. Conflicts: ``password`` (used up)."""
 
     entity: str
 
 
-@dataclass(frozen=True, slots=True)
+@quick_dataclass(frozen=True, slots=True)
 class OpenTransaction:
     """Conflicts: ``transaction`` (the id is in use)."""
 
     transaction: Transaction
 
 
-@dataclass(frozen=True, slots=True)
+@quick_dataclass(frozen=True, slots=True)
 class AdvanceTransaction:
     """Write a transaction's next state: its state, expires, last_digest, last_response, server_nonce, ca,
     serial, request and detail; the rest belongs to its first message and stays. Conflicts:
@@ -93,14 +93,14 @@ class AdvanceTransaction:
     """None: any."""
 
 
-@dataclass(frozen=True, slots=True)
+@quick_dataclass(frozen=True, slots=True)
 class AddCertificate:
     """Conflicts: ``serial``."""
 
     certificate: Certificate
 
 
-@dataclass(frozen=True, slots=True)
+@quick_dataclass(frozen=True, slots=True)
 class MoveCertificate:
     """Change a certificate's standing. Conflicts: ``state`` (it is not in one of `expected`)."""
 
@@ -112,7 +112,7 @@ class MoveCertificate:
     reason: int | None = None
 
 
-@dataclass(frozen=True, slots=True)
+@quick_dataclass(frozen=True, slots=True)
 class ArchiveCertificate:
     """Move a certificate that ended before `ended_before` out of the way of requests, to where only
     `Store.archived_certificates` looks. Conflicts: ``state`` (it is not there, or ends later)."""
@@ -122,7 +122,7 @@ class ArchiveCertificate:
     ended_before: int
 
 
-@dataclass(frozen=True, slots=True)
+@quick_dataclass(frozen=True, slots=True)
 class LimitActive:
     """Demand that the entity holds at most `most` certificates under the policy that are active or
     unconfirmed, end after `after`, and are not `excluding`. Conflicts: ``limit``. It counts what the
@@ -136,14 +136,14 @@ class LimitActive:
     excluding: tuple[str, int] | None = None
 
 
-@dataclass(frozen=True, slots=True)
+@quick_dataclass(frozen=True, slots=True)
 class PutCRL:
     """Conflicts: ``crl`` (the store has this number or a later one)."""
 
     crl: StoredCRL
 
 
-@dataclass(frozen=True, slots=True)
+@quick_dataclass(frozen=True, slots=True)
 class Audit:
     """Append to this store's (or node's) audit chain."""
 

@@ -8,12 +8,12 @@ from __future__ import annotations
 
 import hmac
 from abc import ABC, abstractmethod
-from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Final
 
 from cmpd.cmp import schema
 from cmpd.cmp.failure import CMPFailure, FailInfo
 from cmpd.cmp.protection import digests, table
+from cmpd.records import quick_dataclass
 
 if TYPE_CHECKING:
     from cmpd.clm.policy import MacRules
@@ -23,7 +23,7 @@ SALT_OCTETS: Final = range(8, 65)
 """RFC 4211, section 4.4, and RFC 8018, section 4.1, want 64 bits or more; beyond a hash's block is folly."""
 
 
-@dataclass(frozen=True, slots=True)
+@quick_dataclass(frozen=True, slots=True)
 class Bounds:
     """What the whole server lets a sender choose; a policy may be narrower (`permit`)."""
 
@@ -34,7 +34,7 @@ class Bounds:
     pbkdf2_iterations_max: int = 500_000
 
 
-@dataclass(frozen=True, slots=True)
+@quick_dataclass(frozen=True, slots=True)
 class MacAlgorithm(ABC):
     """A MAC algorithm with the parameters that one message chose."""
 

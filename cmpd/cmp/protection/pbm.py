@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 import hashlib
-from dataclasses import dataclass
 from typing import TYPE_CHECKING, Final
 
 from cmpd.cmp.protection import digests, mac
 from cmpd.cmp.protection.table import Family
+from cmpd.records import quick_dataclass
 
 if TYPE_CHECKING:
     from cmpd.clm.policy import MacRules
@@ -19,7 +19,7 @@ OID: Final = "1.2.840.113533.7.66.13"
 _OWFS: Final = {name: getattr(hashlib, digests.hashlib_name(name)) for name in digests.HASH_OIDS}
 
 
-@dataclass(frozen=True, slots=True)
+@quick_dataclass(frozen=True, slots=True)
 class PasswordBasedMac(mac.MacAlgorithm):
     """PBMParameter."""
 

@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 import hashlib
-from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Final
 
 from cmpd.cmp import schema
 from cmpd.cmp.failure import CMPFailure, FailInfo
 from cmpd.cmp.protection import digests, mac
 from cmpd.cmp.protection.table import Family, describe
+from cmpd.records import quick_dataclass
 
 if TYPE_CHECKING:
     from cmpd.clm.policy import MacRules
@@ -26,7 +26,7 @@ MACS: Final = {oid: name for oid, name in digests.HMACS.items() if name != "HMAC
 """SHA-1 may be PBKDF2's prf, where it is the default, but no MAC."""
 
 
-@dataclass(frozen=True, slots=True)
+@quick_dataclass(frozen=True, slots=True)
 class PBMAC1(mac.MacAlgorithm):
     """PBMAC1-params with PBKDF2-params."""
 

@@ -5,19 +5,19 @@ The shared secret is the key as it is: for secrets of full entropy, never for pa
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from typing import TYPE_CHECKING, Final
 
 from cmpd.cmp.failure import CMPFailure, FailInfo
 from cmpd.cmp.protection import digests, mac
 from cmpd.cmp.protection.table import Family
+from cmpd.records import quick_dataclass
 
 if TYPE_CHECKING:
     from cmpd.clm.policy import MacRules
     from cmpd.cmp.message import Algorithm
 
 
-@dataclass(frozen=True, slots=True)
+@quick_dataclass(frozen=True, slots=True)
 class SharedKeyMac(mac.MacAlgorithm):
     """An HMAC without key derivation."""
 
