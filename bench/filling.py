@@ -83,7 +83,6 @@ def _certificates(
             "subject": f"CN=device {number}",
             "not_before": start,
             "not_after": start + YEAR + number % YEAR,
-            "fingerprint": random[:32],
             "key_id": random[32:52],
             "key_hash": random[40:],
             "entity": names[number % len(names)],

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import argparse
+import hashlib
 import os
 from typing import TYPE_CHECKING, Any
 
@@ -95,7 +96,7 @@ def summary(record: Certificate) -> dict[str, Any]:
         "issued": time_text(record.issued),
         "revoked": record.revoked and time_text(record.revoked),
         "reason": next((name for name, code in REASONS.items() if code == record.reason), None),
-        "fingerprint": record.fingerprint.hex(),
+        "fingerprint": hashlib.sha256(record.der).hexdigest(),
     }
 
 

@@ -273,7 +273,6 @@ def record_of(
         subject=name_text(certificate.subject),
         not_before=seconds(certificate.not_valid_before_utc),
         not_after=seconds(certificate.not_valid_after_utc),
-        fingerprint=hashlib.sha256(der).digest(),
         key_id=key_id_of(certificate),
         key_hash=hashlib.sha256(public_der(certificate.public_key())).digest(),
         entity=entity,

@@ -76,7 +76,10 @@ class Catalog:
 
     async def current(self) -> Edition:
         """All of it at once, for who looks up more than one thing: each look asks the store anew."""
-        counter = await self._store.change_counter()
+        return await self.as_of(await self._store.change_counter())
+
+    async def as_of(self, counter: int) -> Edition:
+        """All of it, where the change counter was read before."""
         edition = self._edition
         if edition is not None and edition.counter == counter:
             return edition

@@ -7,7 +7,6 @@ certificate, the transaction that asked for it and the audit record of both stan
 
 from __future__ import annotations
 
-import hashlib
 import time
 import uuid
 from collections.abc import Callable, Iterable
@@ -15,7 +14,7 @@ from typing import TYPE_CHECKING, Any
 
 from cmpd.clm import issuing
 from cmpd.clm.catalog import Catalog, Edition, ServedPolicy
-from cmpd.clm.credentials import Credentials
+from cmpd.clm.credentials import Credentials, uuid_of
 from cmpd.clm.identities import identities_of
 from cmpd.clm.model import (
     AuditEvent,
@@ -43,7 +42,7 @@ if TYPE_CHECKING:
 
     from cmpd.clm.authority import Authority
     from cmpd.clm.secrets import MasterKey
-    from cmpd.clm.store.base import Store
+    from cmpd.clm.store.base import Outset, Store
 
 ISSUED = (CertificateState.UNCONFIRMED, CertificateState.ACTIVE)
 """The standings of a certificate that may still be revoked for good."""
@@ -128,15 +127,20 @@ class Client:
 
     # Policies
 
-    async def default_policy(self) -> ServedPolicy:
+    async def outset(self, transaction_id: bytes, reference: bytes) -> tuple[Edition, Outset]:
+        """What a request begins with, by one look into the store: the configuration, the transaction of
+        that id with its certificate, and the end entity whose UUID in ASCII the reference is."""
+        outset = await self.store.outset(transaction_id, uuid_of(reference) or "")
+        return await self.catalog.as_of(outset.counter), outset
+
+    def default_policy(self, edition: Edition) -> ServedPolicy:
         """The API client's default policy. Raises InvalidIdentifier where it has none."""
-        edition = await self.catalog.current()
         record = edition.clients.get(self.id)
         if record is None or record.default_policy is None:
             raise InvalidIdentifier("the API client has no default policy")
         return self._served(edition, record.default_policy)
 
-    async def policy(self, identifier: str) -> ServedPolicy:
+    def policy(self, edition: Edition, identifier: str) -> ServedPolicy:
         """The policy with that UUID (RFC 4122 text). Raises InvalidIdentifier."""
         try:
             canonical = str(uuid.UUID(identifier))
@@ -144,11 +148,10 @@ class Client:
             raise InvalidIdentifier("not a UUID") from None
         if canonical != identifier.lower():
             raise InvalidIdentifier("not a UUID in its usual form")
-        return self._served(await self.catalog.current(), canonical)
+        return self._served(edition, canonical)
 
-    async def policy_by_name(self, name: str) -> ServedPolicy:
+    def policy_by_name(self, edition: Edition, name: str) -> ServedPolicy:
         """The policy with that name. Raises InvalidIdentifier."""
-        edition = await self.catalog.current()
         named = (served for served in edition.policies.values() if served.policy.name == name)
         served = next(named, None)
         if served is None:
@@ -208,9 +211,12 @@ class Client:
     async def certificate(self, ca: str, serial: int) -> Certificate | None:
         return await self.store.certificate(ca, serial)
 
-    async def certificate_of(self, der: bytes) -> Certificate | None:
-        """The record of exactly this certificate, if it was issued here."""
-        return await self.store.certificate_by_fingerprint(hashlib.sha256(der).digest())
+    async def certificate_of(self, certificate: x509.Certificate, der: bytes) -> Certificate | None:
+        """The record of exactly this certificate, whose DER is `der`, if it was issued here."""
+        record = await self.certificate_by_issuer(
+            certificate.issuer.public_bytes(), certificate.serial_number
+        )
+        return record if record is not None and record.der == der else None
 
     async def certificates_by_key_id(self, key_id: bytes) -> list[Certificate]:
         return await self.store.certificates_by_key_id(key_id)

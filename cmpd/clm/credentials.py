@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import hmac
+import re
 import time
 import uuid
 from typing import TYPE_CHECKING
@@ -21,6 +22,7 @@ if TYPE_CHECKING:
     from cmpd.clm.store.base import Store
 
 
+UUID = re.compile(rb"[0-9a-fA-F]{8}(?:-[0-9a-fA-F]{4}){3}-[0-9a-fA-F]{12}")
 DECOY = "decoy"
 """What the secret is sealed for that stands where there is none."""
 
@@ -43,19 +45,8 @@ class Credentials:
         return await self._store.entity(entity_id)
 
     async def entity_by_reference(self, reference: bytes) -> Entity | None:
-        """The end entity a senderKID names: by its UUID in ASCII, or by a further reference."""
-        text = _uuid(reference)
-        if text is not None:
-            entity = await self._store.entity(text)
-            if entity is not None:
-                return entity
+        """The end entity that a senderKID names by a further reference, not by its UUID."""
         return await self._store.entity_by_reference(reference)
-
-    async def spend_lookup(self, reference: bytes, entity: Entity | None) -> None:
-        """Do what finding `entity` at once by its UUID saved, so that the time a failure takes does not
-        tell whether it is there."""
-        if entity is not None and entity.id == _uuid(reference):
-            await self._store.entity_by_reference(reference)
 
     async def entity_of_certificate(self, certificate: x509.Certificate) -> Entity | None:
         """The registered end entity that a vendor certificate names: by fingerprint, subject or
@@ -95,11 +86,6 @@ class Credentials:
         return hmac.compare_digest(given, wanted) and usable
 
 
-def _uuid(reference: bytes) -> str | None:
-    """The canonical text of a reference that is a UUID in ASCII."""
-    if len(reference) != 36:
-        return None
-    try:
-        return str(uuid.UUID(reference.decode("ascii")))
-    except ValueError:
-        return None
+def uuid_of(reference: bytes) -> str | None:
+    """The canonical text of a reference that is a UUID in ASCII (RFC 9562, section 4)."""
+    return reference.decode("ascii").lower() if UUID.fullmatch(reference) else None

@@ -95,7 +95,6 @@ class Issuance:
             subject=self.subject,
             not_before=self.not_before,
             not_after=self.not_after,
-            fingerprint=hashlib.sha256(self.der).digest(),
             key_id=self.key_id,
             key_hash=self.key_hash,
             entity=entity,

@@ -92,8 +92,6 @@ class Certificate:
     """RFC 4514 text."""
     not_before: int
     not_after: int
-    fingerprint: bytes
-    """SHA-256 of the DER."""
     key_id: bytes
     """Its subjectKeyIdentifier extension's value."""
     key_hash: bytes

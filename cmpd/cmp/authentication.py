@@ -111,36 +111,45 @@ class Authenticator:
         self,
         message: Message,
         served: ServedPolicy | None,
+        named: Entity | None,
         basic: Entity | None,
         expected: str | None,
         peer: str,
     ) -> Party:
         """The party behind a message's protection.
 
-        `basic`: the entity HTTP Basic authentication speaks for, if any. `expected`: the party that began
+        `named`: the entity whose UUID the senderKID is, if any. `basic`: the one HTTP Basic authentication
+        speaks for. `expected`: the party that began
         the transaction, None for a first message. `peer`: where the message came from. Raises CMPFailure.
         """
         claim = Protection.of(message)
         family = protection.family(claim.algorithm.oid)
         if family == "mac":
-            return await self._by_mac(message, claim, served, peer)
+            return await self._by_mac(message, claim, served, named, peer)
         if family == "signature":
             return await self._by_signature(message, claim, served, basic, expected)
         raise CMPFailure(FailInfo.badAlg, f"protectionAlg {claim.algorithm.oid} is not supported")
 
-    async def by_mac_alone(self, message: Message, served: ServedPolicy | None, peer: str) -> Party:
+    async def by_mac_alone(
+        self, message: Message, served: ServedPolicy | None, named: Entity | None, peer: str
+    ) -> Party:
         """The party behind a MAC that verifies, `NOBODY` for everything else: who an error message may
         be MACed for. No signature is looked at."""
         try:
             claim = Protection.of(message)
             if protection.family(claim.algorithm.oid) == "mac":
-                return await self._by_mac(message, claim, served, peer)
+                return await self._by_mac(message, claim, served, named, peer)
         except CMPFailure:
             return NOBODY
         return NOBODY
 
     async def _by_mac(
-        self, message: Message, claim: Protection, served: ServedPolicy | None, peer: str
+        self,
+        message: Message,
+        claim: Protection,
+        served: ServedPolicy | None,
+        named: Entity | None,
+        peer: str,
     ) -> Party:
         reference = message.header.sender_kid
         if not reference:
@@ -149,13 +158,14 @@ class Authenticator:
         throttle, guessed = self.clm.credentials.throttle, reference.hex()
         if wait := throttle.wait(guessed, peer):
             raise CMPFailure(FailInfo.systemUnavail, f"too many failed attempts, try again in {wait} seconds")
-        entity = await self.clm.credentials.entity_by_reference(reference)
+        entity = named or await self.clm.credentials.entity_by_reference(reference)
         secret, usable = self.clm.credentials.shared_secret(entity)
         key = await self.derive(parsed, secret)
         right = parsed.verify(key, claim.value, claim.data)
         if not (right and usable) or entity is None:
             throttle.failed(guessed, peer)
-            await self.clm.credentials.spend_lookup(reference, entity)
+            if named is not None:  # look up what it saved: the time must not tell that it is there
+                await self.clm.credentials.entity_by_reference(reference)
             raise CMPFailure(
                 FailInfo.badMessageCheck,
                 "protection does not verify: the reference is not known or the secret is another",
@@ -247,7 +257,7 @@ class Authenticator:
         policy = served.policy if served is not None else NO_POLICY
         der = certificate.public_bytes(Encoding.DER)
         name = f"cert:{hashlib.sha256(der).hexdigest()}"
-        record = await self.clm.certificate_of(der)
+        record = await self.clm.certificate_of(certificate, der)
         if record is not None:
             party = await self._trust_issued(name, certificate, record)
             return replace(

@@ -10,7 +10,7 @@ from collections.abc import Callable
 
 from cmpd.clm.model import Transaction
 from cmpd.cmp.failure import CMPFailure, FailInfo
-from cmpd.cmp.message import Body, Message
+from cmpd.cmp.message import Body, Header, Message
 from cmpd.cmp.transactions import EVENTS
 from cmpd.records import quick_dataclass
 
@@ -94,6 +94,13 @@ def recip_nonce(message: Message, situation: Situation) -> None:
         raise CMPFailure(
             FailInfo.badRecipientNonce, "recipNonce is not the senderNonce of the message before"
         )
+
+
+def lookup_key(header: Header) -> bytes:
+    """The transactionID to look up before the checks: empty, which nothing is found by, where there is
+    none that could be kept."""
+    value = header.transaction_id or b""
+    return value if len(value) <= LONGEST_FIELD else b""
 
 
 Check = Callable[[Message, Situation], None]

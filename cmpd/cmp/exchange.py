@@ -13,7 +13,7 @@ from cmpd.cmp.message import Body, Message
 from cmpd.records import quick_dataclass
 
 if TYPE_CHECKING:
-    from cmpd.clm.catalog import ServedPolicy
+    from cmpd.clm.catalog import Edition, ServedPolicy
     from cmpd.clm.client import Client
     from cmpd.clm.store.changes import Change
     from cmpd.config import CMPConfig
@@ -126,6 +126,8 @@ class Exchange:
     settings: CMPConfig
     now: int
     record: Record
+    edition: Edition
+    """The configuration that holds for this request."""
     served: ServedPolicy
     respond: Respond
     """Answers what a nested message holds."""
@@ -134,6 +136,8 @@ class Exchange:
     """The certProfile that `served` was chosen by, of this message or the transaction's first."""
     transaction: Transaction | None = None
     """What the store holds under the message's transactionID."""
+    issued: Certificate | None = None
+    """The certificate of that transaction."""
     unit: list[Change] = field(default_factory=list)
     """What is committed before the answer leaves."""
     envelope: Envelope | None = None

@@ -13,7 +13,7 @@ from cmpd.cmp.failure import CMPFailure, FailInfo
 from cmpd.cmp.schema import DecodeError
 
 if TYPE_CHECKING:
-    from cmpd.clm.catalog import ServedPolicy
+    from cmpd.clm.catalog import Edition, ServedPolicy
     from cmpd.cmp.message import Message
 
 CERT_PROFILE = "1.3.6.1.5.5.7.4.21"
@@ -37,17 +37,17 @@ def names(message: Message, *, most: int = 1) -> list[str]:
     return given
 
 
-async def select(clm: Client, served: ServedPolicy, name: str) -> ServedPolicy:
+def select(clm: Client, edition: Edition, served: ServedPolicy, name: str) -> ServedPolicy:
     """What the name stands for at an address that serves `served`. Raises CMPFailure."""
     if name in ("", served.policy.name, served.policy.id, served.template.name):
         return served
     if name in served.choices:
         return served.choices[name]
     try:
-        return await clm.policy_by_name(name)
+        return clm.policy_by_name(edition, name)
     except InvalidIdentifier:
         try:
-            return await clm.policy(name)
+            return clm.policy(edition, name)
         except InvalidIdentifier as error:
             raise unknown(name, str(error)) from None
 

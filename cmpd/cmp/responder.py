@@ -31,7 +31,7 @@ from cmpd.cmp.status import failure_info
 
 if TYPE_CHECKING:
     from cmpd.clm.authority import Authority
-    from cmpd.clm.catalog import ServedPolicy
+    from cmpd.clm.catalog import Edition, ServedPolicy
     from cmpd.clm.client import Client
     from cmpd.config import CMPConfig
 
@@ -58,6 +58,9 @@ class _Known:
 
     envelope: Envelope | None
     message: Message | None = None
+    edition: Edition | None = None
+    named: Entity | None = None
+    """The end entity whose UUID the senderKID is."""
     served: ServedPolicy | None = None
     party: Party = NOBODY
     verified: bool = False
@@ -115,38 +118,30 @@ class Responder:
 
     async def _respond(self, call: Call, record: Record, known: _Known) -> Reply:
         started = perf_counter()
-        request = _parse(call.body)
-        known.message = request
-        record.request = request.kind
+        request = known.message = _parse(call.body)
         header = request.header
+        record.request = request.kind
         record.transaction = (header.transaction_id or b"").hex()
-        record.phases["decode"] = perf_counter() - started
+        decoded = perf_counter()
+        record.phases["decode"] = decoded - started
 
         digest = hashlib.sha256(call.body).digest()
-        transaction = None
-        if header.transaction_id and len(header.transaction_id) <= checks.LONGEST_FIELD:
-            transaction = await self.clm.transaction(header.transaction_id)
+        edition, outset = await self.clm.outset(checks.lookup_key(header), header.sender_kid or b"")
+        known.edition, known.named = edition, outset.entity
+        transaction = outset.transaction
         if transaction is not None and (again := memory.retransmitted(transaction, digest)) is not None:
             record.retransmission = True
             return Reply(again, record)
-
-        unknown: CMPFailure | None = None  # told to those alone who prove who they are
-        try:
-            known.served = await self._policy(call)
-        except InvalidIdentifier as error:
-            unknown = CMPFailure(FailInfo.badRequest, INVALID_IDENTIFIER, detail=str(error))
         now = self.clm.now()
         situation = checks.Situation(
             now, self.settings.time_tolerance, transaction, self.settings.message_time_required
         )
+        unknown = self._choose(call, edition, known)
         checks.header(request, situation)
         check_operation(call.operation, request)
         profile = _profile(request, transaction)
+        unknown = self._narrow(edition, profile, known) or unknown
         if known.served is not None:
-            try:
-                known.served = await profiles.select(self.clm, known.served, profile)
-            except CMPFailure as failure:
-                unknown = failure
             record.policy = known.served.policy.id
             if unknown is None and transaction is not None and request.tag in checks.LATER_BODIES:
                 _check_policy(transaction, known.served)
@@ -165,26 +160,44 @@ class Responder:
             settings=self.settings,
             now=now,
             record=record,
+            edition=edition,
             served=served,
             respond=self.respond,
             party=party,
             profile=profile,
             transaction=transaction,
+            issued=outset.certificate,
             envelope=known.envelope,
         )
         verified = perf_counter()
-        record.phases["verify"] = verified - started - record.phases["decode"]
+        record.phases["verify"] = verified - decoded
         answer = await self._act(exchange)
         record.phases["clm"] = perf_counter() - verified
         return await self._conclude(exchange, answer, digest)
 
-    async def _policy(self, call: Call) -> ServedPolicy:
-        """What the address names."""
-        if call.policy is not None:
-            return await self.clm.policy(call.policy)
-        if call.policy_name is not None:
-            return await self.clm.policy_by_name(call.policy_name)
-        return await self.clm.default_policy()
+    def _choose(self, call: Call, edition: Edition, known: _Known) -> CMPFailure | None:
+        """Note the policy that the address names. Gives what is wrong with it, which those alone are told
+        who prove who they are."""
+        try:
+            if call.policy is not None:
+                known.served = self.clm.policy(edition, call.policy)
+            elif call.policy_name is not None:
+                known.served = self.clm.policy_by_name(edition, call.policy_name)
+            else:
+                known.served = self.clm.default_policy(edition)
+        except InvalidIdentifier as error:
+            return CMPFailure(FailInfo.badRequest, INVALID_IDENTIFIER, detail=str(error))
+        return None
+
+    def _narrow(self, edition: Edition, profile: str, known: _Known) -> CMPFailure | None:
+        """Note what the certProfile stands for at that address. Gives what is wrong with it."""
+        if known.served is None:
+            return None
+        try:
+            known.served = profiles.select(self.clm, edition, known.served, profile)
+        except CMPFailure as failure:
+            return failure
+        return None
 
     async def _authenticate(
         self, call: Call, request: Message, transaction: Transaction | None, known: _Known
@@ -197,7 +210,9 @@ class Responder:
         if call.entity is not None:
             basic = await self.clm.credentials.entity(call.entity)
         expected = transaction.party if transaction else None
-        party = await self._authenticator.authenticate(request, known.served, basic, expected, call.peer)
+        party = await self._authenticator.authenticate(
+            request, known.served, known.named, basic, expected, call.peer
+        )
         known.party = party
         if basic is not None and (party.entity is None or party.entity.id != basic.id):
             raise CMPFailure(
@@ -289,17 +304,17 @@ class Responder:
         """A MAC that verifies earns an error under the same MAC, even where a cheaper check failed first."""
         if known.message is None or known.verified:
             return known.party
-        return await self._authenticator.by_mac_alone(known.message, known.served, call.peer)
+        return await self._authenticator.by_mac_alone(known.message, known.served, known.named, call.peer)
 
     async def _authority(self, known: _Known) -> Authority | None:
         """Whose CMP signer speaks: the policy's, the default policy's, or any."""
         if known.served is not None:
             return known.served.authority
+        edition = known.edition or await self.clm.catalog.current()
         try:
-            return (await self.clm.default_policy()).authority
+            return self.clm.default_policy(edition).authority
         except InvalidIdentifier:
-            authorities = await self.clm.authorities()
-            return authorities[0] if authorities else None
+            return next(iter(edition.authorities.values()), None)
 
     async def _audit_refusal(self, call: Call, record: Record, known: _Known, failure: CMPFailure) -> None:
         """Refusals of somebody known, and failed authentication, are audited; noise is only logged."""

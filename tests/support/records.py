@@ -60,7 +60,6 @@ def a_certificate(**changed: Any) -> Certificate:
         subject=f"CN=device {number}",
         not_before=NOW,
         not_after=NOW + 365 * DAY,
-        fingerprint=_octets("fingerprint", 32),
         key_id=_octets("key id", 20),
         key_hash=_octets("key hash", 32),
         entity=None,

@@ -23,6 +23,7 @@ from cmpd.clm.model import (
     TransactionState,
 )
 from cmpd.clm.store.changes import Unit
+from cmpd.records import quick_dataclass
 
 if TYPE_CHECKING:
     from cmpd.clm.audit import ChainHead
@@ -64,8 +65,19 @@ class CertificateQuery:
     expires_before: int | None = None
     expires_after: int | None = None
     issued_after: int | None = None
-    key_hash: bytes | None = None
     limit: int | None = None
+
+
+@quick_dataclass(frozen=True, slots=True)
+class Outset:
+    """What the store holds when a request comes, all as of the same moment."""
+
+    counter: int
+    """The change counter."""
+    transaction: Transaction | None
+    certificate: Certificate | None
+    """The transaction's."""
+    entity: Entity | None
 
 
 class Store(Protocol):
@@ -111,6 +123,9 @@ class Store(Protocol):
     def crl_lock(self, ca: str) -> AbstractAsyncContextManager[None]:
         """One at a time, of all processes on all nodes, makes a CRL for the CA; others wait here."""
 
+    async def outset(self, transaction: bytes, entity: str) -> Outset:
+        """What most requests look up, by one query: under a transactionID, and under a UUID."""
+
     async def change_counter(self) -> int:
         """Grows with each change of a configuration document; cheap enough to ask per request."""
 
@@ -129,8 +144,6 @@ class Store(Protocol):
         """In order of id; `search` is a part of id, name, reference or identity."""
 
     async def certificate(self, ca: str, serial: int) -> Certificate | None: ...
-
-    async def certificate_by_fingerprint(self, fingerprint: bytes) -> Certificate | None: ...
 
     async def certificates_by_key_id(self, key_id: bytes) -> list[Certificate]: ...
 

@@ -23,7 +23,7 @@ from cmpd.clm.model import (
     Transaction,
     TransactionState,
 )
-from cmpd.clm.store.base import CertificateQuery
+from cmpd.clm.store.base import CertificateQuery, Outset
 from cmpd.clm.store.rows import (
     Row,
     audit_of,
@@ -53,6 +53,15 @@ class Reading(ABC):
     async def _row(self, statement: str, parameters: Row) -> Row | None:
         rows = await self.rows(statement, parameters)
         return rows[0] if rows else None
+
+    async def outset(self, transaction: bytes, entity: str) -> Outset:
+        (row,) = await self.rows(self.sql.outset, (transaction, entity))
+        return Outset(
+            row[0],
+            transaction_of(row[1:18]) if row[1] is not None else None,
+            certificate_of(row[18:35]) if row[18] is not None else None,
+            entity_of(row[35:]) if row[35] is not None else None,
+        )
 
     async def change_counter(self) -> int:
         rows = await self.rows(self.sql.change_counter, ())
@@ -91,18 +100,12 @@ class Reading(ABC):
         row = await self._row(self.sql.certificate, (ca, serial_key(serial)))
         return certificate_of(row) if row else None
 
-    async def certificate_by_fingerprint(self, fingerprint: bytes) -> Certificate | None:
-        row = await self._row(self.sql.certificate_by_fingerprint, (fingerprint,))
-        return certificate_of(row) if row else None
-
     async def certificates_by_key_id(self, key_id: bytes) -> list[Certificate]:
         return [certificate_of(row) for row in await self.rows(self.sql.certificates_by_key_id, (key_id,))]
 
     async def certificates(self, query: CertificateQuery) -> AsyncIterator[Certificate]:
         by_end = False
-        if query.key_hash is not None:
-            statement = self.sql.certificates_of_key
-        elif query.entity is not None:
+        if query.entity is not None:
             statement = self.sql.certificates_of_entity
         elif query.expires_before is not None:
             statement, by_end = self.sql.certificates_by_end, True
@@ -117,7 +120,6 @@ class Reading(ABC):
             query.expires_before,
             query.expires_after,
             query.issued_after,
-            query.key_hash,
         )
         left = query.limit
         number, end = 0, -1

@@ -134,7 +134,6 @@ def certificate_row(certificate: Certificate) -> Row:
         certificate.subject,
         certificate.not_before,
         certificate.not_after,
-        certificate.fingerprint,
         certificate.key_id,
         certificate.key_hash,
         certificate.entity,
@@ -151,7 +150,7 @@ def certificate_row(certificate: Certificate) -> Row:
 
 def certificate_of(row: Row) -> Certificate:
     """From `certificate_row`'s columns."""
-    replaced_ca, replaced_serial = row[16:18]
+    replaced_ca, replaced_serial = row[15:17]
     return Certificate(
         row[0],
         serial_of(row[1]),
@@ -164,11 +163,10 @@ def certificate_of(row: Row) -> Certificate:
         row[8],
         row[9],
         row[10],
-        row[11],
-        _CERTIFICATE_STATES[row[12]],
+        _CERTIFICATE_STATES[row[11]],
+        row[12],
         row[13],
         row[14],
-        row[15],
         None if replaced_ca is None else (replaced_ca, serial_of(replaced_serial)),
     )
 

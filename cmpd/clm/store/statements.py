@@ -47,11 +47,9 @@ class Statements:
     delete_certificate: str
     count_active: str
     certificate: str
-    certificate_by_fingerprint: str
     certificates_by_key_id: str
     certificates: str
     certificates_of_entity: str
-    certificates_of_key: str
     certificates_by_end: str
     archived_certificates: str
     certificate_count_by_state: str
@@ -64,6 +62,7 @@ class Statements:
     crl: str
 
     # Transactions.
+    outset: str
     open_transaction: str
     advance_transaction: str
     transaction: str

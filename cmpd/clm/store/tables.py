@@ -64,16 +64,16 @@ TABLES = (
         "certificates",
         "SELECT count(*) FROM certificates",
         """
-        SELECT ca, serial, der, subject, not_before, not_after, fingerprint, key_id, key_hash, entity, policy,
+        SELECT ca, serial, der, subject, not_before, not_after, key_id, key_hash, entity, policy,
             transaction_id, state, issued, revoked, reason, replaces_ca, replaces_serial
         FROM certificates ORDER BY number""",
         """
-        INSERT INTO certificates (ca, serial, der, subject, not_before, not_after, fingerprint, key_id,
+        INSERT INTO certificates (ca, serial, der, subject, not_before, not_after, key_id,
             key_hash, entity, policy, transaction_id, state, issued, revoked, reason, replaces_ca,
             replaces_serial)
-        VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)""",
+        VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)""",
         """
-        COPY certificates (ca, serial, der, subject, not_before, not_after, fingerprint, key_id, key_hash,
+        COPY certificates (ca, serial, der, subject, not_before, not_after, key_id, key_hash,
             entity, policy, transaction_id, state, issued, revoked, reason, replaces_ca, replaces_serial)
         FROM STDIN""",
     ),
@@ -81,16 +81,15 @@ TABLES = (
         "archived_certificates",
         "SELECT count(*) FROM archived_certificates",
         """
-        SELECT ca, serial, der, subject, not_before, not_after, fingerprint, key_id, key_hash, entity, policy,
+        SELECT ca, serial, der, subject, not_before, not_after, key_id, key_hash, entity, policy,
             transaction_id, state, issued, revoked, reason, replaces_ca, replaces_serial
         FROM archived_certificates ORDER BY number""",
         """
-        INSERT INTO archived_certificates (ca, serial, der, subject, not_before, not_after, fingerprint,
-            key_id, key_hash, entity, policy, transaction_id, state, issued, revoked, reason, replaces_ca,
-            replaces_serial)
-        VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)""",
+        INSERT INTO archived_certificates (ca, serial, der, subject, not_before, not_after, key_id, key_hash,
+            entity, policy, transaction_id, state, issued, revoked, reason, replaces_ca, replaces_serial)
+        VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)""",
         """
-        COPY archived_certificates (ca, serial, der, subject, not_before, not_after, fingerprint, key_id,
+        COPY archived_certificates (ca, serial, der, subject, not_before, not_after, key_id,
             key_hash, entity, policy, transaction_id, state, issued, revoked, reason, replaces_ca,
             replaces_serial) FROM STDIN""",
     ),

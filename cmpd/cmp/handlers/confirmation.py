@@ -26,7 +26,7 @@ async def confirm(exchange: Exchange) -> Answer:
 
     A rejection is an empty CertConfirmContent or a statusInfo that says so (RFC 9810, section 5.3.18).
     """
-    record = await _awaiting(exchange)
+    record = _awaiting(exchange)
     statuses: list[dict[str, Any]] = exchange.message.content
     if len(statuses) > 1:
         raise CMPFailure(FailInfo.badRequest, "certConf answers more certificates than were issued")
@@ -54,18 +54,16 @@ async def abort(exchange: Exchange) -> Answer:
     (RFC 9483, section 3.6.4)."""
     transaction = exchange.begun
     if transaction.state is TransactionState.CONFIRMING:
-        record = await _awaiting(exchange)
+        record = _awaiting(exchange)
         exchange.clm.reject(record, exchange.unit, why="error from the client", actor=exchange.party.actor)
         return _done(exchange, record)
     return _done(exchange, None)
 
 
-async def _awaiting(exchange: Exchange) -> Certificate:
+def _awaiting(exchange: Exchange) -> Certificate:
     """The certificate whose confirmation is awaited."""
     transaction = exchange.begun
-    if transaction.ca is None or transaction.serial is None:
-        raise CMPFailure(FailInfo.systemFailure, "the transaction has lost its certificate")
-    record = await exchange.clm.certificate(transaction.ca, transaction.serial)
+    record = exchange.issued
     if record is None:
         raise CMPFailure(FailInfo.systemFailure, "the transaction has lost its certificate")
     if exchange.now > transaction.expires or record.state is CertificateState.REJECTED:

@@ -24,7 +24,7 @@ Question = tuple[str, bytes | None]
 async def inform(exchange: Exchange) -> Answer:
     """Each question is answered in its place; infoTypes that are not known follow as unsupportedOIDs."""
     questions = _questions(exchange.message.content)
-    policies = await _policies(exchange, len(questions))
+    policies = _policies(exchange, len(questions))
     answers: list[dict[str, Any]] = []
     unsupported: list[str] = []
     for (oid, value), served in zip(questions, policies, strict=True):
@@ -49,14 +49,14 @@ def _questions(content: list[dict[str, Any]]) -> list[Question]:
     return asked or [(oid, None) for oid in ALL_RELEVANT]
 
 
-async def _policies(exchange: Exchange, count: int) -> list[ServedPolicy]:
+def _policies(exchange: Exchange, count: int) -> list[ServedPolicy]:
     """What each question is about: the policy served here, or that of its certProfile."""
     chosen = names(exchange.message, most=count)
     chosen += [""] * (count - len(chosen))
     entity = exchange.entity
     policies: list[ServedPolicy] = []
     for name in chosen:
-        served = await select(exchange.clm, exchange.served, name)
+        served = select(exchange.clm, exchange.edition, exchange.served, name)
         if entity is not None and served.policy.id not in entity.policies:
             raise unknown(name, f"entity {entity.id} may not use policy {served.policy.id}")
         policies.append(served)

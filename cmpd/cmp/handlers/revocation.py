@@ -41,7 +41,7 @@ async def settle(exchange: Exchange, request: Message, *, may_wait: bool) -> Ans
         record = await _named(exchange, details[0]["certDetails"])
         reason = _reason(details[0].get("crlEntryDetails", ()))
         _authorize(exchange, record)
-        issued = await _issued_under(exchange, record)
+        issued = _issued_under(exchange, record)
         _check_protection(exchange, issued)
         approvals = max(exchange.served.policy.revocation_approvals, issued.revocation_approvals)
         waits = may_wait and approvals > 0
@@ -71,11 +71,11 @@ def _check_protection(exchange: Exchange, policy: Policy) -> None:
         raise CMPFailure(FailInfo.wrongIntegrity, "revocation takes a signature under this policy")
 
 
-async def _issued_under(exchange: Exchange, record: Certificate) -> Policy:
+def _issued_under(exchange: Exchange, record: Certificate) -> Policy:
     """The policy of the certificate: its rules hold at whatever address it is revoked. Where it is no
     more, those of the address are all there are."""
     try:
-        return (await exchange.clm.policy(record.policy or "")).policy
+        return exchange.clm.policy(exchange.edition, record.policy or "").policy
     except InvalidIdentifier:
         return exchange.served.policy
 

@@ -253,9 +253,7 @@ async def test_a_certificate_comes_back_by_each_of_its_keys(store: Store) -> Non
     )
     await store.commit([AddCertificate(certificate)])
     assert await store.certificate(certificate.ca, certificate.serial) == certificate
-    assert await store.certificate_by_fingerprint(certificate.fingerprint) == certificate
     assert await store.certificates_by_key_id(certificate.key_id) == [certificate]
-    assert await store.certificate_by_fingerprint(b"unknown") is None
     assert await store.certificates_by_key_id(b"unknown") == []
 
 

@@ -74,7 +74,6 @@ _FIRST = (
         subject text COLLATE "C" NOT NULL,
         not_before bigint NOT NULL,
         not_after bigint NOT NULL,
-        fingerprint bytea NOT NULL,
         key_id bytea NOT NULL,
         key_hash bytea NOT NULL,
         entity text COLLATE "C",
@@ -89,9 +88,7 @@ _FIRST = (
         UNIQUE (ca, serial)
     )
     """,
-    "CREATE INDEX certificates_by_fingerprint ON certificates (fingerprint)",
     "CREATE INDEX certificates_by_key_id ON certificates (key_id)",
-    "CREATE INDEX certificates_by_key_hash ON certificates (key_hash)",
     "CREATE INDEX certificates_by_entity ON certificates (entity)",
     "CREATE INDEX certificates_by_end ON certificates (not_after)",
     # A CRL is read from this index alone, which costs nothing while a certificate is good.
@@ -143,7 +140,6 @@ _FIRST = (
         subject text COLLATE "C" NOT NULL,
         not_before bigint NOT NULL,
         not_after bigint NOT NULL,
-        fingerprint bytea NOT NULL,
         key_id bytea NOT NULL,
         key_hash bytea NOT NULL,
         entity text COLLATE "C",

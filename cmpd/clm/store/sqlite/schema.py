@@ -70,7 +70,6 @@ _FIRST = (
         subject TEXT NOT NULL,
         not_before INTEGER NOT NULL,
         not_after INTEGER NOT NULL,
-        fingerprint BLOB NOT NULL,
         key_id BLOB NOT NULL,
         key_hash BLOB NOT NULL,
         entity TEXT,
@@ -85,9 +84,7 @@ _FIRST = (
         UNIQUE (ca, serial)
     )
     """,
-    "CREATE INDEX certificates_by_fingerprint ON certificates (fingerprint)",
     "CREATE INDEX certificates_by_key_id ON certificates (key_id)",
-    "CREATE INDEX certificates_by_key_hash ON certificates (key_hash)",
     "CREATE INDEX certificates_by_entity ON certificates (entity)",
     "CREATE INDEX certificates_by_end ON certificates (not_after)",
     # A CRL is read from this index alone, which costs nothing while a certificate is good.
@@ -136,7 +133,6 @@ _FIRST = (
         subject TEXT NOT NULL,
         not_before INTEGER NOT NULL,
         not_after INTEGER NOT NULL,
-        fingerprint BLOB NOT NULL,
         key_id BLOB NOT NULL,
         key_hash BLOB NOT NULL,
         entity TEXT,

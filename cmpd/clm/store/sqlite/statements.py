@@ -62,19 +62,17 @@ SQLITE = Statements(
             OR instr(reference_list, ?2) OR instr(reference_list, ?3) OR instr(lower(identity_list), ?2))
         ORDER BY id LIMIT ?4""",
     add_certificate="""
-        INSERT INTO certificates (ca, serial, der, subject, not_before, not_after, fingerprint, key_id,
-            key_hash, entity, policy, transaction_id, state, issued, revoked, reason, replaces_ca,
-            replaces_serial)
-        VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, ?12, ?13, ?14, ?15, ?16, ?17, ?18)
+        INSERT INTO certificates (ca, serial, der, subject, not_before, not_after, key_id, key_hash, entity,
+            policy, transaction_id, state, issued, revoked, reason, replaces_ca, replaces_serial)
+        VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, ?12, ?13, ?14, ?15, ?16, ?17)
         ON CONFLICT DO NOTHING""",
     move_certificate="""
         UPDATE certificates SET state = ?4, revoked = ?5, reason = ?6
         WHERE ca = ?1 AND serial = ?2 AND instr(?3, ',' || state || ',')""",
     archive_certificate="""
-        INSERT INTO archived_certificates (ca, serial, der, subject, not_before, not_after, fingerprint,
-            key_id, key_hash, entity, policy, transaction_id, state, issued, revoked, reason, replaces_ca,
-            replaces_serial)
-        SELECT ca, serial, der, subject, not_before, not_after, fingerprint, key_id, key_hash, entity, policy,
+        INSERT INTO archived_certificates (ca, serial, der, subject, not_before, not_after, key_id, key_hash,
+            entity, policy, transaction_id, state, issued, revoked, reason, replaces_ca, replaces_serial)
+        SELECT ca, serial, der, subject, not_before, not_after, key_id, key_hash, entity, policy,
             transaction_id, state, issued, revoked, reason, replaces_ca, replaces_serial
         FROM certificates WHERE ca = ?1 AND serial = ?2 AND not_after < ?3""",
     delete_certificate="DELETE FROM certificates WHERE ca = ?1 AND serial = ?2",
@@ -83,55 +81,42 @@ SQLITE = Statements(
         WHERE entity = ?1 AND policy = ?2 AND state IN ('unconfirmed', 'active') AND not_after > ?3
             AND (?4 IS NULL OR ca <> ?4 OR serial <> ?5)""",
     certificate="""
-        SELECT ca, serial, der, subject, not_before, not_after, fingerprint, key_id, key_hash, entity, policy,
+        SELECT ca, serial, der, subject, not_before, not_after, key_id, key_hash, entity, policy,
             transaction_id, state, issued, revoked, reason, replaces_ca, replaces_serial
         FROM certificates WHERE ca = ?1 AND serial = ?2""",
-    certificate_by_fingerprint="""
-        SELECT ca, serial, der, subject, not_before, not_after, fingerprint, key_id, key_hash, entity, policy,
-            transaction_id, state, issued, revoked, reason, replaces_ca, replaces_serial
-        FROM certificates WHERE fingerprint = ?1""",
     certificates_by_key_id="""
-        SELECT ca, serial, der, subject, not_before, not_after, fingerprint, key_id, key_hash, entity, policy,
+        SELECT ca, serial, der, subject, not_before, not_after, key_id, key_hash, entity, policy,
             transaction_id, state, issued, revoked, reason, replaces_ca, replaces_serial
         FROM certificates WHERE key_id = ?1 ORDER BY number""",
     certificates="""
-        SELECT ca, serial, der, subject, not_before, not_after, fingerprint, key_id, key_hash, entity, policy,
+        SELECT ca, serial, der, subject, not_before, not_after, key_id, key_hash, entity, policy,
             transaction_id, state, issued, revoked, reason, replaces_ca, replaces_serial, number
         FROM certificates
         WHERE (?1 IS NULL OR ca = ?1) AND (?2 IS NULL OR entity = ?2) AND (?3 IS NULL OR policy = ?3)
             AND (?4 IS NULL OR instr(?4, ',' || state || ',')) AND (?5 IS NULL OR instr(lower(subject), ?5))
             AND (?6 IS NULL OR not_after < ?6) AND (?7 IS NULL OR not_after > ?7)
-            AND (?8 IS NULL OR issued > ?8) AND (?9 IS NULL OR key_hash = ?9) AND number > ?10
-        ORDER BY number LIMIT ?11""",
+            AND (?8 IS NULL OR issued > ?8) AND number > ?9
+        ORDER BY number LIMIT ?10""",
     certificates_of_entity="""
-        SELECT ca, serial, der, subject, not_before, not_after, fingerprint, key_id, key_hash, entity, policy,
+        SELECT ca, serial, der, subject, not_before, not_after, key_id, key_hash, entity, policy,
             transaction_id, state, issued, revoked, reason, replaces_ca, replaces_serial, number
         FROM certificates
         WHERE entity = ?2 AND (?1 IS NULL OR ca = ?1) AND (?3 IS NULL OR policy = ?3)
             AND (?4 IS NULL OR instr(?4, ',' || state || ',')) AND (?5 IS NULL OR instr(lower(subject), ?5))
             AND (?6 IS NULL OR not_after < ?6) AND (?7 IS NULL OR not_after > ?7)
-            AND (?8 IS NULL OR issued > ?8) AND (?9 IS NULL OR key_hash = ?9) AND number > ?10
-        ORDER BY number LIMIT ?11""",
-    certificates_of_key="""
-        SELECT ca, serial, der, subject, not_before, not_after, fingerprint, key_id, key_hash, entity, policy,
-            transaction_id, state, issued, revoked, reason, replaces_ca, replaces_serial, number
-        FROM certificates
-        WHERE key_hash = ?9 AND (?1 IS NULL OR ca = ?1) AND (?2 IS NULL OR entity = ?2)
-            AND (?3 IS NULL OR policy = ?3) AND (?4 IS NULL OR instr(?4, ',' || state || ','))
-            AND (?5 IS NULL OR instr(lower(subject), ?5)) AND (?6 IS NULL OR not_after < ?6)
-            AND (?7 IS NULL OR not_after > ?7) AND (?8 IS NULL OR issued > ?8) AND number > ?10
-        ORDER BY number LIMIT ?11""",
+            AND (?8 IS NULL OR issued > ?8) AND number > ?9
+        ORDER BY number LIMIT ?10""",
     certificates_by_end="""
-        SELECT ca, serial, der, subject, not_before, not_after, fingerprint, key_id, key_hash, entity, policy,
+        SELECT ca, serial, der, subject, not_before, not_after, key_id, key_hash, entity, policy,
             transaction_id, state, issued, revoked, reason, replaces_ca, replaces_serial, number
         FROM certificates
-        WHERE not_after < ?6 AND not_after >= coalesce(?7 + 1, 0) AND (not_after, number) > (?11, ?10)
+        WHERE not_after < ?6 AND not_after >= coalesce(?7 + 1, 0) AND (not_after, number) > (?10, ?9)
             AND (?1 IS NULL OR ca = ?1) AND (?2 IS NULL OR entity = ?2) AND (?3 IS NULL OR policy = ?3)
             AND (?4 IS NULL OR instr(?4, ',' || state || ',')) AND (?5 IS NULL OR instr(lower(subject), ?5))
-            AND (?8 IS NULL OR issued > ?8) AND (?9 IS NULL OR key_hash = ?9)
-        ORDER BY not_after, number LIMIT ?12""",
+            AND (?8 IS NULL OR issued > ?8)
+        ORDER BY not_after, number LIMIT ?11""",
     archived_certificates="""
-        SELECT ca, serial, der, subject, not_before, not_after, fingerprint, key_id, key_hash, entity, policy,
+        SELECT ca, serial, der, subject, not_before, not_after, key_id, key_hash, entity, policy,
             transaction_id, state, issued, revoked, reason, replaces_ca, replaces_serial, number
         FROM archived_certificates WHERE number > ?1 ORDER BY number LIMIT ?2""",
     certificate_count_by_state="SELECT state, sum(amount) FROM certificate_counts GROUP BY state",
@@ -147,6 +132,21 @@ SQLITE = Statements(
             this_update = excluded.this_update, next_update = excluded.next_update
         WHERE excluded.number > crls.number""",
     crl="SELECT ca, number, der, this_update, next_update FROM crls WHERE ca = ?1",
+    outset="""
+        SELECT
+            (SELECT value FROM counters WHERE name = 'configuration'),
+            t.id, t.state, t.body, t.party, t.policy, t.entity, t.opened, t.expires, t.first_digest,
+            t.first_response, t.last_digest, t.last_response, t.server_nonce, t.ca, t.serial, t.request,
+            t.detail,
+            c.ca, c.serial, c.der, c.subject, c.not_before, c.not_after, c.key_id, c.key_hash, c.entity,
+            c.policy, c.transaction_id, c.state, c.issued, c.revoked, c.reason, c.replaces_ca,
+            c.replaces_serial,
+            e.id, e.name, e.state, e.password, e.password_expires, e.password_uses, e.policies,
+            e.reference_list, e.identity_list, e.attributes, e.created, e.version
+        FROM (SELECT 1) AS one
+            LEFT JOIN transactions AS t ON t.id = ?1
+            LEFT JOIN certificates AS c ON c.ca = t.ca AND c.serial = t.serial
+            LEFT JOIN entities AS e ON e.id = ?2""",
     open_transaction="""
         INSERT INTO transactions (id, state, body, party, policy, entity, opened, expires, first_digest,
             first_response, last_digest, last_response, server_nonce, ca, serial, request, detail)
