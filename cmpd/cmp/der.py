@@ -320,8 +320,9 @@ class GeneralizedTime(_Strict, der.GeneralizedTime):
         return value
 
     def encode_content(self, data: datetime, values: Any = None) -> bytes:
-        whole, _, fraction = _digits(data).partition(".")
-        return (f"{whole}.{fraction.rstrip('0')}Z" if fraction else f"{whole}Z").encode()
+        time = _in_utc(data)
+        fraction = f".{time.microsecond:06}".rstrip("0") if time.microsecond else ""
+        return f"{time.year:04}{_digits(time)}{fraction}Z".encode()
 
 
 class UTCTime(_Strict, der.UTCTime):
@@ -337,7 +338,8 @@ class UTCTime(_Strict, der.UTCTime):
     def encode_content(self, data: datetime, values: Any = None) -> bytes:
         if not 1950 <= data.year < 2050:
             raise ber.EncodeError(f"UTCTime has no {data.year}", location=self)
-        return f"{_digits(data)[2:14]}Z".encode()
+        time = _in_utc(data)
+        return f"{time.year % 100:02}{_digits(time)}Z".encode()
 
 
 def _time(text: str) -> datetime:
@@ -345,11 +347,14 @@ def _time(text: str) -> datetime:
     return datetime.fromisoformat(f"{text[:8]}T{text[8:14]}")
 
 
+def _in_utc(time: datetime) -> datetime:
+    """A naive time is in UTC already."""
+    return time if time.tzinfo is None or time.tzinfo is UTC else time.astimezone(UTC)
+
+
 def _digits(time: datetime) -> str:
-    """YYYYMMDDHHMMSS[.ffffff] of a naive time in UTC, or of an aware one."""
-    if time.tzinfo is not None:
-        time = time.astimezone(UTC).replace(tzinfo=None)
-    return time.isoformat().replace("-", "").replace(":", "").replace("T", "")
+    """MMDDHHMMSS."""
+    return f"{time.month:02}{time.day:02}{time.hour:02}{time.minute:02}{time.second:02}"
 
 
 _STRICT = {

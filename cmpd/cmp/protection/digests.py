@@ -6,10 +6,9 @@ Names are the field's, as policies have them: ``SHA-256``, ``HMAC-SHA256``.
 from __future__ import annotations
 
 import hashlib
-import hmac
 from typing import TYPE_CHECKING, Final
 
-from cryptography.hazmat.primitives import hashes
+from cryptography.hazmat.primitives import hashes, hmac
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -48,6 +47,12 @@ SHA2: Final[dict[str, Callable[[], hashes.HashAlgorithm]]] = {
 }
 """The hash functions fit for signatures, as `cryptography` has them."""
 
+_IN_HMAC: Final[dict[str, hashes.HashAlgorithm]] = {
+    "HMAC-SHA1": hashes.SHA1(),  # noqa: S303 - an HMAC needs no hash without collisions
+    **{f"HMAC-{name.replace('-', '')}": maker() for name, maker in SHA2.items()},
+}
+"""The hash function inside each HMAC of `HMACS`."""
+
 SHAKE256_OCTETS: Final = 64
 """Of SHAKE256 output where RFC 9481, section 3.3, uses it as a hash function."""
 
@@ -61,7 +66,9 @@ def digest(name: str, data: bytes) -> bytes:
 
 def hmac_digest(name: str, key: bytes, data: bytes) -> bytes:
     """The HMAC of `data` under `key`; `name` is of `HMACS`."""
-    return hmac.digest(key, data, hashlib_name(name))
+    mac = hmac.HMAC(key, _IN_HMAC[name])
+    mac.update(data)
+    return mac.finalize()
 
 
 def hmac_size(name: str) -> int:
