@@ -1,9 +1,9 @@
-"""HTTP/1.0 and 1.1 over one connection: h11 parses, this file answers (RFC 9112).
+"""HTTP/1.0 and 1.1 over one connection: when it is read, answered and closed (RFC 9112).
 
-A connection serves one request after the other. h11 gets a fresh object per request, because it closes
-after HTTP/1.0 and clients of CMP keep such connections; the response's head is written by
+A connection serves one request after the other, each read by an `Incoming` of its own: h11 would close
+after HTTP/1.0, and clients of CMP keep such connections. The response's head is written by
 `cmpd.server.messages`. Pipelined requests wait in the buffer until their turn, and the socket is not
-read meanwhile, so that nobody can pile them up. What is too long, too slow or no HTTP is refused here.
+read meanwhile, so that nobody can pile them up. What is too slow is ended here.
 """
 
 from __future__ import annotations
@@ -17,8 +17,7 @@ from collections.abc import Awaitable, Callable
 from enum import Enum, auto
 from typing import TYPE_CHECKING, cast
 
-import h11
-
+from cmpd.server.incoming import Incoming, Refused
 from cmpd.server.messages import HTTPRequest, HTTPResponse, encode, plain
 
 if TYPE_CHECKING:
@@ -34,8 +33,6 @@ CONTINUE = b"HTTP/1.1 100 Continue\r\n\r\n"
 QUICKACK = getattr(socket, "TCP_QUICKACK", None)
 """Linux only: acknowledge at once. Clients that write head and body apart would wait 40 ms otherwise."""
 
-PIECES = 2048
-"""Most chunks of one body: a chunk of one octet costs as much work as one of thousands."""
 FIRST, NEXT = 3.0, 1.0
 """Seconds that a stop waits for the first request of a connection, and for the next one."""
 LINGER = 2.0
@@ -47,12 +44,6 @@ READ = memoryview(bytearray(1 << 14))
 """Where every connection reads into, one after the other: as much as one may read ahead of its turn."""
 WRITE = 1 << 16
 """Octets handed to the transport at a time, so that slow readers of long CRLs hold little memory."""
-STATUSES = {
-    400: "this is no request of HTTP/1.0 or HTTP/1.1",
-    431: "the head of the request is too long",
-    501: "no transfer coding but chunked is taken",
-}
-"""What h11 tells apart, by HTTP status. Its own words would repeat what was sent."""
 
 
 class Phase(Enum):
@@ -71,18 +62,14 @@ class Connection(asyncio.BufferedProtocol):
     """One accepted connection."""
 
     __slots__ = (
-        "_body",
         "_config",
         "_early",
         "_handler",
-        "_head",
-        "_headers",
+        "_incoming",
         "_keep",
         "_left",
         "_limits",
         "_loop",
-        "_parser",
-        "_pieces",
         "_secure",
         "_sent_all",
         "_socket",
@@ -99,11 +86,8 @@ class Connection(asyncio.BufferedProtocol):
         self._handler = handler
         self._config = config
         self._limits = limits
-        self._parser: h11.Connection | None = None
-        self._head: h11.Request | None = None
-        self._headers: list[tuple[bytes, bytes]] | None = None
-        self._body: bytearray | None = None
-        self._pieces = 0
+        self._incoming: Incoming | None = None
+        """The request under way, from its first octet to its response."""
         self._keep = False
         self._left = LINGER_OCTETS
         self._sent_all = False
@@ -153,19 +137,29 @@ class Connection(asyncio.BufferedProtocol):
             if self._left < 0:
                 self._transport.abort()
             return
-        if self._parser is None:
+        incoming = self._incoming
+        if incoming is None:
             if data[:1] in b"\r\n":
                 data = data.lstrip(b"\r\n")  # empty lines before a request (RFC 9112, section 2.2)
                 if not data:
                     return
-            self._parser = h11.Connection(h11.SERVER, max_incomplete_event_size=self._config.header_size)
+            incoming = self._incoming = Incoming(self._config)
             if self.phase is Phase.IDLE:
                 self._enter(Phase.HEAD, self._config.header_timeout)
-        self._parser.receive_data(data)
-        if self.phase in (Phase.HEAD, Phase.BODY):
-            self._parse()
-        else:
+        try:
+            incoming.receive(data)
+        except Refused as refused:
+            self._refuse(refused.response)
+            return
+        if self.phase not in (Phase.HEAD, Phase.BODY):
             self._transport.pause_reading()
+        elif incoming.complete:
+            self._begin(incoming)
+        elif incoming.head is not None:
+            if self.phase is Phase.HEAD:
+                self._enter(Phase.BODY, self._config.body_timeout)
+            if incoming.waits_for_continue():
+                self._transport.write(CONTINUE)
 
     def eof_received(self) -> bool:
         """The other side sends no more; what it asked before is still answered."""
@@ -190,7 +184,7 @@ class Connection(asyncio.BufferedProtocol):
 
     def overdue(self) -> None:
         """The phase's time is over: a request half sent gets 408, everything else a closed connection."""
-        if self.phase is Phase.BODY or (self.phase is Phase.HEAD and self._parser is not None):
+        if self.phase is Phase.BODY or (self.phase is Phase.HEAD and self._incoming is not None):
             self._refuse(plain(408, "the request did not arrive in time"))
         elif self.phase in (Phase.WRITING, Phase.LINGERING):
             self._transport.abort()
@@ -200,7 +194,7 @@ class Connection(asyncio.BufferedProtocol):
     def close_if_idle(self, now: float) -> None:
         """Close where no request is under way, and the next one is not on its way; `now` is by the loop's
         clock."""
-        if self._parser is not None or self.phase not in (Phase.IDLE, Phase.HEAD):
+        if self._incoming is not None or self.phase not in (Phase.IDLE, Phase.HEAD):
             return
         grace = NEXT if self.phase is Phase.IDLE else FIRST
         if now - self.since > grace and not self._has_unread():
@@ -223,86 +217,9 @@ class Connection(asyncio.BufferedProtocol):
 
     # Requests
 
-    def _parse(self) -> None:
-        parser = self._parser
-        if parser is None:
-            return
-        try:
-            while True:
-                event = parser.next_event()
-                if event is h11.NEED_DATA:
-                    if parser.they_are_waiting_for_100_continue and self._head is not None:
-                        parser.send(h11.InformationalResponse(status_code=100, headers=[]))
-                        self._transport.write(CONTINUE)
-                    return
-                if isinstance(event, h11.Request):
-                    if not self._begin(event):
-                        return
-                elif isinstance(event, h11.Data):
-                    if not self._more(event.data):
-                        return
-                elif isinstance(event, h11.EndOfMessage):
-                    self._complete()
-                    return
-                else:
-                    self._finish()
-                    return
-        except h11.RemoteProtocolError as error:
-            status = error.error_status_hint if error.error_status_hint in STATUSES else 400
-            self._refuse(plain(status, STATUSES[status]))
-
-    def _begin(self, head: h11.Request) -> bool:
-        """Look the head over; False where the request was refused for it."""
-        size = len(head.method) + len(head.target)
-        length = 0
-        framings = 0
-        connection = b""
-        headers = list(head.headers)
-        for name, value in headers:
-            size += len(name) + len(value)
-            if name == b"content-length":
-                length = int(value)
-                framings += 1
-            elif name == b"transfer-encoding":
-                framings += 2 if head.http_version == b"1.0" else 1
-            elif name == b"connection":
-                connection += b"," + value.lower()
-        if not head.http_version.startswith(b"1."):
-            self._refuse(plain(505, "HTTP/1.0 and HTTP/1.1 are spoken here"))
-            return False
-        if framings > 1:
-            # A proxy that reads the other one sees another body here, and a request that is none.
-            self._refuse(plain(400, "Content-Length and Transfer-Encoding do not go together"))
-            return False
-        if size > self._config.header_size:
-            self._refuse(plain(431, STATUSES[431]))
-            return False
-        if length > self._config.body_size:
-            self._too_large()
-            return False
-        self._head = head
-        self._headers = headers
-        self._keep = _keeps(head.http_version, connection)
-        self._body = bytearray()
-        self._pieces = 0
-        self._enter(Phase.BODY, self._config.body_timeout)
-        return True
-
-    def _more(self, data: bytes) -> bool:
-        if self._body is None:
-            return False
-        self._body += data
-        self._pieces += 1
-        if len(self._body) > self._config.body_size:
-            self._too_large()
-            return False
-        if self._pieces > PIECES:
-            self._refuse(plain(400, f"a body of at most {PIECES} pieces is taken"))
-            return False
-        return True
-
-    def _complete(self) -> None:
-        head = self._head
+    def _begin(self, incoming: Incoming) -> None:
+        """Have the complete request answered."""
+        head = incoming.head
         if head is None:
             return
         if not self._limits.begin():
@@ -311,13 +228,13 @@ class Connection(asyncio.BufferedProtocol):
         request = HTTPRequest(
             method=head.method.decode("ascii"),
             target=head.target.decode("ascii", "replace"),
-            headers=self._headers or [],
-            body=bytes(self._body or b""),
+            headers=incoming.headers,
+            body=incoming.take_body(),
             peer=self.peer,
             secure=self._secure,
         )
-        self._body = None
-        self._enter(Phase.ANSWERING, float("inf"))
+        self._keep = incoming.keep
+        self.phase, self.deadline = Phase.ANSWERING, float("inf")
         self._limits.hold(self._loop.create_task(self._answer(request)))
 
     async def _answer(self, request: HTTPRequest) -> None:
@@ -355,8 +272,8 @@ class Connection(asyncio.BufferedProtocol):
 
     def _next(self) -> None:
         """Ready for another request; one that waits already in the buffer begins now."""
-        rest, _ = self._parser.trailing_data if self._parser is not None else (b"", False)
-        self._parser = self._head = self._headers = None
+        rest = self._incoming.rest if self._incoming is not None else b""
+        self._incoming = None
         if self._sent_all and not rest:
             self._finish()
             return
@@ -369,12 +286,9 @@ class Connection(asyncio.BufferedProtocol):
 
     # Endings
 
-    def _too_large(self) -> None:
-        self._refuse(plain(413, f"a body of at most {self._config.body_size} bytes is taken"))
-
     def _refuse(self, response: HTTPResponse) -> None:
         """Say why, and close when the client has had the time to read it."""
-        self._parser = self._head = self._headers = self._body = None
+        self._incoming = None
         self._enter(Phase.LINGERING, LINGER)
         self._transport.write(encode(response, keep=False) + response.body)
         if self._sent_all:
@@ -384,7 +298,7 @@ class Connection(asyncio.BufferedProtocol):
 
     def _finish(self) -> None:
         """Close once what was written is gone; a client that does not take it has the write timeout."""
-        self._parser = self._head = self._headers = self._body = None
+        self._incoming = None
         self._enter(Phase.WRITING, self._config.write_timeout)
         self._transport.close()
 
@@ -394,14 +308,6 @@ def peer_of(transport: asyncio.BaseTransport) -> str:
     name = transport.get_extra_info("peername")
     host: str = name[0] if isinstance(name, tuple) else ""
     return host.removeprefix("::ffff:") if "." in host else host
-
-
-def _keeps(version: bytes, connection: bytes) -> bool:
-    """Whether the client wants the connection to outlive the response (RFC 9112, section 9.3)."""
-    options = {option.strip() for option in connection.split(b",")}
-    if version == b"1.0":
-        return b"keep-alive" in options
-    return b"close" not in options
 
 
 def _is_near(peer: str) -> bool:
