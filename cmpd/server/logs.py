@@ -24,6 +24,8 @@ class JournalFormatter(logging.Formatter):
 
     def format(self, record: logging.LogRecord) -> str:
         priority = PRIORITIES.get(record.levelno, 5)
+        if hasattr(record, "fields"):  # a request's line, which is one already
+            return f"<{priority}>{record.msg}"
         text = super().format(record)
         return "\n".join(f"<{priority}>{line}" for line in text.splitlines())
 
@@ -68,33 +70,34 @@ def log_request(record: Record, milliseconds: float) -> None:
     level = logging.WARNING if record.fail_info in ("systemFailure", "systemUnavail") else logging.INFO
     if not requests.isEnabledFor(level):
         return
-    fields = {
-        "peer": record.peer,
-        "transaction": record.transaction,
-        "request": record.request,
-        "response": record.response,
-        "entity": record.entity,
-        "policy": record.policy,
-        "status": record.status,
-        "failInfo": record.fail_info,
-        "serial": record.serial,
-        "text": record.text,
-        "detail": record.detail,
-        "retransmission": "yes" if record.retransmission else "",
-        "ms": f"{milliseconds:.1f}",
+    said = {
+        name: value
+        for name, value in (
+            ("peer", record.peer),
+            ("transaction", record.transaction),
+            ("request", record.request),
+            ("response", record.response),
+            ("entity", record.entity),
+            ("policy", record.policy),
+            ("status", record.status),
+            ("failInfo", record.fail_info),
+            ("serial", record.serial),
+            ("text", record.text),
+            ("detail", record.detail),
+            ("retransmission", "yes" if record.retransmission else ""),
+            ("ms", f"{milliseconds:.1f}"),
+        )
+        if value
     }
-    said = {name: value for name, value in fields.items() if value}
-    line = " ".join(f"{name}={_quoted(value)}" for name, value in said.items())
+    line = " ".join(
+        [f"{name}={value if _is_plain(value) else json.dumps(value)}" for name, value in said.items()]
+    )
     # Made by hand: logging would look up the calling line, which takes as long as all the rest.
     entry = logging.LogRecord(requests.name, level, "", 0, line, None, None)
     entry.fields = said
     requests.handle(entry)
 
 
-PLAIN = re.compile(r"[!#-<>-~]*")
-"""Printable ASCII without space, quotation mark and equals sign."""
-
-
-def _quoted(value: str) -> str:
-    """A value on one line, whatever a stranger put into it."""
-    return value if PLAIN.fullmatch(value) else json.dumps(value)
+_is_plain = re.compile(r"[!#-<>-~]*").fullmatch
+"""Printable ASCII without space, quotation mark and equals sign. What a stranger put into any other value
+stays on one line, quoted."""
