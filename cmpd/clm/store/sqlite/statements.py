@@ -133,8 +133,7 @@ SQLITE = Statements(
         WHERE excluded.number > crls.number""",
     crl="SELECT ca, number, der, this_update, next_update FROM crls WHERE ca = ?1",
     outset="""
-        SELECT
-            (SELECT value FROM counters WHERE name = 'configuration'),
+        SELECT n.value,
             t.id, t.state, t.body, t.party, t.policy, t.entity, t.opened, t.expires, t.first_digest,
             t.first_response, t.last_digest, t.last_response, t.server_nonce, t.ca, t.serial, t.request,
             t.detail,
@@ -143,10 +142,11 @@ SQLITE = Statements(
             c.replaces_serial,
             e.id, e.name, e.state, e.password, e.password_expires, e.password_uses, e.policies,
             e.reference_list, e.identity_list, e.attributes, e.created, e.version
-        FROM (SELECT 1) AS one
+        FROM counters AS n
             LEFT JOIN transactions AS t ON t.id = ?1
             LEFT JOIN certificates AS c ON c.ca = t.ca AND c.serial = t.serial
-            LEFT JOIN entities AS e ON e.id = ?2""",
+            LEFT JOIN entities AS e ON e.id = ?2
+        WHERE n.name = 'configuration'""",
     open_transaction="""
         INSERT INTO transactions (id, state, body, party, policy, entity, opened, expires, first_digest,
             first_response, last_digest, last_response, server_nonce, ca, serial, request, detail)
