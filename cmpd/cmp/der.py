@@ -13,7 +13,7 @@ None of the modules in `asn1/` has an extension marker, and extensions are not c
 from __future__ import annotations
 
 from datetime import UTC, datetime
-from functools import lru_cache
+from functools import cached_property, lru_cache
 from itertools import pairwise
 from typing import TYPE_CHECKING, Any
 
@@ -27,10 +27,19 @@ MISMATCH = ber.TAG_MISMATCH
 
 
 def _content(data: bytes, offset: int) -> tuple[int, int]:
-    """Where the content begins and ends whose length octets begin at `offset`."""
-    length, start = ber.decode_length(data, offset)
-    if start - offset > 1 and (length < 0x80 or data[offset + 1] == 0):
+    """Where the content begins and ends whose length octets begin at `offset` (X.690, section 10.1)."""
+    first = data[offset]
+    if first < 0x80:
+        return offset + 1, offset + 1 + first
+    if first in (0x80, 0xFF):
+        raise ber.DecodeError("the length is not definite", offset=offset)
+    start = offset + 1 + (first & 0x7F)
+    octets = data[offset + 1 : start]
+    length = int.from_bytes(octets, "big")
+    if length < 0x80 or octets[0] == 0:
         raise ber.DecodeError("the length is not in its shortest form", offset=offset)
+    if len(octets) != start - offset - 1:
+        raise IndexError
     return start, start + length
 
 
@@ -74,38 +83,47 @@ class _Strict:
 class Sequence(_Strict, der.Sequence):
     """Members in their order, each at most once and no DEFAULT, and nothing after them."""
 
+    @cached_property
+    def plan(self) -> list[tuple[Any, int | None, str, bool, bool]]:
+        """Each member with its tag's octet and name, and whether it may be absent and has a DEFAULT: what
+        would else be looked up for each member of each value."""
+        return [
+            (member, member.octet, member.name, member.optional, member.has_default())
+            for member in self.root_members
+        ]
+
     def decode_content(self, data: bytes, offset: int, length: int) -> tuple[dict[str, Any], int]:
         end = offset + length
         values: dict[str, Any] = {}
-        for member in self.root_members:
-            octet = member.octet
-            if offset < end and (octet is None or octet == data[offset]):
-                try:
+        member = None
+        try:
+            for member, octet, name, optional, has_default in self.plan:
+                if offset < end and (octet is None or octet == data[offset]):
                     value, offset = member.decode(data, offset)
-                except ber.ErrorWithLocation as error:
-                    error.add_location(member)
-                    raise
-                if value is not MISMATCH:
-                    if member.default is not None and member.is_default(value):
-                        raise ber.DecodeError("its DEFAULT is encoded", offset=offset, location=member)
-                    values[member.name] = value
+                    if value is not MISMATCH:
+                        if has_default and member.is_default(value):
+                            raise ber.DecodeError("its DEFAULT is encoded", offset=offset)
+                        values[name] = value
+                        continue
+                if optional:
                     continue
-            if member.optional:
-                continue
-            if not member.has_default():
-                raise ber.DecodeError("it is missing", offset=offset, location=member)
-            values[member.name] = member.get_default()
+                if not has_default:
+                    raise ber.DecodeError("it is missing", offset=offset)
+                values[name] = member.get_default()
+        except ber.ErrorWithLocation as error:
+            error.add_location(member)
+            raise
         return values, offset
 
     def encode_content(self, data: dict[str, Any], values: Any = None) -> bytearray:
         encoded = bytearray()
-        for member in self.root_members:
-            if member.name in data:
-                value = data[member.name]
-                if member.default is None or not member.is_default(value):
+        for member, _, name, optional, has_default in self.plan:
+            if name in data:
+                value = data[name]
+                if not (has_default and member.is_default(value)):
                     member.encode(value, encoded)
-            elif not member.optional and not member.has_default():
-                raise ber.EncodeError(f"{member.name} is missing", location=self)
+            elif not optional and not has_default:
+                raise ber.EncodeError(f"{name} is missing", location=self)
         return encoded
 
 
@@ -155,10 +173,15 @@ class SetOf(_Strict, der.SetOf):
 class ExplicitTag(_Strict, ber.ExplicitTag):
     """A tag around one element."""
 
-    def decode_content(self, data: bytes, offset: int, length: int) -> tuple[Any, int]:
-        value, end = self.inner.decode(data, offset)
+    def decode(self, data: bytes, offset: int, values: Any = None) -> tuple[Any, int]:
+        if data[offset] != self.octet:
+            return MISMATCH, offset
+        start, end = _content(data, offset + 1)
+        value, ended = self.inner.decode(data, start)
         if value is MISMATCH:
-            raise ber.DecodeTagError(self.inner, data, offset, location=self.inner)
+            raise ber.DecodeTagError(self.inner, data, start, location=self.inner)
+        if ended != end:
+            raise ber.DecodeError("the content is longer or shorter than its length says", offset=start)
         return value, end
 
 
@@ -166,7 +189,8 @@ class Any_(der.Any):  # noqa: N801 - ANY is the type's name, and Python's Any an
     """One element of any kind, handed on as its octets; its inside is not looked at."""
 
     def decode(self, data: bytes, offset: int, values: Any = None) -> tuple[bytes, int]:
-        _, end = _content(data, ber.skip_tag(data, offset))
+        long_tag = data[offset] & 0x1F == 0x1F
+        _, end = _content(data, ber.skip_tag(data, offset) if long_tag else offset + 1)
         return data[offset:end], end
 
 
@@ -248,6 +272,10 @@ class BitString(_Strict, der.BitString):
 
 class OctetString(_Strict, der.OctetString):
     """Octets in one piece."""
+
+    def decode_content(self, data: bytes, offset: int, length: int) -> tuple[bytes, int]:
+        end = offset + length
+        return bytes(data[offset:end]), end
 
 
 class ObjectIdentifier(_Strict, der.ObjectIdentifier):

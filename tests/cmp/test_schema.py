@@ -134,3 +134,9 @@ def test_a_set_is_encoded_in_the_order_of_its_encodings() -> None:
 
 def test_named_bits_lose_the_zeros_at_their_end() -> None:
     assert encode("PKIFailureInfo", (b"\x20\x00\x00\x00", 27)).hex() == "03020520"
+
+
+def test_a_default_that_is_encoded_in_an_explicit_tag_is_refused() -> None:
+    """The tag around a member once hid that it has a DEFAULT: v1, for a TBSCertificate."""
+    with pytest.raises(schema.DecodeError, match="DEFAULT"):
+        schema.decode("TBSCertificate", bytes.fromhex("3005 a003 020100"))
