@@ -71,7 +71,9 @@ class _Strict:
         if length < 0x80:
             encoded.append(length)
         else:
-            encoded += ber.encode_length_definite(length)
+            octets = length.to_bytes((length.bit_length() + 7) // 8, "big")
+            encoded.append(0x80 | len(octets))
+            encoded += octets
         encoded += content
 
     if TYPE_CHECKING:  # asn1tools' classes have them
