@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
+from functools import cache
 from typing import Any
 
 from cryptography import x509
@@ -36,7 +37,8 @@ def impossible(algorithm: str) -> frozenset[str]:
     return IMPOSSIBLE.get(algorithm, _SIGNATURE_ONLY)
 
 
-def key_usage(names: Iterable[str]) -> x509.KeyUsage:
+@cache
+def key_usage(names: frozenset[str] | tuple[str, ...]) -> x509.KeyUsage:
     """The extension with these usages, by RFC 5280's names."""
     chosen = {KEY_USAGES[name] for name in names}
     return x509.KeyUsage(**{argument: argument in chosen for argument in KEY_USAGES.values()})

@@ -15,6 +15,7 @@ import select
 import socket
 from collections.abc import Awaitable, Callable
 from enum import Enum, auto
+from functools import lru_cache
 from typing import TYPE_CHECKING, cast
 
 from cmpd.server.incoming import Incoming, Refused
@@ -130,8 +131,6 @@ class Connection(asyncio.BufferedProtocol):
         if self.phase is Phase.OPENING:
             self._early += data  # what comes with the last message of a TLS handshake
             return
-        if self._socket is not None and QUICKACK is not None:
-            self._socket.setsockopt(socket.IPPROTO_TCP, QUICKACK, 1)
         if self.phase is Phase.LINGERING:
             self._left -= len(data)
             if self._left < 0:
@@ -155,11 +154,14 @@ class Connection(asyncio.BufferedProtocol):
             self._transport.pause_reading()
         elif incoming.complete:
             self._begin(incoming)
+            return  # the response acknowledges what came
         elif incoming.head is not None:
             if self.phase is Phase.HEAD:
                 self._enter(Phase.BODY, self._config.body_timeout)
             if incoming.waits_for_continue():
                 self._transport.write(CONTINUE)
+        if self._socket is not None and QUICKACK is not None:
+            self._socket.setsockopt(socket.IPPROTO_TCP, QUICKACK, 1)
 
     def eof_received(self) -> bool:
         """The other side sends no more; what it asked before is still answered."""
@@ -310,6 +312,7 @@ def peer_of(transport: asyncio.BaseTransport) -> str:
     return host.removeprefix("::ffff:") if "." in host else host
 
 
+@lru_cache(maxsize=64)
 def _is_near(peer: str) -> bool:
     """Whether what comes from there never left the machine."""
     return not peer or ipaddress.ip_address(peer.partition("%")[0]).is_loopback

@@ -122,7 +122,7 @@ class Incoming:
         length: int | None = 0
         framings = 0
         connection = b""
-        self.headers = list(head.headers)
+        self.headers = [(name.lower(), value) for name, value in head.headers.raw_items()]
         for name, value in self.headers:
             size += len(name) + len(value)
             if name == b"content-length":
