@@ -112,6 +112,21 @@ static bool receive_response(struct connection *connection, const char **body, s
     return true;
 }
 
+/* The tag of a PKIMessage's body, -1 where it has none. Only the outline is read: to decode the message with
+ * its certificates would cost the client half of what the server spends. */
+static int body_type(const unsigned char *cursor, long length) {
+    const unsigned char *end = cursor + length;
+    int tag, class;
+    if (ASN1_get_object(&cursor, &length, &tag, &class, end - cursor) & 0x80 || tag != V_ASN1_SEQUENCE)
+        return -1;
+    if (ASN1_get_object(&cursor, &length, &tag, &class, end - cursor) & 0x80 || tag != V_ASN1_SEQUENCE)
+        return -1; /* the header */
+    cursor += length;
+    if (ASN1_get_object(&cursor, &length, &tag, &class, end - cursor) & 0x80 || class != V_ASN1_CONTEXT_SPECIFIC)
+        return -1;
+    return tag;
+}
+
 bool connection_post(struct connection *connection, const unsigned char *request, int length, int expected,
                      struct timing *timing, char error[ERROR_LENGTH]) {
     const char *body;
@@ -122,10 +137,7 @@ bool connection_post(struct connection *connection, const unsigned char *request
         return false;
     timing->transaction = now() - start;
     timing->confirmation = -1;
-    const unsigned char *cursor = (const unsigned char *)body;
-    OSSL_CMP_MSG *message = d2i_OSSL_CMP_MSG(NULL, &cursor, (long)body_length);
-    int type = message == NULL ? -1 : OSSL_CMP_MSG_get_bodytype(message);
-    OSSL_CMP_MSG_free(message);
+    int type = body_type((const unsigned char *)body, (long)body_length);
     if (type == expected)
         return true;
     snprintf(error, ERROR_LENGTH, "response: body of type %d, where %d was expected", type, expected);
