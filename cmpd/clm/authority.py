@@ -17,6 +17,7 @@ from cryptography.hazmat.primitives.serialization import Encoding
 from cmpd.clm.keys import KeyProblem, SigningKey, load_private, public_der, signature_hash
 from cmpd.clm.model import Certificate, CertificateState, StoredObject
 from cmpd.clm.names import name_text
+from cmpd.clm.points import PARTITIONS, CrlPoints
 from cmpd.clm.policy import check_name
 from cmpd.clm.secrets import MasterKey
 from cmpd.clm.settings import (
@@ -97,6 +98,8 @@ class AuthorityDocument:
     """How CRLs are made."""
     generation: int = setting(count(1, 10_000), 1)
     """Counts rollovers."""
+    crl_partitions: int = setting(PARTITIONS, 1)
+    """How many CRLs the certificates are spread over. Never changed: certificates name theirs."""
 
     @classmethod
     def of(cls, stored: StoredObject) -> AuthorityDocument:
@@ -161,6 +164,12 @@ class Authority:
     old_with_new: bytes | None = None
     predecessor: str | None = None
     successor: str | None = None
+    crl_partitions: int = 1
+
+    @cached_property
+    def points(self) -> CrlPoints:
+        """Where its CRLs are."""
+        return CrlPoints(self.url, self.id, self.crl_partitions)
 
     @property
     def root_der(self) -> bytes:
@@ -244,6 +253,7 @@ def load_authority(stored: StoredObject, master_key: MasterKey) -> Authority | N
             document.old_with_new,
             document.predecessor,
             document.successor,
+            document.crl_partitions,
         )
     except (ValueError, KeyProblem) as error:
         raise AuthorityError(f"CA {stored.name}", str(error)) from error

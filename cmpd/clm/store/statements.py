@@ -62,6 +62,7 @@ class Statements:
     # CRLs.
     put_crl: str
     crl: str
+    crl_heads: str
 
     # Transactions.
     open_transaction: str

@@ -55,7 +55,7 @@ async def _all(store: Store) -> dict[str, Any]:
         "archived": await listed(store.archived_certificates()),
         "counts": await store.count_certificates("state"),
         "transactions": [await listed(store.transactions(state)) for state in TransactionState],
-        "crl": await store.crl("issuing"),
+        "crl": await store.crl("issuing", 0),
         "audit": await listed(store.audit()),
         "heads": await store.audit_heads(),
     }

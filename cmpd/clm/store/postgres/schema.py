@@ -159,11 +159,13 @@ _FIRST = (
     """,
     """
     CREATE TABLE crls (
-        ca text COLLATE "C" PRIMARY KEY,
+        ca text COLLATE "C" NOT NULL,
+        partition bigint NOT NULL,
         number bigint NOT NULL,
         der bytea NOT NULL,
         this_update bigint NOT NULL,
-        next_update bigint NOT NULL
+        next_update bigint NOT NULL,
+        PRIMARY KEY (ca, partition)
     )
     """,
     """

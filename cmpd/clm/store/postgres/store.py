@@ -157,8 +157,8 @@ class PostgresStore(Reading):
             otherwise=f"a daemon serves the store {self._address.shown}; stop it, on all nodes, first",
         )
 
-    def crl_lock(self, ca: str) -> AbstractAsyncContextManager[None]:
-        return locked(self._address, (CRL_LOCKS, ca), self._patience)
+    def crl_lock(self, ca: str, partition: int) -> AbstractAsyncContextManager[None]:
+        return locked(self._address, (CRL_LOCKS, f"{ca}/{partition}"), self._patience)
 
     async def rows(self, statement: str, parameters: Row) -> list[Row]:
         async def query(connection: Connection) -> list[Row]:
