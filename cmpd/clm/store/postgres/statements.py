@@ -217,6 +217,12 @@ LISTEN = "LISTEN cmpd_configuration"
 TOKEN = "INSERT INTO commits (token, at) VALUES ($1, $2) ON CONFLICT DO NOTHING"  # noqa: S105 - SQL
 """Marks a commit, so that its outcome can be looked up: an equal insert waits for one in progress."""
 
+LOOK = """
+    WITH here_alone AS MATERIALIZED (SELECT set_config('synchronous_commit', 'local', true))
+    INSERT INTO commits (token, at) SELECT $1::bytea, $2::bigint FROM here_alone ON CONFLICT DO NOTHING"""
+"""Whether the commit with that token came about: if not, it never will. Waits for no standby, as there may be
+none."""
+
 FORGET_TOKENS = "DELETE FROM commits WHERE at < $1"
 
 LOCK = "SELECT pg_advisory_lock($1, hashtext($2))"
@@ -233,6 +239,8 @@ SETTINGS = """
 SYNC_AT_LEAST_HERE = """
     SELECT set_config('synchronous_commit', 'on', false)
     WHERE current_setting('synchronous_commit') = 'off'"""
+SYNC_HERE_ALONE = "SELECT set_config('synchronous_commit', 'local', false)"
+"""Not at a standby: for what is followed by commits that do wait for one, and so prove that it has all."""
 SYNC_LATER = "SELECT set_config('synchronous_commit', 'off', false)"
 
 DAMAGED = (
