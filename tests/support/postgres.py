@@ -20,7 +20,10 @@ _STARTING = 30.0
 
 
 def binaries() -> Path | None:
-    """The newest installed PostgreSQL's programs, Debian's way or on the PATH; None without any."""
+    """The newest installed PostgreSQL's programs, Debian's way or on the PATH, or those in the folder that
+    $POSTGRES_BIN names; None without any."""
+    if chosen := os.environ.get("POSTGRES_BIN"):
+        return Path(chosen)
     versions = Path("/usr/lib/postgresql")
     found = [path for path in versions.glob("*/bin/initdb") if path.parts[-3].isdecimal()]
     suited = [path for path in found if int(path.parts[-3]) >= OLDEST]
