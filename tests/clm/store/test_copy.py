@@ -2,6 +2,10 @@
 
 from __future__ import annotations
 
+import asyncio
+import signal
+import subprocess
+import sys
 from collections.abc import AsyncIterator
 from dataclasses import replace
 from pathlib import Path
@@ -140,3 +144,57 @@ async def test_a_copy_that_differs_is_not_kept(
     assert [one async for one in copy.entities()] == []
     assert await copy.objects(Kind.CA) == []
     await copy.close()
+
+
+KILLED = """
+import asyncio, os, signal, sys
+from cmpd.clm.store.copy import copy_store
+
+def show(table, done, rows):
+    if table == "audit":
+        os.kill(os.getpid(), signal.SIGKILL)
+
+asyncio.run(copy_store(*sys.argv[1:], show))
+"""
+
+
+async def test_a_copy_that_was_killed_leaves_an_empty_store_and_may_be_begun_anew(
+    store: Store, where: str, postgres_server: PostgresServer, tmp_path: Path
+) -> None:
+    await store.commit(UNIT)
+    for target in (str(tmp_path / "copy.db"), postgres_server.new_database()):
+        killed = subprocess.run([sys.executable, "-c", KILLED, where, target], check=False)  # noqa: ASYNC221
+        assert killed.returncode == -signal.SIGKILL
+        copy = open_store(target)
+        await copy.open()
+        assert await copy.objects(Kind.CA) == []
+        assert await copy.audit_heads() == {}
+        await copy.close()
+        await copy_store(where, target, lambda *_: None)
+        await copy.open()
+        assert await _all(copy) == await _all(store)
+        await copy.close()
+
+
+async def test_no_daemon_begins_to_serve_a_store_that_is_being_copied(
+    store: Store, where: str, tmp_path: Path
+) -> None:
+    await store.commit(UNIT)
+    loop = asyncio.get_running_loop()
+    refused: list[str] = []
+
+    async def serve() -> None:
+        daemon = open_store(where)
+        await daemon.open()
+        with pytest.raises(StoreUnavailable, match="is being copied"):
+            async with daemon.serving():
+                pass
+        refused.append(where)
+        await daemon.close()
+
+    def show(table: str, done: int, rows: int) -> None:
+        if table == "certificates" and done == rows:
+            asyncio.run_coroutine_threadsafe(serve(), loop).result(30)
+
+    await copy_store(where, str(tmp_path / "copy.db"), show)
+    assert refused == [where]
