@@ -6,6 +6,7 @@ import asyncio
 import signal
 import subprocess
 import sys
+import time
 from collections.abc import AsyncIterator
 from dataclasses import replace
 from pathlib import Path
@@ -198,3 +199,21 @@ async def test_no_daemon_begins_to_serve_a_store_that_is_being_copied(
 
     await copy_store(where, str(tmp_path / "copy.db"), show)
     assert refused == [where]
+
+
+async def test_a_copy_that_is_interrupted_keeps_nothing(store: Store, where: str, tmp_path: Path) -> None:
+    await store.commit(UNIT)
+    loop, target = asyncio.get_running_loop(), str(tmp_path / "copy.db")
+
+    def show(table: str, done: int, rows: int) -> None:
+        if table == "entities":
+            loop.call_soon_threadsafe(copying.cancel)
+            time.sleep(0.1)
+
+    copying = asyncio.create_task(copy_store(where, target, show))
+    with pytest.raises(asyncio.CancelledError):
+        await copying
+    copy = open_store(target)
+    await copy.open()
+    assert await copy.objects(Kind.CA) == []
+    await copy.close()
