@@ -38,8 +38,9 @@ class Upkeep:
         self._master_key = master_key
         self._catalog = catalog
         self._clock = clock
-        self._stale: dict[str, set[int]] = {}
-        """CA → serial numbers of certificates whose CRL does not tell their standing yet."""
+        self._stale: dict[str, dict[int, object]] = {}
+        """CA → serial numbers of certificates whose CRL does not tell their standing yet, each with a mark of
+        the change that made it so."""
         self._wake = asyncio.Event()
         self._making = asyncio.Lock()
         self._rested = 0.0
@@ -50,7 +51,7 @@ class Upkeep:
         """Take note of what was committed: where it changes what is revoked, a CRL is due."""
         for change in unit:
             if isinstance(change, MoveCertificate) and _is_on_crl(change):
-                self._stale.setdefault(change.ca, set()).add(change.serial)
+                self._stale.setdefault(change.ca, {})[change.serial] = object()
                 self._wake.set()
 
     async def crl(self, authority: Authority, partition: int) -> StoredCRL | None:
@@ -63,6 +64,8 @@ class Upkeep:
         if known is not None and now - known[0] < REMEMBERED:
             return known[1]
         crl = await self._store.crl(*place)
+        if crl is None and authority.not_after > self._clock():  # of a new CA, before the calendar comes by
+            crl = await refresh_crl(self._store, authority, partition, int(self._clock()), only_if_due=True)
         self._memory[place] = (now, crl)
         return crl
 
@@ -90,9 +93,10 @@ class Upkeep:
             for partition in {authority.points.partition_of(serial) for serial in serials}:
                 await self._make_current(authority, partition)
 
-    def _left_out(self, authority: Authority, partition: int) -> set[int]:
+    def _left_out(self, authority: Authority, partition: int) -> dict[int, object]:
         serials = authority.points.serials(partition)
-        return {serial for serial in self._stale.get(authority.id, ()) if serial in serials}
+        stale = self._stale.get(authority.id, {})
+        return {serial: mark for serial, mark in stale.items() if serial in serials}
 
     async def _make_current(self, authority: Authority, partition: int) -> None:
         """Make the CRL that revocations ask for; whoever waits for the same one makes no second."""
@@ -100,15 +104,15 @@ class Upkeep:
             if not self._left_out(authority, partition):
                 return
             await asyncio.sleep(max(0.0, self._rested - time.monotonic()))
-            # Off the list first: what is revoked while the CRL is made needs another one.
-            stale, left_out = self._stale[authority.id], self._left_out(authority, partition)
-            stale -= left_out
+            left_out = self._left_out(authority, partition)
             began = time.monotonic()
-            try:
-                await refresh_crl(self._store, authority, partition, int(self._clock()))
-            except BaseException:
-                stale |= left_out
-                raise
+            await refresh_crl(self._store, authority, partition, int(self._clock()))
+            # Off the list only now, or others would be served the old one meanwhile; and what was changed
+            # while the CRL was made needs another one.
+            stale = self._stale[authority.id]
+            for serial, mark in left_out.items():
+                if stale[serial] is mark:
+                    del stale[serial]
             self._memory.pop((authority.id, partition), None)
             ended = time.monotonic()
             self._rested = ended + REST * (ended - began)

@@ -15,7 +15,7 @@ from cmpd.clm.issuing import CertificateRequest, issue
 from cmpd.clm.model import Certificate, CertificateState, StoredCRL
 from cmpd.clm.names import parse_name
 from cmpd.clm.store.base import Store
-from cmpd.clm.store.changes import AddCertificate, MoveCertificate
+from cmpd.clm.store.changes import AddCertificate, Change, MoveCertificate
 from tests.clm.conftest import NOW, PKI, URL
 
 DAY = 86400
@@ -137,6 +137,29 @@ def test_what_is_revoked_through_a_client_is_on_the_crl_it_serves_at_once(pki: P
         return crl.get_revoked_certificate_by_serial_number(record.serial) is not None
 
     assert pki.run(work)
+
+
+def test_whoever_asks_while_a_crl_is_made_gets_the_new_one(pki: PKI) -> None:
+    record = certificate(pki)
+
+    async def work(store: Store) -> list[int]:
+        client = await pki.client(store)
+        await client.upkeep.look_at_calendar()
+        unit: list[Change] = []
+        client.revoke(record, 1, unit, actor="operator:test")
+        async with store.crl_lock(record.ca, 0):
+            await client.commit(unit)
+            asking = [asyncio.create_task(client.publication("crl", record.ca, None)) for _ in range(2)]
+            await asyncio.sleep(0.1)
+            asking.append(asyncio.create_task(client.publication("crl", record.ca, None)))
+            await asyncio.sleep(0.1)
+            assert not any(one.done() for one in asking)
+        crls = [
+            published and x509.load_der_x509_crl(published[0]) for published in await asyncio.gather(*asking)
+        ]
+        return [len(crl) for crl in crls if crl is not None]
+
+    assert pki.run(work) == [1, 1, 1]
 
 
 @pytest.mark.parametrize(("before", "after", "listed"), [("active", "revoked", 1), ("on_hold", "active", 0)])
