@@ -233,8 +233,11 @@ WAIT_FOR_LOCKS = """
 
 SETTINGS = """
     SELECT set_config('lock_timeout', '5s', false), set_config('statement_timeout', '30s', false),
-        set_config('idle_in_transaction_session_timeout', '30s', false)"""
-"""So that a node that hangs, or was cut off, lets go of its locks within a bound."""
+        set_config('idle_in_transaction_session_timeout', '30s', false),
+        set_config('tcp_keepalives_idle', '5', false), set_config('tcp_keepalives_interval', '2', false),
+        set_config('tcp_keepalives_count', '3', false)"""
+"""So that a node that hangs, or was cut off, lets go of its locks within a bound. Advisory locks end with the
+session, and the session of a machine that lost its power only when the server asks after it."""
 
 SYNC_AT_LEAST_HERE = """
     SELECT set_config('synchronous_commit', 'on', false)

@@ -16,6 +16,8 @@ from cmpd.clm.store import create_store
 from cmpd.clm.store.base import CertificateQuery, Conflict, StoreError, StoreUnavailable
 from cmpd.clm.store.changes import AddCertificate, AddEntity, Audit, Change, UpdateEntity
 from cmpd.clm.store.postgres import PostgresStore
+from cmpd.clm.store.postgres.address import parse
+from cmpd.clm.store.postgres.connections import connect
 from cmpd.clm.store.postgres.store import OutcomeUnknown
 from tests.support.postgres import PostgresServer
 from tests.support.records import a_certificate, an_entity, an_event
@@ -275,6 +277,14 @@ async def test_a_record_locked_for_long_makes_its_own_unit_fail_and_no_other(
     assert isinstance(outcomes[0], StoreError)
     assert outcomes[1] is None
     await impatient.close()
+
+
+async def test_the_server_notices_a_node_whose_machine_is_gone(url: str) -> None:
+    connection = await connect(parse(url))
+    for setting, seconds in (("idle", "5"), ("interval", "2"), ("count", "3")):
+        cursor = await connection.execute(f"SHOW tcp_keepalives_{setting}".encode())
+        assert await cursor.fetchall() == [(seconds,)]
+    await connection.close()
 
 
 async def test_text_that_postgresql_cannot_hold_fails_its_own_unit_only(store: PostgresStore) -> None:
