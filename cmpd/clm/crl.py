@@ -42,7 +42,7 @@ def build_crl(
     next_update = now + authority.crl.validity
     revoked = [_entry(serial, when, reason) for serial, when, reason in entries]
     point = x509.IssuingDistributionPoint(
-        full_name=[x509.UniformResourceIdentifier(authority.points.location(partition))],
+        full_name=authority.points.locations(partition),
         relative_name=None,
         only_contains_user_certs=False,
         only_contains_ca_certs=False,

@@ -7,7 +7,7 @@ belongs to the CA's key: certificates name their CRL, and that never changes.
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from cryptography import x509
 
@@ -30,6 +30,8 @@ class CrlPoints:
     ca: str
     """Its id."""
     partitions: int = 1
+    former_urls: tuple[str, ...] = ()
+    """Base URLs that certificates issued earlier name."""
 
     def partition_of(self, serial: int) -> int:
         """On which of the CRLs, counted from 0, the certificate would stand."""
@@ -49,9 +51,14 @@ class CrlPoints:
         return self.ca if self.partitions == 1 else f"{self.ca}/{partition}"
 
     def location(self, partition: int) -> str:
-        """The URL, which the CRL's issuingDistributionPoint repeats: only where the two are alike does a
-        verifier take the CRL for the certificate's (RFC 5280, section 6.3.3 (b) (2))."""
+        """The URL that certificates name from now on."""
         return f"{self.url}/crl/{self.name(partition)}.crl"
+
+    def locations(self, partition: int) -> list[x509.GeneralName]:
+        """All URLs that certificates name, for the CRL's issuingDistributionPoint: only where one is alike
+        does a verifier take the CRL for the certificate's (RFC 5280, section 6.3.3 (b) (2))."""
+        places = (self, *(replace(self, url=url) for url in self.former_urls))
+        return [x509.UniformResourceIdentifier(place.location(partition)) for place in places]
 
     def published(self, partition: int | None) -> int | None:
         """Which CRL is meant by a URL with, or without, a partition in it; None: there is none there."""

@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from cryptography import x509
 
 from cmpd.cli import main
 from tests.cli.conftest import Operator
@@ -120,6 +121,19 @@ def test_the_number_of_crls_is_that_of_the_key(cmpd: Operator) -> None:
     complaint = cmpd("apply", str(file)).complaint
     assert "line 2: ca plant: crl_partitions: plant has 16 for good" in complaint
     assert "cmpd ca rollover plant --crl-partitions N" in complaint
+
+
+def test_a_ca_that_moves_gets_crls_that_name_its_new_url_and_the_old_one(cmpd: Operator) -> None:
+    cmpd("crl", "make", "issuing")
+    file = cmpd.folder / "declared.toml"
+    file.write_text('[ca.issuing]\nurl = "http://balancer.example"\n', "utf-8")
+    assert "~ ca issuing: former_urls" in cmpd("apply", str(file)).out
+    shown = cmpd("crl", "show", "issuing").out.encode()
+    point = x509.load_pem_x509_crl(shown).extensions.get_extension_for_class(x509.IssuingDistributionPoint)
+    new, old = (name.value for name in point.value.full_name or [])
+    assert new == "http://balancer.example/crl/issuing-1.crl"
+    assert old.endswith("/crl/issuing-1.crl")
+    assert "nothing to change" in cmpd("apply", str(file)).out
 
 
 def test_a_certificate_is_held_released_and_revoked(cmpd: Operator) -> None:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import itertools
 import os
 import subprocess
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -14,6 +15,7 @@ from cryptography.hazmat.primitives.serialization import Encoding
 from hypothesis import given
 from hypothesis import strategies as st
 
+from cmpd.clm.authority import AuthorityDocument
 from cmpd.clm.ca import make_root
 from cmpd.clm.crl import refresh_crl
 from cmpd.clm.issuing import CertificateRequest, ServedPolicy, issue
@@ -25,7 +27,7 @@ from cmpd.clm.profile import Profile
 from cmpd.clm.rollover import roll_over
 from cmpd.clm.settings import DocumentError
 from cmpd.clm.store.base import Store
-from cmpd.clm.store.changes import AddCertificate, Change, MoveCertificate
+from cmpd.clm.store.changes import AddCertificate, Change, MoveCertificate, PutObject
 from cmpd.clm.template import Template, TemplateError, ready_made
 from tests.clm.conftest import PKI, URL
 from tests.clm.test_issuing import POLICY
@@ -212,6 +214,25 @@ def test_openssl_takes_a_certificate_s_own_crl_and_no_other(parted: PKI, tmp_pat
     for record, partition in ((good, own), (bad, of_bad)):
         other = made[(partition + 1) % PARTS]
         assert "different CRL scope" in verify(parted, tmp_path, other, record)
+
+
+def test_a_certificate_that_names_a_former_url_is_verified_by_the_crl_of_today(
+    pki: PKI, tmp_path: Path
+) -> None:
+    old = certificate(pki)
+    stored = pki.stored(Kind.CA, "issuing")
+    for url in ("http://balancer.example", "http://other.example", "http://balancer.example"):
+        document = AuthorityDocument.of(stored).at(url)
+        stored = replace(stored, document=document.document())
+    pki.commit(PutObject(stored))
+    new = certificate(pki)
+    assert location(x509.load_der_x509_certificate(new.der)) == "http://balancer.example/crl/issuing-1.crl"
+    authority = pki.authority()
+    stored_crl = pki.run(lambda store: refresh_crl(store, authority, 0, pki.now))
+    crl = x509.load_der_x509_crl(stored_crl.der)
+    for record in (old, new):
+        assert "certificate.pem: OK" in verify(pki, tmp_path, crl, record)
+    assert AuthorityDocument.of(stored).former_urls == (URL, "http://other.example")
 
 
 # What cannot be

@@ -56,6 +56,8 @@ class Declaration:
     lines: Lines
     differences: list[str] = field(default_factory=list)
     """What changes, a line each: ``+`` new, ``~`` changed."""
+    moved: list[str] = field(default_factory=list)
+    """Ids of the CAs that get another URL, and with it CRLs that name it."""
 
     @classmethod
     async def read(cls, draft: Draft, file: Path, text: str) -> Declaration:
@@ -117,10 +119,11 @@ class Declaration:
                 f"{name} has {document.crl_partitions} for good, as its certificates name their CRL; "
                 f"`cmpd ca rollover {name} --crl-partitions N` gives its next key another number",
             )
-        changed = replace(
-            document, url=declared.url or document.url, crl=declared.crl or document.crl
-        ).document()
-        self._change(stored, changed)
+        changed = replace(document, crl=declared.crl or document.crl)
+        if declared.url not in (None, document.url):
+            changed = changed.at(declared.url)
+            self.moved.append(stored.id)
+        self._change(stored, changed.document())
 
     async def _template(self, name: str, value: dict[str, Any]) -> None:
         document = Template.of(name, value).document()

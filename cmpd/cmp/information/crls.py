@@ -78,7 +78,7 @@ def _published(authority: Authority, partition: int, served: ServedPolicy) -> se
     """The URLs of a CRL: where every CA's is published, and where the template says it is."""
     by_id = authority.points
     by_name = replace(by_id, ca=authority.name)
-    urls = {by_id.location(partition), by_name.location(partition)}
+    urls = {name.value for place in (by_id, by_name) for name in place.locations(partition)}
     if authority.id == served.authority.id:
         urls |= _distribution_points(served, partition)
     return urls
