@@ -44,7 +44,7 @@ SUBJECTS: dict[str, tuple[str, Callable[[Path, argparse.Namespace], Any]]] = {
     ),
     "nodes": (
         "1, 2 and 3 nodes on PostgreSQL behind nginx, and what they store",
-        lambda folder, options: nodes.nodes(folder, options.count * 5),
+        lambda folder, options: nodes.nodes(folder, options.runs, options.count),
     ),
     "profile": (
         "where the CPU goes, by cProfile",

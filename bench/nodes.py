@@ -10,11 +10,17 @@ from typing import Any
 import psycopg
 
 from bench import processes
-from bench.figures import table
+from bench.figures import Figure, table
 from bench.load import CONFIRMED, load
 from bench.servers import CMPD, HOST, PASSWORD, REPOSITORY, Cmpd, Server, run
 from tests.support.postgres import PostgresServer
 
+PARTS = {
+    "rate": "enrolments/s: least / median",
+    "nodes": "CPU ms each: nodes",
+    "database": "PostgreSQL",
+    "balancer": "nginx",
+}
 SIZES = """
     SELECT relname, pg_table_size(oid), pg_indexes_size(oid), (SELECT count(*) FROM certificates)
     FROM pg_class WHERE relname IN ('certificates', 'transactions', 'audit')"""
@@ -64,46 +70,60 @@ class Balancer(Server):
         return self.nodes[0].credentials(protection)
 
 
-def nodes(folder: Path, count: int, most: int = 3) -> dict[str, Any]:
-    """Figures for 1, 2, … `most` nodes; all share this machine's cores with client and database."""
-    found = {}
-    for number in range(1, most + 1):
-        database = PostgresServer({"fsync": "on"})
-        try:
-            found[str(number)] = _measure(folder / str(number), database.start(), number, count)
-        finally:
-            database.remove()
-    rows = [
-        (name, *(f"{one[part]:.2f}" for part in ("rate", "nodes", "database", "balancer")))
+class Cluster:
+    """So many nodes on a database server of their own, behind a balancer of their own."""
+
+    def __init__(self, folder: Path, number: int, stack: contextlib.ExitStack) -> None:
+        folder.mkdir()
+        self._database = PostgresServer({"fsync": "on"})
+        stack.callback(self._database.remove)
+        self.url = self._database.start().new_database()
+        self._nodes: list[Node] = []
+        for index in range(number):
+            first = self._nodes[0] if self._nodes else None
+            self._nodes.append(Node(folder / f"node{index}", self.url, first))
+        for node in self._nodes:
+            stack.enter_context(node)
+        self._balancer = stack.enter_context(Balancer(folder / "nginx", self._nodes))
+
+    def run(self, count: int) -> dict[str, float]:
+        """Enrol; the rate, and milliseconds of CPU that each part spent on one enrolment."""
+        before = self._cpu()
+        report = load(self._balancer, CONFIRMED, count, "--threads", "16")
+        used = [(end - begin) * 1e3 / count for begin, end in zip(before, self._cpu(), strict=True)]
+        return {"rate": report["rate"], "nodes": used[0], "database": used[1], "balancer": report["cpu_ms"]}
+
+    def _cpu(self) -> tuple[float, float]:
+        return sum(node.cpu() for node in self._nodes), processes.cpu(self._database.pid)
+
+
+def nodes(folder: Path, runs: int, count: int, most: int = 3) -> dict[str, Any]:
+    """Figures for 1, 2, … `most` nodes, in turn; all share this machine's cores with client and database."""
+    found: dict[str, dict[str, list[float]]] = {}
+    with contextlib.ExitStack() as stack:
+        clusters = {
+            str(number): Cluster(folder / str(number), number, stack) for number in range(1, most + 1)
+        }
+        for cluster in clusters.values():
+            cluster.run(200)
+        for _ in range(runs):
+            for name, cluster in clusters.items():
+                for part, value in cluster.run(count).items():
+                    found.setdefault(name, {}).setdefault(part, []).append(value)
+        sizes = _sizes(clusters[str(most)].url)
+    rows = [(name, *(str(Figure.of(one[part])) for part in PARTS)) for name, one in found.items()]
+    print(table(("nodes", *PARTS.values()), rows))
+    ratios = [
+        (name, *(str(Figure.of(_ratios(one[part], found["1"][part]))) for part in PARTS))
         for name, one in found.items()
     ]
-    heads = ("nodes", "transactions/s", "CPU ms each: nodes", "PostgreSQL", "nginx")
-    print(table(heads, rows))
-    sizes = found[str(most)]["octets"]
+    print(table(("over one node, in the same turn", *PARTS.values()), ratios))
     print(table(("octets for each certificate", "table", "indexes"), [(k, *map(str, v)) for k, v in sizes]))
-    return found
+    return {"runs": found, "octets": sizes}
 
 
-def _measure(folder: Path, database: PostgresServer, number: int, count: int) -> dict[str, Any]:
-    folder.mkdir()
-    url = database.new_database()
-    made: list[Node] = []
-    for index in range(number):
-        made.append(Node(folder / f"node{index}", url, made[0] if made else None))
-    with contextlib.ExitStack() as stack:
-        for node in made:
-            stack.enter_context(node)
-        balancer = stack.enter_context(Balancer(folder / "nginx", made))
-        options = ("--threads", "16")
-        load(balancer, CONFIRMED, 200, *options)
-        before = [sum(node.cpu() for node in made), processes.cpu(database.pid)]
-        report = load(balancer, CONFIRMED, count, *options)
-        after = [sum(node.cpu() for node in made), processes.cpu(database.pid)]
-        each = [(end - begin) * 1e3 / count for begin, end in zip(before, after, strict=True)]
-        return {
-            "rate": report["rate"], "latency_ms": report["latency_ms"],
-            "nodes": each[0], "database": each[1], "balancer": report["cpu_ms"], "octets": _sizes(url),
-        }  # fmt: skip
+def _ratios(values: list[float], base: list[float]) -> list[float]:
+    return [value / one for value, one in zip(values, base, strict=True)]
 
 
 def _sizes(url: str) -> list[tuple[str, tuple[int, int]]]:

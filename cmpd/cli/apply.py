@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import Any
 
 from cmpd.cli import COMMANDS
-from cmpd.cli.common import CommandError, Workplace, in_workplace
+from cmpd.cli.common import CommandError, Workplace, actor, in_workplace, now
 from cmpd.cli.configuring import draft
 
 
@@ -41,5 +41,19 @@ async def _apply(place: Workplace, arguments: argparse.Namespace) -> int:
         print(f"{count} to change; nothing was changed")
         return os.EX_OK
     await changes.commit()
+    for id in declaration.moved:
+        await _renew_crls(place, id)
     print(f"{count} changed" if count else "nothing to change")
     return os.EX_OK
+
+
+async def _renew_crls(place: Workplace, id: str) -> None:
+    from cmpd.clm.authority import load_authority
+    from cmpd.clm.crl import refresh_crl
+    from cmpd.clm.model import Kind
+
+    stored = await place.store.object(Kind.CA, id)
+    authority = None if stored is None else load_authority(stored, place.master_key)
+    if authority is not None:
+        for partition in range(authority.crl_partitions):
+            await refresh_crl(place.store, authority, partition, now(), actor=actor())

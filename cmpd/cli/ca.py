@@ -46,6 +46,7 @@ def register(subparsers: Any) -> None:
     verb.add_argument("--key", metavar="FILE", type=Path, help="its private key")
     verb.add_argument("--pkcs12", metavar="FILE", type=Path, help="all of it, in PKCS #12")
     add_password(verb)
+    _add_partitions(verb, default=1)
     verb.set_defaults(run=in_workplace(_import))
 
     verb = verbs.add_parser("request", help="make a key, and a PKCS #10 request for another CA to certify")
@@ -61,6 +62,7 @@ def register(subparsers: Any) -> None:
     verb = verbs.add_parser("rollover", help="give a CA its next key; the old one serves what it signed")
     verb.add_argument("ca")
     verb.add_argument("--key", metavar="ALGORITHM", help="the new key's (default: as the old one)")
+    _add_partitions(verb, default=None)
     verb.set_defaults(run=in_workplace(_rollover))
 
     verb = verbs.add_parser("signer", help="renew a CA's CMP signer now")
@@ -96,6 +98,18 @@ def _add_new(parser: argparse.ArgumentParser) -> None:
         help="RSA-2048, RSA-3072, RSA-4096, P-256, P-384, P-521, Ed25519, Ed448, ML-DSA-44/-65/-87 (P-256)",
     )
     _add_url(parser)
+    _add_partitions(parser, default=1)
+
+
+def _add_partitions(parser: argparse.ArgumentParser, *, default: int | None) -> None:
+    parser.add_argument(
+        "--crl-partitions",
+        metavar="N",
+        type=int,
+        default=default,
+        help="spread its certificates over so many CRLs, for good "
+        f"(default: {'as the old key' if default is None else default})",
+    )
 
 
 def _url(place: Workplace, arguments: argparse.Namespace) -> str:
@@ -160,10 +174,11 @@ async def _create(place: Workplace, arguments: argparse.Namespace) -> int:
         _url(place, arguments),
     )
     if arguments.under is None:
-        made = make_root(*new)
+        made = make_root(*new, arguments.crl_partitions)
     else:
         length = 0 if arguments.path_length is None else arguments.path_length
-        made = make_issuing(*new, _load(place, changes, arguments.under), length)
+        above = _load(place, changes, arguments.under)
+        made = make_issuing(*new, above, length, arguments.crl_partitions)
     changes.take(made.unit)
     await changes.commit()
     print(f"CA {arguments.name} made; `cmpd ca show {arguments.name}` prints its certificate")
@@ -189,7 +204,8 @@ async def _import(place: Workplace, arguments: argparse.Namespace) -> int:
     else:
         raise CommandError("give --pkcs12, or --certificates and --key", os.EX_USAGE)
     url = _url(place, arguments)
-    changes.take(import_ca(_maker(place), arguments.name, certificates, key, url).unit)
+    made = import_ca(_maker(place), arguments.name, certificates, key, url, arguments.crl_partitions)
+    changes.take(made.unit)
     await changes.commit()
     print(f"CA {arguments.name} taken in; its key is sealed in the store, the files may go")
     return os.EX_OK
@@ -201,7 +217,12 @@ async def _request(place: Workplace, arguments: argparse.Namespace) -> int:
     changes = await draft(place)
     _refuse_taken(changes, arguments.name)
     made, pem = request_ca(
-        _maker(place), arguments.name, _subject(arguments), arguments.key, _url(place, arguments)
+        _maker(place),
+        arguments.name,
+        _subject(arguments),
+        arguments.key,
+        _url(place, arguments),
+        arguments.crl_partitions,
     )
     changes.take(made.unit)
     await changes.commit()
@@ -236,7 +257,8 @@ async def _rollover(place: Workplace, arguments: argparse.Namespace) -> int:
     stored = changes.get(Kind.CA, arguments.ca)
     parent = AuthorityDocument.of(stored).parent
     above = _load(place, changes, parent) if parent else None
-    old, made = roll_over(_maker(place), stored, _load(place, changes, stored.id), above, arguments.key)
+    own = _load(place, changes, stored.id)
+    old, made = roll_over(_maker(place), stored, own, above, arguments.key, arguments.crl_partitions)
     changes.take(made.unit)
     await changes.commit()
     print(f"CA {stored.name} has a new key; the old one is CA {old.name}, and serves what it signed")
@@ -270,7 +292,8 @@ async def _list(place: Workplace, arguments: argparse.Namespace) -> int:
             end = seconds(x509.load_der_x509_certificate(document.certificate).not_valid_after_utc)
             signer = x509.load_der_x509_certificate(document.signer.certificate)
             signer_end = seconds(signer.not_valid_after_utc)
-        crl = await place.store.crl(stored.id)
+        crls = await place.store.crl_heads(stored.id)
+        crl = min(crls, key=lambda head: head.next_update, default=None)
         listed.append(
             {
                 "id": stored.id,
@@ -279,6 +302,7 @@ async def _list(place: Workplace, arguments: argparse.Namespace) -> int:
                 "state": "waiting" if end is None else "rolled over" if document.successor else "issuing",
                 "not_after": time_text(end),
                 "signer_not_after": time_text(signer_end),
+                "crl_partitions": document.crl_partitions,
                 "crl_number": crl and crl.number,
                 "crl_next_update": time_text(crl.next_update if crl else None),
             }

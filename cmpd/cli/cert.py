@@ -242,7 +242,8 @@ async def _revoke(place: Workplace, arguments: argparse.Namespace) -> int:
     except AlreadyRevoked as error:
         raise CommandError(f"{error}; nothing was changed") from None
     await client.commit(unit)
-    crl = await client.crl(record.ca)
+    authority = await client.catalog.authority(record.ca)
+    crl = authority and await client.crl(authority, authority.points.partition_of(record.serial))
     number = f", and CRL {crl.number} says so" if crl else ""
     print(f"certificate {record.serial:x} of CA {record.ca}: {arguments.reason}{number}")
     return os.EX_OK

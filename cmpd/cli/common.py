@@ -239,6 +239,25 @@ def add_password(parser: argparse.ArgumentParser) -> None:
     )
 
 
+def refuse_password(where: str) -> None:
+    """Raise CommandError where a store's URL from the command line has a password in it."""
+    from urllib.parse import parse_qs, urlsplit
+
+    if "://" not in where:
+        return
+    try:
+        parts = urlsplit(where)
+    except ValueError:  # which the store says, without repeating it
+        return
+    asked = {key for key in parse_qs(parts.query, keep_blank_values=True) if "password" in key}
+    if asked or ":" in parts.netloc.rpartition("@")[0]:
+        raise CommandError(
+            "every user of the machine can read a password on the command line: leave it out of the URL, and "
+            "keep it in ~/.pgpass, in $PGPASSWORD, or in a file that the URL names (?passfile=FILE)",
+            os.EX_USAGE,
+        )
+
+
 def read_password(arguments: argparse.Namespace) -> str | None:
     """The password that came in by one of `add_password`'s ways; None where none was chosen."""
     if arguments.password_file:

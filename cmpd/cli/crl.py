@@ -5,6 +5,7 @@ from __future__ import annotations
 import argparse
 import os
 import sys
+from collections.abc import Iterable
 from pathlib import Path
 from typing import Any
 
@@ -28,43 +29,58 @@ def register(subparsers: Any) -> None:
     parser = subparsers.add_parser("crl", help=COMMANDS["crl"])
     verbs = parser.add_subparsers(title="commands", metavar="VERB", required=True)
 
-    verb = verbs.add_parser("list", help="list the latest CRL of each CA")
+    verb = verbs.add_parser("list", help="list the latest CRLs of each CA")
     add_json(verb)
     verb.set_defaults(run=in_workplace(_list))
 
-    verb = verbs.add_parser("make", help="make a CA's next CRL now")
+    verb = verbs.add_parser("make", help="make a CA's next CRL now; of a CA with several, all of them or one")
     verb.add_argument("ca")
+    _add_partition(verb)
     verb.set_defaults(run=in_workplace(_make))
 
     verb = verbs.add_parser("show", help="write a CA's latest CRL, in PEM or DER")
     verb.add_argument("ca")
+    _add_partition(verb)
     verb.add_argument("--der", action="store_true", help="DER")
     verb.add_argument("--out", metavar="FILE", type=Path, help="where to (default: stdout)")
     verb.set_defaults(run=in_workplace(_show))
 
 
+def _add_partition(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument(
+        "--partition",
+        metavar="K",
+        type=int,
+        help="which, of a CA with several: the number in its URL, from 0",
+    )
+
+
 async def _list(place: Workplace, arguments: argparse.Namespace) -> int:
     from cmpd.clm.model import Kind
 
-    listed = []
-    for ca in await place.store.objects(Kind.CA):
-        crl = await place.store.crl(ca.id)
-        if crl is not None:
-            listed.append(
-                {
-                    "ca": ca.name,
-                    "number": crl.number,
-                    "this_update": time_text(crl.this_update),
-                    "next_update": time_text(crl.next_update),
-                    "bytes": len(crl.der),
-                }
-            )
+    listed = [
+        {
+            "ca": ca.name,
+            "partition": crl.partition,
+            "number": crl.number,
+            "this_update": time_text(crl.this_update),
+            "next_update": time_text(crl.next_update),
+            "bytes": crl.octets,
+        }
+        for ca in await place.store.objects(Kind.CA)
+        for crl in await place.store.crl_heads(ca.id)
+    ]
     if arguments.json:
         print_json(listed)
     else:
         rows = [tuple(str(value) for value in one.values()) for one in listed]
-        print_table(("CA", "NUMBER", "THIS UPDATE", "NEXT UPDATE", "BYTES"), rows)
+        print_table(("CA", "PARTITION", "NUMBER", "THIS UPDATE", "NEXT UPDATE", "BYTES"), rows)
     return os.EX_OK
+
+
+def _require(partition: int, partitions: int, name: str) -> None:
+    if not 0 <= partition < partitions:
+        raise CommandError(f"--partition: CA {name} has CRLs 0 to {partitions - 1}", os.EX_USAGE)
 
 
 async def _make(place: Workplace, arguments: argparse.Namespace) -> int:
@@ -76,9 +92,14 @@ async def _make(place: Workplace, arguments: argparse.Namespace) -> int:
     authority = load_authority(stored, place.master_key)
     if authority is None:
         raise CommandError(f"CA {stored.name} waits for its certificate; bring it with `cmpd ca install`")
-    crl = await refresh_crl(place.store, authority, now(), actor=actor())
-    if crl is not None:
-        print(f"CRL {crl.number} of CA {stored.name}, until {time_text(crl.next_update)}")
+    partitions: Iterable[int] = range(authority.crl_partitions)
+    if arguments.partition is not None:
+        _require(arguments.partition, authority.crl_partitions, stored.name)
+        partitions = (arguments.partition,)
+    for partition in partitions:
+        crl = await refresh_crl(place.store, authority, partition, now(), actor=actor())
+        which = f", partition {partition}" if authority.crl_partitions > 1 else ""
+        print(f"CRL {crl.number} of CA {stored.name}{which}, until {time_text(crl.next_update)}")
     return os.EX_OK
 
 
@@ -86,10 +107,20 @@ async def _show(place: Workplace, arguments: argparse.Namespace) -> int:
     from cryptography import x509
     from cryptography.hazmat.primitives.serialization import Encoding
 
+    from cmpd.clm.authority import AuthorityDocument
     from cmpd.clm.model import Kind
 
     stored = (await draft(place)).get(Kind.CA, arguments.ca)
-    crl = await place.store.crl(stored.id)
+    partitions = AuthorityDocument.of(stored).crl_partitions
+    if partitions > 1 and arguments.partition is None:
+        raise CommandError(
+            f"CA {stored.name} has {partitions} CRLs: --partition says which, as in the URL that the "
+            "certificate names",
+            os.EX_USAGE,
+        )
+    partition = arguments.partition or 0
+    _require(partition, partitions, stored.name)
+    crl = await place.store.crl(stored.id, partition)
     if crl is None:
         raise CommandError(f"CA {stored.name} has no CRL yet; `cmpd crl make {stored.name}` makes one")
     data = crl.der

@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from cmpd.cli import COMMANDS
-from cmpd.cli.common import CommandError, actor, now
+from cmpd.cli.common import CommandError, actor, now, refuse_password
 
 if TYPE_CHECKING:
     from cmpd.clm.bootstrap import Beginnings
@@ -43,6 +43,11 @@ def register(subparsers: Any) -> None:
         help="where a new configuration has the store (default: the configuration's own folder)",
     )
     parser.add_argument(
+        "--store",
+        metavar="URL",
+        help="where a new configuration has the store instead: postgresql://user@host/database, no password",
+    )
+    parser.add_argument(
         "--url",
         metavar="URL",
         help="the base URL under which devices reach this server's CRLs (default: by the first listener)",
@@ -54,6 +59,8 @@ def _run(arguments: argparse.Namespace) -> int:
     from cmpd.clm.store import shown
     from cmpd.config import Config
 
+    if arguments.store:
+        refuse_password(arguments.store)
     path = Path(arguments.config or os.environ.get("CMPD_CONF") or DEFAULT)
     made_config = _write_config(path, arguments)
     config = Config.load(path)
@@ -88,6 +95,8 @@ def _write_config(path: Path, arguments: argparse.Namespace) -> bool:
         text = text.replace('"127.0.0.1:8504"', json.dumps(arguments.listen))
     if arguments.state:
         text = text.replace('"cmpd.db"', json.dumps(str(arguments.state.absolute() / "cmpd.db")))
+    if arguments.store:
+        text = text.replace('"cmpd.db"', json.dumps(arguments.store))
     path.parent.mkdir(parents=True, exist_ok=True)
     with os.fdopen(os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o640), "w", encoding="utf-8") as file:
         hand_over(file.fileno(), path)

@@ -5,7 +5,7 @@ from __future__ import annotations
 import argparse
 import os
 
-from cmpd.cli.common import CommandError, actor, add_json, now, print_json, print_table
+from cmpd.cli.common import actor, add_json, now, print_json, print_table, refuse_password
 from cmpd.cli.progress import ProgressBar
 
 
@@ -30,15 +30,9 @@ def register(subparsers: argparse._SubParsersAction[argparse.ArgumentParser]) ->
 def run_copy(arguments: argparse.Namespace) -> int:
     """Copy, and say what was copied."""
     import asyncio
-    from urllib.parse import urlsplit
 
     for where in (arguments.source, arguments.target):
-        if "://" in where and ":" in urlsplit(where).netloc.rpartition("@")[0]:
-            raise CommandError(
-                "every user of the machine can read a password on the command line: leave it out of the URL "
-                "and keep it in ~/.pgpass or $PGPASSWORD",
-                os.EX_USAGE,
-            )
+        refuse_password(where)
     return asyncio.run(_copy(arguments))
 
 

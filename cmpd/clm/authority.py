@@ -5,7 +5,7 @@ from __future__ import annotations
 import calendar
 import hashlib
 from collections.abc import Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import datetime
 from functools import cached_property
 from typing import Any
@@ -17,6 +17,7 @@ from cryptography.hazmat.primitives.serialization import Encoding
 from cmpd.clm.keys import KeyProblem, SigningKey, load_private, public_der, signature_hash
 from cmpd.clm.model import Certificate, CertificateState, StoredObject
 from cmpd.clm.names import name_text
+from cmpd.clm.points import PARTITIONS, CrlPoints
 from cmpd.clm.policy import check_name
 from cmpd.clm.secrets import MasterKey
 from cmpd.clm.settings import (
@@ -97,6 +98,10 @@ class AuthorityDocument:
     """How CRLs are made."""
     generation: int = setting(count(1, 10_000), 1)
     """Counts rollovers."""
+    crl_partitions: int = setting(PARTITIONS, 1)
+    """How many CRLs the certificates are spread over. Never changed: certificates name theirs."""
+    former_urls: tuple[str, ...] = setting(listing(TEXT), ())
+    """What `url` was before, as certificates go on naming it."""
 
     @classmethod
     def of(cls, stored: StoredObject) -> AuthorityDocument:
@@ -110,6 +115,11 @@ class AuthorityDocument:
     def document(self) -> dict[str, Any]:
         """What `of` reads."""
         return dump(self)
+
+    def at(self, url: str) -> AuthorityDocument:
+        """The same CA, published under another base URL."""
+        known = dict.fromkeys((*self.former_urls, self.url))
+        return replace(self, url=url, former_urls=tuple(one for one in known if one != url))
 
 
 @dataclass(frozen=True)
@@ -161,6 +171,13 @@ class Authority:
     old_with_new: bytes | None = None
     predecessor: str | None = None
     successor: str | None = None
+    crl_partitions: int = 1
+    former_urls: tuple[str, ...] = ()
+
+    @cached_property
+    def points(self) -> CrlPoints:
+        """Where its CRLs are."""
+        return CrlPoints(self.url, self.id, self.crl_partitions, self.former_urls)
 
     @property
     def root_der(self) -> bytes:
@@ -244,6 +261,8 @@ def load_authority(stored: StoredObject, master_key: MasterKey) -> Authority | N
             document.old_with_new,
             document.predecessor,
             document.successor,
+            document.crl_partitions,
+            document.former_urls,
         )
     except (ValueError, KeyProblem) as error:
         raise AuthorityError(f"CA {stored.name}", str(error)) from error

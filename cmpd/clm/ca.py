@@ -34,6 +34,7 @@ from cmpd.clm.issuing import new_serial
 from cmpd.clm.keys import SigningKey, signature_hash
 from cmpd.clm.model import AuditEvent, Kind, StoredObject
 from cmpd.clm.names import name_text
+from cmpd.clm.points import PARTITIONS, CrlPoints
 from cmpd.clm.policy import check_name
 from cmpd.clm.profile import extended_key_usage, extension, key_usage
 from cmpd.clm.secrets import MasterKey
@@ -83,11 +84,19 @@ class Made:
         return authority
 
 
-def make_root(maker: Maker, name: str, subject: x509.Name, algorithm: str, validity: int, url: str) -> Made:
+def make_root(
+    maker: Maker,
+    name: str,
+    subject: x509.Name,
+    algorithm: str,
+    validity: int,
+    url: str,
+    crl_partitions: int = 1,
+) -> Made:
     """A new key and its self-signed certificate, valid for `validity` seconds. Raises CAProblem."""
     key = generate(algorithm)
     certificate = self_signed(maker, subject, key, validity)
-    made = finish(maker, "create", name, certificate, (), key, url, None)
+    made = finish(maker, "create", name, certificate, (), key, url, None, crl_partitions=crl_partitions)
     record = record_of(certificate, ca=made.stored.id, issued=maker.act.time)
     return replace(made, unit=(*made.unit, AddCertificate(record)))
 
@@ -101,6 +110,7 @@ def make_issuing(
     url: str,
     parent: Authority,
     path_length: int | None = 0,
+    crl_partitions: int = 1,
 ) -> Made:
     """A new key, certified by a CA of this store; never valid beyond it. Raises CAProblem."""
     if subject == parent.certificate.subject:
@@ -108,25 +118,34 @@ def make_issuing(
     key = generate(algorithm)
     certificate = certify_ca(maker, parent, subject, key.public_key(), validity, path_length)
     chain = (parent.certificate_der, *parent.chain)
-    made = finish(maker, "create", name, certificate, chain, key, url, parent.id)
+    made = finish(
+        maker, "create", name, certificate, chain, key, url, parent.id, crl_partitions=crl_partitions
+    )
     record = record_of(certificate, ca=parent.id, issued=maker.act.time)
     return replace(made, unit=(*made.unit, AddCertificate(record)))
 
 
 def import_ca(
-    maker: Maker, name: str, certificates: Sequence[x509.Certificate], key: SigningKey, url: str
+    maker: Maker,
+    name: str,
+    certificates: Sequence[x509.Certificate],
+    key: SigningKey,
+    url: str,
+    crl_partitions: int = 1,
 ) -> Made:
     """A CA made elsewhere: its certificate, those above it in any order, and its private key.
 
     Raises CAProblem where they do not belong together, or it is no CA."""
     certificate, chain = ordered_chain(certificates, key.public_key(), maker.act.time)
-    return finish(maker, "import", name, certificate, chain, key, url, None)
+    return finish(maker, "import", name, certificate, chain, key, url, None, crl_partitions=crl_partitions)
 
 
-def request_ca(maker: Maker, name: str, subject: x509.Name, algorithm: str, url: str) -> tuple[Made, str]:
+def request_ca(
+    maker: Maker, name: str, subject: x509.Name, algorithm: str, url: str, crl_partitions: int = 1
+) -> tuple[Made, str]:
     """A new key that another CA is to certify: (the CA that waits, PKCS #10 in PEM)."""
     key = generate(algorithm)
-    document = AuthorityDocument(b"", name_text(subject), url)
+    document = AuthorityDocument(b"", name_text(subject), url, crl_partitions=crl_partitions)
     stored = _stored(name, document)
     stored = replace(stored, document=replace(document, key=_sealed(maker, stored, key)).document())
     csr = (
@@ -156,9 +175,7 @@ def install_certificate(maker: Maker, stored: StoredObject, certificates: Sequen
 def renew_signer(maker: Maker, stored: StoredObject, authority: Authority, which: str) -> Made:
     """A new ``signer`` or ``kga`` for a CA; the old one's certificate stays valid until it ends."""
     document = AuthorityDocument.of(stored)
-    pair, record = _new_signer(
-        maker, authority.id, authority.certificate, authority.key, authority.url, which
-    )
+    pair, record = _new_signer(maker, authority.certificate, authority.key, authority.points, which)
     changed = replace(document, **{which: pair})  # type: ignore[arg-type] # one of SIGNER_ROLES
     stored = replace(stored, document=changed.document())
     return Made(stored, (PutObject(stored), record, maker.audit("signer", stored, which=which)))
@@ -205,8 +222,8 @@ def certify_ca(
             extension(x509.SubjectKeyIdentifier.from_public_key(public_key)),
             extension(x509.AuthorityKeyIdentifier(parent.key_id, None, None)),
             *ca_extensions(path_length),
-            extension(_crl_point(parent.url, parent.id)),
         ],
+        parent.points,
     )
 
 
@@ -217,13 +234,17 @@ def build(
     public_key: CertificatePublicKeyTypes,
     validity: tuple[int, int],
     extensions: list[x509.Extension[Any]],
+    points: CrlPoints | None = None,
 ) -> x509.Certificate:
-    """A certificate as given. `validity`: notBefore and notAfter in seconds since the epoch."""
+    """A certificate as given. `validity`: notBefore and notAfter in seconds since the epoch. `points`: of
+    the issuer, for the certificate to name its CRL."""
     start, end = (datetime.fromtimestamp(time, UTC).replace(tzinfo=None) for time in validity)
     if end <= start:
         raise CAProblem("validity", "would end before it began; is the CA above it expired?")
     name, key = issuer
     serial = new_serial(maker.random)
+    if points is not None:
+        extensions = [*extensions, points.extension(serial)]
     builder = x509.CertificateBuilder(name, subject, public_key, serial, start, end, extensions)
     return builder.sign(key, signature_hash(key))
 
@@ -296,15 +317,11 @@ def ca_extensions(path_length: int | None) -> list[x509.Extension[Any]]:
     ]
 
 
-def _crl_point(url: str, id: str) -> x509.CRLDistributionPoints:
-    location = x509.UniformResourceIdentifier(f"{url}/crl/{id}.crl")
-    return x509.CRLDistributionPoints([x509.DistributionPoint([location], None, None, None)])
-
-
 def _stored(name: str, document: AuthorityDocument) -> StoredObject:
     """A new CA's place in the store. Its id holds the generation, so that after a rollover the name can
     pass to the next key while certificates and CRLs of this one keep naming it."""
     check_name(name)
+    PARTITIONS.parse(document.crl_partitions, "crl_partitions")
     if not document.url.startswith(("http://", "https://")) or document.url.endswith("/"):
         raise CAProblem(
             "url", f"http://host[:port][/path] without a slash at its end is expected, not {document.url}"
@@ -346,14 +363,15 @@ def _with_signer(
     maker: Maker, action: str, stored: StoredObject, certificate: x509.Certificate, key: SigningKey
 ) -> Made:
     document = AuthorityDocument.of(stored)
-    pair, record = _new_signer(maker, stored.id, certificate, key, document.url, "signer")
+    points = CrlPoints(document.url, stored.id, document.crl_partitions)
+    pair, record = _new_signer(maker, certificate, key, points, "signer")
     stored = replace(stored, document=replace(document, signer=pair).document())
     audit = maker.audit(action, stored, name=stored.name, subject=document.subject)
     return Made(stored, (PutObject(stored), record, audit))
 
 
 def _new_signer(
-    maker: Maker, id: str, certificate: x509.Certificate, key: SigningKey, url: str, which: str
+    maker: Maker, certificate: x509.Certificate, key: SigningKey, points: CrlPoints, which: str
 ) -> tuple[SealedPair, AddCertificate]:
     usage, title = SIGNER_ROLES[which]
     own = keys.generate(_signer_algorithm(certificate.public_key()))
@@ -372,12 +390,12 @@ def _new_signer(
             extension(_key_id(certificate)),
             extension(key_usage(("digitalSignature",)), critical=True),
             extension(extended_key_usage((EXTENDED_KEY_USAGES[usage],))),
-            extension(_crl_point(url, id)),
         ],
+        points,
     )
-    sealed = maker.master_key.seal(keys.private_der(own), signer_context(id, which))
+    sealed = maker.master_key.seal(keys.private_der(own), signer_context(points.ca, which))
     pair = SealedPair(signer.public_bytes(Encoding.DER), sealed)
-    return pair, AddCertificate(record_of(signer, ca=id, issued=now))
+    return pair, AddCertificate(record_of(signer, ca=points.ca, issued=now))
 
 
 def _key_id(certificate: x509.Certificate) -> x509.AuthorityKeyIdentifier:

@@ -357,21 +357,21 @@ class Client:
         await self.store.commit(changes)
         self.upkeep.committed(changes)
 
-    async def crl(self, ca: str) -> StoredCRL | None:
-        """The CRL of the CA with that id, with all that was revoked through this client."""
-        return await self.upkeep.crl(ca)
+    async def crl(self, authority: Authority, partition: int) -> StoredCRL | None:
+        """A CRL of the CA, with all that was revoked through this client."""
+        return await self.upkeep.crl(authority, partition)
 
-    async def publication(self, kind: str, name: str) -> tuple[bytes, int] | None:
-        """(DER, when it was made) of the CRL (``crl``) or certificate (``ca``) of the CA of that name."""
+    async def publication(self, kind: str, name: str, partition: int | None) -> tuple[bytes, int] | None:
+        """(DER, when it was made) of the certificate (``ca``) or a CRL (``crl``) of the CA of that name."""
         authority = next(
             (one for one in await self.catalog.authorities() if name in (one.id, one.name)), None
         )
         if authority is None:
             return None
         if kind == "ca":
-            made = authority.certificate.not_valid_before_utc
-            return authority.certificate_der, int(made.timestamp())
-        crl = await self.crl(authority.id)
+            return (authority.certificate_der, authority.not_before) if partition is None else None
+        published = authority.points.published(partition)
+        crl = None if published is None else await self.crl(authority, published)
         return (crl.der, crl.this_update) if crl is not None else None
 
 

@@ -1,4 +1,4 @@
-"""Complete CRLs, one per CA (RFC 5280, section 5): made on revocation and on schedule.
+"""A CA's CRLs, one or a number of partitions (RFC 5280, section 5): made on revocation and on schedule.
 
 Building one takes about 6 µs an entry: some 0.6 s for 100,000. It runs in a thread. Signing holds the
 interpreter for the last tenth of a second of that; entries are made in steps that let others in.
@@ -15,7 +15,7 @@ from cryptography.hazmat.primitives.serialization import Encoding
 
 from cmpd.clm.authority import Authority
 from cmpd.clm.keys import signature_hash
-from cmpd.clm.model import AuditEvent, StoredCRL
+from cmpd.clm.model import AuditEvent, CRLHead, StoredCRL
 from cmpd.clm.store.base import Store
 from cmpd.clm.store.changes import Audit, PutCRL
 
@@ -35,17 +35,14 @@ Entry = tuple[int, int, int | None]
 """(serial number, when it was revoked, CRLReason)."""
 
 
-def crl_url(authority: Authority) -> str:
-    """Where the CA's CRL is served: what certificates name in cRLDistributionPoints."""
-    return f"{authority.url}/crl/{authority.id}.crl"
-
-
-def build_crl(authority: Authority, number: int, entries: Iterable[Entry], now: int) -> StoredCRL:
-    """A complete CRL with these entries, signed by the CA. Pure computation."""
+def build_crl(
+    authority: Authority, partition: int, number: int, entries: Iterable[Entry], now: int
+) -> StoredCRL:
+    """A CRL with these entries, complete for its partition, signed by the CA. Pure computation."""
     next_update = now + authority.crl.validity
     revoked = [_entry(serial, when, reason) for serial, when, reason in entries]
     point = x509.IssuingDistributionPoint(
-        full_name=[x509.UniformResourceIdentifier(crl_url(authority))],
+        full_name=authority.points.locations(partition),
         relative_name=None,
         only_contains_user_certs=False,
         only_contains_ca_certs=False,
@@ -69,7 +66,7 @@ def build_crl(authority: Authority, number: int, entries: Iterable[Entry], now: 
         revoked,
     )
     crl = builder.sign(authority.key, signature_hash(authority.key))
-    return StoredCRL(authority.id, number, crl.public_bytes(Encoding.DER), now, next_update)
+    return StoredCRL(authority.id, partition, number, crl.public_bytes(Encoding.DER), now, next_update)
 
 
 def _time(seconds: int) -> datetime:
@@ -82,45 +79,51 @@ def _entry(serial: int, when: int, reason: int | None) -> x509.RevokedCertificat
     return (builder.add_extension(x509.CRLReason(flag), critical=False) if flag else builder).build()
 
 
-def is_due(crl: StoredCRL | None, authority: Authority, now: int) -> bool:
+def is_due(crl: StoredCRL | CRLHead | None, authority: Authority, now: int) -> bool:
     """Whether the schedule asks for a new CRL: none yet, or the overlap before nextUpdate has begun."""
     return crl is None or now >= crl.next_update - authority.crl.overlap
 
 
 async def refresh_crl(
-    store: Store, authority: Authority, now: int, *, actor: str = "cmpd", only_if_due: bool = False
-) -> StoredCRL | None:
-    """Make and store the CA's next CRL; one process at a time. None: it was not due any more.
-
-    Raises StoreError."""
-    async with store.crl_lock(authority.id):
-        last = await store.crl(authority.id)
-        if only_if_due and not is_due(last, authority, now):
+    store: Store,
+    authority: Authority,
+    partition: int,
+    now: int,
+    *,
+    actor: str = "cmpd",
+    only_if_due: bool = False,
+) -> StoredCRL:
+    """Make and store the next CRL of a partition, one process at a time; with `only_if_due`, where another
+    process did not just do it. Gives the latest. Raises StoreError."""
+    async with store.crl_lock(authority.id, partition):
+        last = await store.crl(authority.id, partition)
+        if only_if_due and last is not None and not is_due(last, authority, now):
             return last
         if last is not None:
             now = max(now, last.this_update)  # a clock set back must not make CRLs that look older
         # RFC 5280, section 3.3: an entry stays until one CRL was made after its certificate's end.
         since = (min(last.this_update, now) if last else now) - authority.crl.keep_expired
-        entries = [entry async for entry in store.revoked(authority.id, since)]
+        serials = authority.points.serials(partition)
+        entries = [entry async for entry in store.revoked(authority.id, since, serials)]
         number = last.number + 1 if last else 1
-        crl = await asyncio.to_thread(build_crl, authority, number, entries, now)
-        event = AuditEvent(
-            now, actor, "crl.issue", f"ca:{authority.id}", detail={"number": number, "entries": len(entries)}
-        )
+        crl = await asyncio.to_thread(build_crl, authority, partition, number, entries, now)
+        detail = {"number": number, "partition": partition, "entries": len(entries)}
+        event = AuditEvent(now, actor, "crl.issue", f"ca:{authority.id}", detail=detail)
         await store.commit((PutCRL(crl), Audit(event)))
     return crl
 
 
-async def is_behind(store: Store, authority: Authority) -> bool:
+async def is_behind(store: Store, authority: Authority, partition: int) -> bool:
     """Whether the store's revocations differ from its CRL: a process ended between the two."""
-    crl = await store.crl(authority.id)
+    crl = await store.crl(authority.id, partition)
     if crl is None:
         return True
     listed = await asyncio.to_thread(_serials, crl.der)
-    due = {serial async for serial, _, _ in store.revoked(authority.id, crl.this_update)}
+    serials = authority.points.serials(partition)
+    due = {serial async for serial, _, _ in store.revoked(authority.id, crl.this_update, serials)}
     # The CRL may hold what ended since the one before it; whatever else it holds was released since.
     since = crl.this_update - authority.crl.validity - authority.crl.keep_expired
-    known = {serial async for serial, _, _ in store.revoked(authority.id, since)}
+    known = {serial async for serial, _, _ in store.revoked(authority.id, since, serials)}
     return not due <= listed <= known
 
 

@@ -130,8 +130,9 @@ def issue(
     if template.subject is not None:
         subject = _composed(template.subject, request.subject, values, excess)
     subject = policy.subject.apply(subject, values, excess)
+    serial = new_serial(random)
     extensions, key_id = requested_extensions(
-        served.profile, policy, request, subject, algorithm, values, excess
+        served.profile, policy, request, subject, algorithm, values, excess, serial
     )
     start, end = policy.validity.apply(
         (request.not_before, request.not_after),
@@ -141,7 +142,6 @@ def issue(
         ca=(authority.not_before, authority.not_after),
         excess=excess,
     )
-    serial = new_serial(random)
     certificate = x509.CertificateBuilder(
         authority.certificate.subject,
         subject,

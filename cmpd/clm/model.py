@@ -154,15 +154,31 @@ class Transaction:
     """What else a later message needs: the reason it waits, approvals so far, the challenge."""
 
 
+EVERY_SERIAL = range(1 << 160)
+"""Serial numbers: positive, and at most 20 octets (RFC 5280, section 4.1.2.2)."""
+
+
 @quick_dataclass(frozen=True, slots=True)
 class StoredCRL:
-    """The latest complete CRL of one CA."""
+    """The latest CRL of one CA, complete for the serial numbers of its partition (`cmpd.clm.points`)."""
 
     ca: str
+    partition: int
     number: int
     der: bytes
     this_update: int
     next_update: int
+
+
+@quick_dataclass(frozen=True, slots=True)
+class CRLHead:
+    """What is to be known of a stored CRL without reading it."""
+
+    partition: int
+    number: int
+    this_update: int
+    next_update: int
+    octets: int
 
 
 @quick_dataclass(frozen=True, slots=True)

@@ -12,6 +12,7 @@ from cryptography import x509
 from cmpd.clm.authority import Authority
 from cmpd.clm.model import Entity
 from cmpd.clm.names import attribute_oid, fill
+from cmpd.clm.points import point
 from cmpd.clm.template import EXTENDED_KEY_USAGES, KEY_USAGES, Template, TemplateError
 
 _NO_ENCIPHERMENT = frozenset({"keyEncipherment", "dataEncipherment"})
@@ -29,6 +30,7 @@ IMPOSSIBLE: Mapping[str, frozenset[str]] = {
 named here: all but signing."""
 _SIGNATURE_ONLY = _NO_ENCIPHERMENT | _NO_AGREEMENT
 
+NOTHING: Mapping[str, str] = {}
 _EKU_NAMES = {oid: name for name, oid in EXTENDED_KEY_USAGES.items()}
 
 
@@ -94,8 +96,9 @@ class Profile:
 
     template: Template
     authority: Authority
-    constant: tuple[x509.Extension[Any], ...]
-    """AKI and all that does not depend on the request."""
+    constants: tuple[tuple[x509.Extension[Any], ...], ...]
+    """AKI and all that does not depend on the request: for each of the CA's CRLs, as certificates name
+    theirs."""
     extended_key_usage: x509.Extension[Any] | None
     taken: frozenset[str]
     """OIDs of requested extensions that are taken over."""
@@ -107,10 +110,14 @@ class Profile:
         return cls(
             template,
             authority,
-            tuple(_constant(template, authority)),
+            _constants(template, authority),
             extension(extended_key_usage(usages)) if usages else None,
             frozenset(TAKEABLE_OIDS.get(name, name) for name in template.take),
         )
+
+    def constant(self, serial: int) -> tuple[x509.Extension[Any], ...]:
+        """What a certificate of that serial number has, whatever was asked for."""
+        return self.constants[self.authority.points.partition_of(serial)]
 
     def key_usages(self, algorithm: str) -> frozenset[str]:
         """The template's own key usages, as far as the key's algorithm can do them."""
@@ -126,16 +133,35 @@ TAKEABLE_OIDS = {
 }
 
 
+def _constants(template: Template, authority: Authority) -> tuple[tuple[x509.Extension[Any], ...], ...]:
+    shared = tuple(_constant(template, authority))
+    points = authority.points
+    if not template.crl_distribution_points:
+        return (shared,) * points.partitions
+    return tuple((*shared, _point(template, authority, partition)) for partition in range(points.partitions))
+
+
+def _point(
+    template: Template, authority: Authority, partition: int
+) -> x509.Extension[x509.CRLDistributionPoints]:
+    points = authority.points
+    own = x509.UniformResourceIdentifier(points.location(partition))
+    key, others = "crl_distribution_points", {"crl": points.name(partition)}
+    names = [_url(template, authority, key, url, others) for url in template.crl_distribution_points]
+    if points.partitions > 1 and own not in names:
+        raise TemplateError(
+            f"{template.name}: {key}",
+            f"CA {authority.name} has {points.partitions} CRLs, and each certificate has to name its own: "
+            "put {url}/crl/{crl}.crl among them",
+        )
+    return point(names)
+
+
 def _constant(template: Template, authority: Authority) -> Iterable[x509.Extension[Any]]:
     yield extension(x509.AuthorityKeyIdentifier(authority.key_id, None, None))
     constraints = template.basic_constraints
     if constraints is not None:
         yield extension(x509.BasicConstraints(constraints.ca, constraints.path_length), critical=True)
-    points = [
-        _url(template, authority, "crl_distribution_points", url) for url in template.crl_distribution_points
-    ]
-    if points:
-        yield extension(x509.CRLDistributionPoints([x509.DistributionPoint(points, None, None, None)]))
     access = [
         x509.AccessDescription(method, _url(template, authority, key, url))
         for key, method, urls in (
@@ -162,11 +188,15 @@ def _constant(template: Template, authority: Authority) -> Iterable[x509.Extensi
         yield x509.Extension(oid, extra.critical, x509.UnrecognizedExtension(oid, extra.der))
 
 
-def _url(template: Template, authority: Authority, key: str, pattern: str) -> x509.GeneralName:
-    url = fill(pattern, values_of(authority))
+def _url(
+    template: Template, authority: Authority, key: str, pattern: str, others: Mapping[str, str] = NOTHING
+) -> x509.GeneralName:
+    values = values_of(authority)
+    url = fill(pattern, lambda placeholder: others.get(placeholder) or values(placeholder))
     try:
         if url is None:
-            raise ValueError("only {url}, {ca} and {ca.name} can be filled in")
+            known = ", ".join(f"{{{name}}}" for name in ("url", "ca", "ca.name", *others))
+            raise ValueError(f"only {known} can be filled in")
         return x509.UniformResourceIdentifier(url)
     except ValueError as error:
         raise TemplateError(f"{template.name}: {key}", f"{pattern!r} makes no URL: {error}") from error

@@ -37,6 +37,7 @@ class _Building:
     """One certificate's extensions, as they come together."""
 
     profile: Profile
+    constant: tuple[x509.Extension[Any], ...]
     algorithm: str
     excess: Excess
     key_id: x509.SubjectKeyIdentifier
@@ -58,14 +59,15 @@ def requested_extensions(
     algorithm: str,
     values: Values,
     excess: Excess,
+    serial: int,
 ) -> tuple[list[x509.Extension[Any]], bytes]:
     """(extensions, subjectKeyIdentifier). Raises RequestRefused."""
     key_id = x509.SubjectKeyIdentifier.from_public_key(request.public_key)
-    building = _Building(profile, algorithm, excess, key_id)
+    building = _Building(profile, profile.constant(serial), algorithm, excess, key_id)
     building.extended_key_usage = profile.extended_key_usage
     for asked in request.extensions:
         _TAKERS.get(asked.oid, _take_as_is)(building, asked)
-    extensions = [extension(key_id), *profile.constant, *building.others]
+    extensions = [extension(key_id), *building.constant, *building.others]
     usages = profile.key_usages(algorithm) if building.key_usages is None else building.key_usages
     if usages:
         extensions.append(extension(key_usage(usages), critical=True))
@@ -181,8 +183,8 @@ def _take_key_id(building: _Building, asked: x509.Extension[Any]) -> None:
 
 def _take_as_is(building: _Building, asked: x509.Extension[Any]) -> None:
     name = _FIELD_NAMES.get(asked.oid, asked.oid.dotted_string)
-    if any(own.oid == asked.oid for own in building.profile.constant):
-        if not any(own.value == asked.value for own in building.profile.constant):
+    if any(own.oid == asked.oid for own in building.constant):
+        if not any(own.value == asked.value for own in building.constant):
             building.excess.found(f"extensions.{name}", "is set by the template")
     elif building.takes(asked.oid):
         building.others.append(asked)

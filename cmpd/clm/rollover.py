@@ -39,9 +39,11 @@ def roll_over(
     authority: Authority,
     parent: Authority | None,
     algorithm: str | None = None,
+    crl_partitions: int | None = None,
 ) -> tuple[StoredObject, Made]:
     """(the CA of the old key as it becomes, the CA of the new key). `parent` as the old one has it; the
-    new certificate is valid as long as the old one was. Raises CAProblem."""
+    new certificate is valid as long as the old one was, its algorithm and CRLs as of the old one where None
+    is given. Raises CAProblem."""
     document = AuthorityDocument.of(stored)
     if document.successor is not None:
         raise CAProblem("name", f"{stored.name} was rolled over already, to {document.successor}")
@@ -74,6 +76,7 @@ def roll_over(
         predecessor=stored.id,
         generation=document.generation + 1,
         crl=document.crl,
+        crl_partitions=crl_partitions or document.crl_partitions,
         **crosses,
     )
     issuer = made.stored.id if parent is None else parent.id

@@ -155,8 +155,8 @@ class Template:
     """Basic constraints; absent: none in the certificate, so no CA."""
     certificate_policies: tuple[CertificatePolicy, ...] = setting(listing(nested(CertificatePolicy)), ())
     """Certificate policies."""
-    crl_distribution_points: tuple[str, ...] = setting(listing(TEXT), ("{url}/crl/{ca}.crl",))
-    """URLs; ``{url}`` is the CA's base URL, ``{ca}`` its id."""
+    crl_distribution_points: tuple[str, ...] = setting(listing(TEXT), ("{url}/crl/{crl}.crl",))
+    """URLs; ``{url}`` is the CA's base URL, ``{crl}`` names the certificate's CRL (`points.CrlPoints`)."""
     ca_issuers: tuple[str, ...] = setting(listing(TEXT), ())
     """URLs of the CA's certificate for authorityInfoAccess, as ``{url}/ca/{ca}.cer``."""
     ocsp: tuple[str, ...] = setting(listing(TEXT), ())

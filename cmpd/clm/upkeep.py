@@ -38,30 +38,35 @@ class Upkeep:
         self._master_key = master_key
         self._catalog = catalog
         self._clock = clock
-        self._stale: set[str] = set()
+        self._stale: dict[str, dict[int, object]] = {}
+        """CA → serial numbers of certificates whose CRL does not tell their standing yet, each with a mark of
+        the change that made it so."""
         self._wake = asyncio.Event()
         self._making = asyncio.Lock()
         self._rested = 0.0
         """When, by the monotonic clock, the next CRL may be made."""
-        self._memory: dict[str, tuple[float, StoredCRL | None]] = {}
+        self._memory: dict[tuple[str, int], tuple[float, StoredCRL | None]] = {}
 
     def committed(self, unit: Iterable[Change]) -> None:
         """Take note of what was committed: where it changes what is revoked, a CRL is due."""
         for change in unit:
             if isinstance(change, MoveCertificate) and _is_on_crl(change):
-                self._stale.add(change.ca)
+                self._stale.setdefault(change.ca, {})[change.serial] = object()
                 self._wake.set()
 
-    async def crl(self, ca: str) -> StoredCRL | None:
-        """The CA's CRL, with all that this process revoked so far. Raises StoreError."""
-        if ca in self._stale:
-            await self._make_current(ca)
-        known = self._memory.get(ca)
+    async def crl(self, authority: Authority, partition: int) -> StoredCRL | None:
+        """A CRL of the CA, with all that this process revoked so far. Raises StoreError."""
+        if self._left_out(authority, partition):
+            await self._make_current(authority, partition)
+        place = authority.id, partition
+        known = self._memory.get(place)
         now = time.monotonic()
         if known is not None and now - known[0] < REMEMBERED:
             return known[1]
-        crl = await self._store.crl(ca)
-        self._memory[ca] = (now, crl)
+        crl = await self._store.crl(*place)
+        if crl is None and authority.not_after > self._clock():  # of a new CA, before the calendar comes by
+            crl = await refresh_crl(self._store, authority, partition, int(self._clock()), only_if_due=True)
+        self._memory[place] = (now, crl)
         return crl
 
     async def run(self) -> None:
@@ -80,26 +85,35 @@ class Upkeep:
                 await self._attempt(self.look_at_calendar)
 
     async def _make_all_current(self) -> None:
-        for ca in tuple(self._stale):
-            await self._make_current(ca)
+        for ca, serials in tuple(self._stale.items()):
+            authority = await self._catalog.authority(ca)
+            if authority is None:
+                del self._stale[ca]
+                continue
+            for partition in {authority.points.partition_of(serial) for serial in serials}:
+                await self._make_current(authority, partition)
 
-    async def _make_current(self, ca: str) -> None:
+    def _left_out(self, authority: Authority, partition: int) -> dict[int, object]:
+        serials = authority.points.serials(partition)
+        stale = self._stale.get(authority.id, {})
+        return {serial: mark for serial, mark in stale.items() if serial in serials}
+
+    async def _make_current(self, authority: Authority, partition: int) -> None:
         """Make the CRL that revocations ask for; whoever waits for the same one makes no second."""
         async with self._making:
-            if ca not in self._stale:
+            if not self._left_out(authority, partition):
                 return
             await asyncio.sleep(max(0.0, self._rested - time.monotonic()))
-            # Off the list first: what is revoked while the CRL is made needs another one.
-            self._stale.discard(ca)
+            left_out = self._left_out(authority, partition)
             began = time.monotonic()
-            authority = await self._catalog.authority(ca)
-            if authority is not None:
-                try:
-                    await refresh_crl(self._store, authority, int(self._clock()))
-                except BaseException:
-                    self._stale.add(ca)
-                    raise
-                self._memory.pop(ca, None)
+            await refresh_crl(self._store, authority, partition, int(self._clock()))
+            # Off the list only now, or others would be served the old one meanwhile; and what was changed
+            # while the CRL was made needs another one.
+            stale = self._stale[authority.id]
+            for serial, mark in left_out.items():
+                if stale[serial] is mark:
+                    del stale[serial]
+            self._memory.pop((authority.id, partition), None)
             ended = time.monotonic()
             self._rested = ended + REST * (ended - began)
 
@@ -109,9 +123,11 @@ class Upkeep:
         for authority in await self._catalog.authorities():
             if authority.not_after <= now:
                 continue
-            if is_due(await self._store.crl(authority.id), authority, now):
-                await refresh_crl(self._store, authority, now, only_if_due=True)
-                self._memory.pop(authority.id, None)
+            heads = {head.partition: head for head in await self._store.crl_heads(authority.id)}
+            for partition in range(authority.crl_partitions):
+                if is_due(heads.get(partition), authority, now):
+                    await refresh_crl(self._store, authority, partition, now, only_if_due=True)
+                    self._memory.pop((authority.id, partition), None)
             await self._renew_signers(authority, now)
 
     async def _catch_up(self) -> None:
@@ -119,8 +135,9 @@ class Upkeep:
         await self.look_at_calendar()
         now = int(self._clock())
         for authority in await self._catalog.authorities():
-            if authority.not_after > now and await is_behind(self._store, authority):
-                await refresh_crl(self._store, authority, now)
+            for partition in range(authority.crl_partitions):
+                if authority.not_after > now and await is_behind(self._store, authority, partition):
+                    await refresh_crl(self._store, authority, partition, now)
 
     async def _renew_signers(self, authority: Authority, now: int) -> None:
         kga_wanted = any(

@@ -58,9 +58,9 @@ async def read_state(client: Client) -> State:
         ends = {"ca": authority.not_after, "signer": authority.signer.not_after}
         if authority.kga is not None:
             ends["kga"] = authority.kga.not_after
-        crl = await client.store.crl(authority.id)
-        if crl is not None:
-            ends["crl"] = crl.next_update
+        crls = await client.store.crl_heads(authority.id)
+        if crls:
+            ends["crl"] = min(crl.next_update for crl in crls)
         days.update({(authority.name, which): (end - now) / DAY for which, end in ends.items()})
     pending = 0
     async for _ in client.store.transactions(TransactionState.WAITING):

@@ -113,7 +113,8 @@ async def _store_state(store: Store, config: Config) -> str:
 
 
 async def _crl(store: Store, ca: str) -> dict[str, int] | None:
-    crl = await store.crl(ca)
+    """The CRL that ends first."""
+    crl = min(await store.crl_heads(ca), key=lambda head: head.next_update, default=None)
     if crl is None:
         return None
     return {"number": crl.number, "this_update": crl.this_update, "next_update": crl.next_update}

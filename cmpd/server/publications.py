@@ -14,7 +14,11 @@ from cmpd.server.messages import HTTPRequest, HTTPResponse, plain
 if TYPE_CHECKING:
     from cmpd.clm.client import Client
 
-PATHS = re.compile(r"/(?P<kind>crl|ca)/(?P<name>[A-Za-z0-9._-]{1,128})\.(?P<ending>crl|cer)")
+Place = tuple[str, str, int | None]
+"""(kind, CA, partition of its CRL): what a path names."""
+PATHS = re.compile(
+    r"/(?P<kind>crl|ca)/(?P<name>[A-Za-z0-9._-]{1,128})(/(?P<partition>0|[1-9][0-9]{0,3}))?\.(?P<ending>crl|cer)"
+)
 KINDS = {"crl": "crl", "ca": "cer"}
 MEDIA_TYPES = {"crl": b"application/pkix-crl", "ca": b"application/pkix-cert"}
 FRESH = 60
@@ -26,7 +30,7 @@ class Publications:
 
     def __init__(self, client: Client) -> None:
         self._client = client
-        self._tags: dict[tuple[str, str], tuple[bytes, bytes]] = {}
+        self._tags: dict[Place, tuple[bytes, bytes]] = {}
         """What was published last, and its ETag: a long CRL is not to be hashed for everybody who asks."""
 
     def find(self, path: str) -> Callable[[HTTPRequest], Awaitable[HTTPResponse]] | None:
@@ -34,16 +38,18 @@ class Publications:
         match = PATHS.fullmatch(path)
         if match is None or KINDS[match["kind"]] != match["ending"]:
             return None
-        return partial(self._serve, match["kind"], match["name"])
+        partition = match["partition"]
+        place = match["kind"], match["name"], None if partition is None else int(partition)
+        return partial(self._serve, place)
 
-    async def _serve(self, kind: str, name: str, request: HTTPRequest) -> HTTPResponse:
-        found = await self._client.publication(kind, name)
+    async def _serve(self, place: Place, request: HTTPRequest) -> HTTPResponse:
+        found = await self._client.publication(*place)
         if found is None:
-            return plain(404, "no CA of that name publishes here")
+            return plain(404, "nothing is published here; certificates name where their CRL is")
         der, modified = found
-        tag = self._tag(kind, name, der)
+        tag = self._tag(place, der)
         headers = (
-            (b"content-type", MEDIA_TYPES[kind]),
+            (b"content-type", MEDIA_TYPES[place[0]]),
             (b"etag", tag),
             (b"last-modified", formatdate(modified, usegmt=True).encode()),
             (b"cache-control", b"max-age=%d" % FRESH),
@@ -52,11 +58,11 @@ class Publications:
             return HTTPResponse(304, headers)
         return HTTPResponse(200, headers, der)
 
-    def _tag(self, kind: str, name: str, der: bytes) -> bytes:
-        known = self._tags.get((kind, name))
+    def _tag(self, place: Place, der: bytes) -> bytes:
+        known = self._tags.get(place)
         if known is None or known[0] is not der:
             known = der, b'"%s"' % hashlib.sha256(der).hexdigest()[:32].encode()
-            self._tags[kind, name] = known
+            self._tags[place] = known
         return known[1]
 
 

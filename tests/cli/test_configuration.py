@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from cryptography import x509
 
 from cmpd.cli import main
 from tests.cli.conftest import Operator
@@ -89,6 +90,50 @@ def test_cas_crls_and_certificates_are_listed_for_people_and_programs(cmpd: Oper
     assert cmpd("cert", "list", "--expiring", "30y", "--limit", "1", "--json").json
     assert cmpd("cert", "list", "--count", "--json").json == [{"policy": "-", "certificates": 4}]
     assert cmpd("cert", "archive").out == "0 certificates archived\n"
+
+
+def test_a_ca_may_spread_its_certificates_over_several_crls(cmpd: Operator) -> None:
+    rolled = cmpd("ca", "rollover", "issuing", "--crl-partitions", "3")
+    assert rolled.status == 0
+    assert cmpd("crl", "make", "issuing").out.count("CRL 1 of CA issuing, partition ") == 3
+    assert "CRL 2 of CA issuing, partition 1" in cmpd("crl", "make", "issuing", "--partition", "1").out
+    listed = [one for one in cmpd("crl", "list", "--json").json if one["ca"] == "issuing"]
+    assert [(one["partition"], one["number"]) for one in listed] == [(0, 1), (1, 2), (2, 1)]
+    assert "BEGIN X509 CRL" in cmpd("crl", "show", "issuing", "--partition", "2").out
+    assert "has 3 CRLs: --partition says which" in cmpd("crl", "show", "issuing").complaint
+    for verb in ("show", "make"):
+        assert "has CRLs 0 to 2" in cmpd("crl", verb, "issuing", "--partition", "3").complaint
+    (own,) = (one for one in cmpd("ca", "list", "--json").json if one["name"] == "issuing")
+    assert (own["crl_partitions"], own["crl_number"]) == (3, 1)
+    (serial,) = (one["serial"] for one in cmpd("cert", "list", "--ca", "issuing-2", "--json").json)
+    assert "CRL 2 says so" in cmpd("cert", "revoke", serial).out.replace("CRL 3", "CRL 2")
+
+
+def test_the_number_of_crls_is_that_of_the_key(cmpd: Operator) -> None:
+    created = ("ca", "create", "plant", "--subject", "CN=Plant")
+    assert "crl_partitions: a whole number from 1" in cmpd(*created, "--crl-partitions", "0").complaint
+    assert cmpd(*created, "--crl-partitions", "16").status == 0
+    assert "crl_partitions = 16" in cmpd("export").out
+    file = cmpd.folder / "declared.toml"
+    file.write_text(cmpd("export").out, "utf-8")
+    assert cmpd("apply", str(file)).status == 0
+    file.write_text("[ca.plant]\ncrl_partitions = 8\n", "utf-8")
+    complaint = cmpd("apply", str(file)).complaint
+    assert "line 2: ca plant: crl_partitions: plant has 16 for good" in complaint
+    assert "cmpd ca rollover plant --crl-partitions N" in complaint
+
+
+def test_a_ca_that_moves_gets_crls_that_name_its_new_url_and_the_old_one(cmpd: Operator) -> None:
+    cmpd("crl", "make", "issuing")
+    file = cmpd.folder / "declared.toml"
+    file.write_text('[ca.issuing]\nurl = "http://balancer.example"\n', "utf-8")
+    assert "~ ca issuing: former_urls" in cmpd("apply", str(file)).out
+    shown = cmpd("crl", "show", "issuing").out.encode()
+    point = x509.load_pem_x509_crl(shown).extensions.get_extension_for_class(x509.IssuingDistributionPoint)
+    new, old = (name.value for name in point.value.full_name or [])
+    assert new == "http://balancer.example/crl/issuing-1.crl"
+    assert old.endswith("/crl/issuing-1.crl")
+    assert "nothing to change" in cmpd("apply", str(file)).out
 
 
 def test_a_certificate_is_held_released_and_revoked(cmpd: Operator) -> None:

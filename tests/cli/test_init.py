@@ -13,6 +13,7 @@ from cryptography import x509
 
 from cmpd.cli import main
 from cmpd.config import Config
+from tests.support.postgres import PostgresServer
 
 FILES = ("cmpd.conf", "cmpd.db", "master.key", "client.secret", "ca.pem")
 
@@ -103,3 +104,23 @@ def test_what_root_makes_belongs_to_the_owner_of_the_stores_folder(tmp_path: Pat
     assert main([*words, "entity", "add", "gate"]) == 0
     assert {path.stat().st_uid for path in state.iterdir()} == {65534}
     assert (tmp_path / "master.key").stat().st_uid == 0
+
+
+def test_a_store_in_postgresql_is_named_in_the_configuration_it_makes(
+    tmp_path: Path, postgres_server: PostgresServer
+) -> None:
+    url = postgres_server.new_database()
+    assert main(["-c", str(tmp_path / "cmpd.conf"), "init", "--store", url]) == 0
+    assert Config.load(tmp_path / "cmpd.conf").store == url
+    assert not (tmp_path / "cmpd.db").exists()
+
+
+def test_no_password_is_taken_from_the_command_line(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    store = "postgresql://cmpd:sesame@host/cmpd"
+    assert main(["-c", str(tmp_path / "cmpd.conf"), "init", "--store", store]) == os.EX_USAGE
+    said = capsys.readouterr().err
+    assert "?passfile=FILE" in said
+    assert "sesame" not in said
+    assert not list(tmp_path.iterdir())

@@ -15,7 +15,7 @@ from cmpd.clm.issuing import CertificateRequest, issue
 from cmpd.clm.model import Certificate, CertificateState, StoredCRL
 from cmpd.clm.names import parse_name
 from cmpd.clm.store.base import Store
-from cmpd.clm.store.changes import AddCertificate, MoveCertificate
+from cmpd.clm.store.changes import AddCertificate, Change, MoveCertificate
 from tests.clm.conftest import NOW, PKI, URL
 
 DAY = 86400
@@ -32,8 +32,7 @@ def certificate(pki: PKI) -> Certificate:
 
 def refreshed(pki: PKI) -> tuple[StoredCRL, x509.CertificateRevocationList]:
     authority = pki.authority()
-    crl = pki.run(lambda store: refresh_crl(store, authority, pki.now))
-    assert crl is not None
+    crl = pki.run(lambda store: refresh_crl(store, authority, 0, pki.now))
     return crl, x509.load_der_x509_crl(crl.der)
 
 
@@ -116,7 +115,7 @@ def test_numbers_grow_and_a_clock_set_back_makes_no_older_crl(pki: PKI) -> None:
 
 def test_the_next_crl_is_due_when_the_overlap_begins(pki: PKI) -> None:
     authority = pki.authority()
-    crl = build_crl(authority, 1, (), NOW)
+    crl = build_crl(authority, 0, 1, (), NOW)
     overlap = authority.crl.overlap
     assert is_due(None, authority, NOW)
     assert not is_due(crl, authority, crl.next_update - overlap - 1)
@@ -132,12 +131,35 @@ def test_what_is_revoked_through_a_client_is_on_the_crl_it_serves_at_once(pki: P
         unit: list[object] = []
         client.revoke(record, 1, unit, actor="operator:test")  # type: ignore[arg-type] # changes
         await client.commit(unit)  # type: ignore[arg-type] # changes
-        published = await client.publication("crl", record.ca)
+        published = await client.publication("crl", record.ca, None)
         assert published is not None
         crl = x509.load_der_x509_crl(published[0])
         return crl.get_revoked_certificate_by_serial_number(record.serial) is not None
 
     assert pki.run(work)
+
+
+def test_whoever_asks_while_a_crl_is_made_gets_the_new_one(pki: PKI) -> None:
+    record = certificate(pki)
+
+    async def work(store: Store) -> list[int]:
+        client = await pki.client(store)
+        await client.upkeep.look_at_calendar()
+        unit: list[Change] = []
+        client.revoke(record, 1, unit, actor="operator:test")
+        async with store.crl_lock(record.ca, 0):
+            await client.commit(unit)
+            asking = [asyncio.create_task(client.publication("crl", record.ca, None)) for _ in range(2)]
+            await asyncio.sleep(0.1)
+            asking.append(asyncio.create_task(client.publication("crl", record.ca, None)))
+            await asyncio.sleep(0.1)
+            assert not any(one.done() for one in asking)
+        crls = [
+            published and x509.load_der_x509_crl(published[0]) for published in await asyncio.gather(*asking)
+        ]
+        return [len(crl) for crl in crls if crl is not None]
+
+    assert pki.run(work) == [1, 1, 1]
 
 
 @pytest.mark.parametrize(("before", "after", "listed"), [("active", "revoked", 1), ("on_hold", "active", 0)])
@@ -154,7 +176,7 @@ def test_upkeep_makes_up_for_a_crl_that_a_crash_left_out(
         job = asyncio.create_task(client.upkeep.run())
         try:
             for _ in range(200):
-                crl = await store.crl(record.ca)
+                crl = await store.crl(record.ca, 0)
                 if crl is not None and crl.number == 2:
                     return crl
                 await asyncio.sleep(0.02)
@@ -187,7 +209,7 @@ def test_others_are_served_while_a_large_crl_is_made(pki: PKI) -> None:
     entries = [(serial << 100, NOW, 4) for serial in range(1, 100_001)]
 
     async def longest_wait() -> float:
-        making = asyncio.create_task(asyncio.to_thread(build_crl, authority, 1, entries, NOW))
+        making = asyncio.create_task(asyncio.to_thread(build_crl, authority, 0, 1, entries, NOW))
         longest = 0.0
         while not making.done():
             before = time.monotonic()
@@ -202,7 +224,7 @@ def test_others_are_served_while_a_large_crl_is_made(pki: PKI) -> None:
 def test_a_hundred_thousand_revoked_certificates_take_seconds(pki: PKI) -> None:
     entries = [(serial << 100, NOW, 4) for serial in range(1, 100_001)]
     began = time.monotonic()
-    crl = build_crl(pki.authority(), 1, entries, NOW)
+    crl = build_crl(pki.authority(), 0, 1, entries, NOW)
     assert time.monotonic() - began < 10
     assert len(x509.load_der_x509_crl(crl.der)) == 100_000
     assert replace(crl, der=b"").next_update == NOW + 7 * DAY

@@ -9,6 +9,7 @@ from __future__ import annotations
 import os
 import subprocess
 import sys
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -68,8 +69,10 @@ def test_cas_and_cmp_signers_pass_the_lint(pki: PKI, tmp_path: Path, which: str)
     assert lint("lint_pkix_cert", file) == ""
 
 
-def test_a_crl_passes_the_lint(pki: PKI, tmp_path: Path) -> None:
-    crl = build_crl(pki.authority(), 7, [(1, NOW, 1), (2, NOW, None), (3, NOW, 6)], NOW)
+@pytest.mark.parametrize("partitions", [1, 3])
+def test_a_crl_passes_the_lint(pki: PKI, tmp_path: Path, partitions: int) -> None:
+    authority = replace(pki.authority(), crl_partitions=partitions)
+    crl = build_crl(authority, partitions - 1, 7, [(1, NOW, 1), (2, NOW, None), (3, NOW, 6)], NOW)
     file = tmp_path / "crl.pem"
     file.write_bytes(x509.load_der_x509_crl(crl.der).public_bytes(Encoding.PEM))
     assert lint("lint_crl", file, "-t", "CRL", "-p", "PKIX") == ""

@@ -218,10 +218,12 @@ class World:
         self.run(self.store.commit(made.unit))
         return self.ca(name).certificate
 
-    def roll_over(self, name: str) -> None:
-        """Give a root a new key; the old one keeps what it signed."""
+    def roll_over(self, name: str, parent: str | None = None, crl_partitions: int | None = None) -> None:
+        """Give a CA a new key; the old one keeps what it signed."""
         stored = next(one for one in self.run(self.store.objects(Kind.CA)) if one.name == name)
-        _, made = roll_over(Maker(OPERATOR, MASTER_KEY), stored, self.ca(name), None)
+        above = self.ca(parent) if parent else None
+        maker = Maker(OPERATOR, MASTER_KEY)
+        _, made = roll_over(maker, stored, self.ca(name), above, crl_partitions=crl_partitions)
         self.run(self.store.commit(made.unit))
 
     def change_policy(self, **changes: Any) -> None:

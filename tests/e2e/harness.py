@@ -134,14 +134,13 @@ class Daemon:
         assert done.status == 0, done.output
         return json.loads(done.stdout)
 
-    def init(self, store: str | None = None) -> None:
-        """Lay down the demo PKI, in a store of its own or this one, and listen on a port of its own."""
+    def init(self, store: str | None = None, *words: str) -> None:
+        """Lay down the demo PKI, in a store of its own or this one, and listen on a port of its own.
+        `words`: further ones for `cmpd init`, where the store is given."""
         if store is None:
             shutil.copytree(_demo(), self.folder, dirs_exist_ok=True)
         else:
-            self.config.write_text((PROJECT / "cmpd.conf").read_text("utf-8"), "utf-8")
-            self.configure('store = "cmpd.db"', f'store = "{store}"')
-            done = self.cmpd("init", "--demo")
+            done = self.cmpd("init", "--demo", "--store", store, *words)
             assert done.status == 0, done.output
         self.configure("127.0.0.1:8504", self.address)
 

@@ -47,7 +47,7 @@ PATIENCE = 60.0
 PROGRESS = 3
 """Enrolments between every other two kills, at least."""
 CRL_LAG = 3.0
-"""Seconds after which each node serves the CRL that another one made."""
+"""Seconds after which each process serves the CRL that another one made."""
 AGAIN = 0.3
 """How often a stubborn client asks again after an answer, to see the same one."""
 
@@ -113,6 +113,10 @@ class Soak:
     chance: random.Random
     server: PostgresServer | None = None
     """What the nodes' store is in, to be killed as well; not for SQLite."""
+    fronts: Sequence[Daemon] = ()
+    """Where the clients go: the nodes themselves, unless a balancer stands before them."""
+    workers: int = 1
+    """Of each node."""
     stop: threading.Event = field(default_factory=threading.Event)
 
     def stubborn(self) -> Transport:
@@ -134,8 +138,8 @@ class Soak:
         until = time.monotonic() + PATIENCE
         while True:
             try:
-                node = self.chance.choice(self.nodes)
-                answer = http_transport(f"http://{node.address}/cmp", timeout=15)(request)
+                front = self.chance.choice(self.fronts or self.nodes)
+                answer = http_transport(f"http://{front.address}/cmp", timeout=15)(request)
             except (OSError, HTTPException):
                 if time.monotonic() > until:
                     raise
@@ -199,7 +203,7 @@ class Soak:
         """Kill a node, or now and then the database server, at random moments, and start it again."""
         for number in range(kills):
             if number % 2:
-                self._await_progress()
+                self.await_progress()
             time.sleep(self.chance.uniform(0.0, longest))
             self.findings.kills += 1
             if self.server is not None and number % 4 == 3:
@@ -212,33 +216,34 @@ class Soak:
             node.process.wait()
             node.start()
 
-    def _await_progress(self) -> None:
+    def await_progress(self) -> None:
         """However slow the machine: not only starts are killed, but work too."""
         enough = self.findings.enrolled + PROGRESS
         until = time.monotonic() + PATIENCE
         while self.findings.enrolled < enough and time.monotonic() < until:
             time.sleep(0.01)
 
-    def run(self, kills: int, *, stubborn: int, openssl: int, longest: float = 1.0) -> None:
-        """Everybody at work until the last kill; what they were told is then held against the store."""
+    def run(self, disturb: Callable[[], None], *, stubborn: int, openssl: int) -> None:
+        """Everybody at work while they are disturbed; what they were told is then held against the store."""
         work: list[Callable[[], None]] = [self.stubborn_client] * stubborn
+        fronts = self.fronts or self.nodes
         for number in range(openssl):
-            node = self.nodes[number % len(self.nodes)]
-            folder = node.folder / f"device{number}"
+            front = fronts[number % len(fronts)]
+            folder = front.folder / f"device{number}"
             folder.mkdir()
-            device = Device(folder, node)
+            device = Device(folder, front)
             work.append(lambda device=device: self.openssl_client(device))  # type: ignore[misc] # bound now
         threads = [threading.Thread(target=one) for one in work]
         for thread in threads:
             thread.start()
         try:
-            self.kill(kills, longest)
+            disturb()
             time.sleep(0.5)
         finally:
             self.stop.set()
             for thread in threads:
                 thread.join()
-        if len(self.nodes) > 1:
+        if len(self.nodes) * self.workers > 1:  # whoever is asked need not be who revoked last
             time.sleep(CRL_LAG)
         listed = [self._listed(node) for node in self.nodes]
         for node in self.nodes:
@@ -320,7 +325,8 @@ def soak(
     try:
         for node in nodes:
             node.start()
-        Soak(nodes, findings, random.Random(seed), server).run(kills, stubborn=stubborn, openssl=openssl)
+        one = Soak(nodes, findings, random.Random(seed), server, workers=workers)
+        one.run(lambda: one.kill(kills, 1.0), stubborn=stubborn, openssl=openssl)
     finally:
         for node in nodes:
             if node.process is not None and node.process.poll() is None:

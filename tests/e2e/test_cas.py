@@ -9,10 +9,13 @@ from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import Any
+from urllib.parse import urlsplit
+from urllib.request import urlopen
 
 import pytest
+from cryptography import x509
 
-from tests.e2e.harness import Daemon, Device, run
+from tests.e2e.harness import Daemon, Device, Run, run
 
 CA_EXTENSIONS = """\
 basicConstraints = critical, CA:TRUE
@@ -225,3 +228,32 @@ def _patiently(look: Callable[[], Any]) -> Any:
             return found
         time.sleep(0.2)
     raise AssertionError("nothing came")
+
+
+def test_a_device_s_revocation_is_on_the_one_crl_that_its_certificate_names(
+    own_daemon: Daemon, tmp_path: Path
+) -> None:
+    cmpd(own_daemon, "ca", "rollover", "issuing", "--crl-partitions", "8")
+    (tmp_path / "cas.pem").write_text(cmpd(own_daemon, "ca", "show", "issuing"), "utf-8")
+    device = Device(tmp_path, own_daemon)
+    assert device.enrol().status == 0
+    (point,) = device.certificate().extensions.get_extension_for_class(x509.CRLDistributionPoints).value
+    path = urlsplit((point.full_name or [])[0].value).path
+    assert path.startswith("/crl/issuing-2/")
+
+    def verified() -> Run:
+        with urlopen(f"http://{own_daemon.address}{path}") as response:
+            (tmp_path / "crl.der").write_bytes(response.read())
+        check = ("-crl_check", "-extended_crl", "-CAfile", "cas.pem", "-CRLfile", "crl.der")
+        return run(["openssl", "verify", *check, "cert.pem"], tmp_path)
+
+    assert "cert.pem: OK" in verified()
+    revoked = device.signed("rr", "-oldcert", "cert.pem", "-revreason", "1")
+    assert revoked.status == 0, revoked.output
+    assert "certificate revoked" in verified()
+    numbers = {
+        one["partition"]: one["number"] for one in own_daemon.json("crl", "list") if one["ca"] == "issuing"
+    }
+    own = int(path.removeprefix("/crl/issuing-2/").removesuffix(".crl"))
+    assert numbers.pop(own) == 2
+    assert set(numbers.values()) <= {1}

@@ -61,7 +61,6 @@ def _wait_for(path: Path, process: subprocess.Popen[bytes]) -> None:
         time.sleep(0.02)
 
 
-@pytest.mark.may_skip(reason="nginx is not part of what the tests need")
 @pytest.mark.skipif(not have("nginx"), reason="there is no nginx here")
 def test_enrolment_through_nginx_with_tls_is_logged_under_the_client_s_address(
     proxied: tuple[Daemon, Device, int],

@@ -47,10 +47,11 @@ class Lifecycle:
     async def audit_stranger(self, peer: str, action: str, subject: str, outcome: str) -> None:
         self.failed.append((subject, peer))
 
-    async def publication(self, kind: str, name: str) -> tuple[bytes, int] | None:
+    async def publication(self, kind: str, name: str, partition: int | None) -> tuple[bytes, int] | None:
         if self.gone:
             raise StoreUnavailable("the store is gone")
-        return (CRL, MADE) if (kind, name) == ("crl", "issuing") else None
+        published = {("crl", "issuing", None), ("crl", "parted", 12)}
+        return (CRL, MADE) if (kind, name, partition) in published else None
 
 
 @dataclass
@@ -143,6 +144,12 @@ def test_cmp_addresses(path: str, address: Address | None) -> None:
         ("/crl/issuing.crl", {"method": "HEAD"}, (), 200),
         ("/crl/issuing.cer", {"method": "GET"}, (), 404),
         ("/crl/other.crl", {"method": "GET"}, (), 404),
+        ("/crl/parted/12.crl", {"method": "GET"}, (), 200),
+        ("/crl/parted/12.crl", {}, (), 405),
+        ("/crl/parted/012.crl", {"method": "GET"}, (), 404),
+        ("/crl/parted/1.crl", {"method": "GET"}, (), 404),
+        ("/crl/parted/.crl", {"method": "GET"}, (), 404),
+        ("/crl/parted.crl", {"method": "GET"}, (), 404),
         ("/crl/../issuing.crl", {"method": "GET"}, (), 404),
     ],
 )

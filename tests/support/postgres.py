@@ -13,13 +13,17 @@ import tempfile
 import time
 from collections.abc import Mapping, Sequence
 from pathlib import Path
+from typing import Any
 
 OLDEST = 15
 _STARTING = 30.0
 
 
 def binaries() -> Path | None:
-    """The newest installed PostgreSQL's programs, Debian's way or on the PATH; None without any."""
+    """The newest installed PostgreSQL's programs, Debian's way or on the PATH, or those in the folder that
+    $POSTGRES_BIN names; None without any."""
+    if chosen := os.environ.get("POSTGRES_BIN"):
+        return Path(chosen)
     versions = Path("/usr/lib/postgresql")
     found = [path for path in versions.glob("*/bin/initdb") if path.parts[-3].isdecimal()]
     suited = [path for path in found if int(path.parts[-3]) >= OLDEST]
@@ -57,6 +61,8 @@ class PostgresServer:
         self._identity = _unprivileged()
         if self._identity:
             os.chown(self._directory, int(str(self._identity["user"])), int(str(self._identity["group"])))
+        # Not the tests' own home, where this user may not look for certificates and passwords.
+        self._environment = {**os.environ, "HOME": str(self._directory)}
         self._settings = {"fsync": "off", "max_connections": "200", **(settings or {})}
         self._process: subprocess.Popen[bytes] | None = None
         self._databases = itertools.count(1)
@@ -72,17 +78,25 @@ class PostgresServer:
             self._process = subprocess.Popen(
                 [self._programs / "postgres", "-D", data, "-p", str(self.port), "-k", self._directory,
                  "-h", "127.0.0.1", *arguments],
-                stdout=log, stderr=log, cwd="/", **self._identity,  # type: ignore[call-overload]  # user, group
+                stdout=log, stderr=log, cwd="/", env=self._environment, **self._identity,  # type: ignore[call-overload]  # user, group
             )  # fmt: skip
         self._await_answer()
         return self
 
-    def standby(self) -> PostgresServer:
+    def certify(self) -> Path:
+        """Speak TLS, with a certificate for 127.0.0.1 that clients are to trust; before `start`."""
+        certificate, key = self._directory / "server.pem", self._directory / "server-key.pem"
+        new = ("req", "-x509", "-newkey", "ec", "-pkeyopt", "ec_paramgen_curve:P-256", "-nodes")
+        named = ("-subj", "/CN=database", "-addext", "subjectAltName=IP:127.0.0.1")
+        self._run("/usr/bin/env", "openssl", *new, *named, "-keyout", str(key), "-out", str(certificate))
+        self._settings |= {"ssl": "on", "ssl_cert_file": str(certificate), "ssl_key_file": str(key)}
+        return certificate
+
+    def standby(self, user: str = "postgres") -> PostgresServer:
         """A second server, started, that follows this one; its commits wait for it from then on."""
         follower = PostgresServer(self._settings)
-        self._run(
-            "pg_basebackup", "-d", self.url(), "-D", str(follower._directory / "data"), "-R", "-c", "fast"
-        )
+        origin, data = self.url(user=user), follower._directory / "data"
+        self._run("pg_basebackup", "-d", origin, "-D", str(data), "-R", "-c", "fast")
         follower.start()
         self.execute("ALTER SYSTEM SET synchronous_standby_names = '*'")
         self.execute("SELECT pg_reload_conf()")
@@ -122,6 +136,14 @@ class PostgresServer:
         with psycopg.connect(self.url(database), autocommit=True) as connection:
             connection.execute(statement.encode())
 
+    def value(self, query: str, database: str = "postgres") -> Any:
+        """The first column of the first row that a query gives the superuser."""
+        import psycopg
+
+        with psycopg.connect(self.url(database)) as connection:
+            row = connection.execute(query.encode()).fetchone()
+        return row[0] if row else None
+
     def new_database(self, template: str = "template0") -> str:
         """Make a database, a copy of the template; gives its URL."""
         name = f"test_{next(self._databases)}"
@@ -132,17 +154,23 @@ class PostgresServer:
         """Let in by these lines of pg_hba.conf, and the superuser by any password."""
         lines = ["host all postgres all trust", "local all postgres trust", *rules]
         (self._directory / "data" / "pg_hba.conf").write_text("\n".join(lines) + "\n", "utf-8")
+        before = self.value("SELECT pg_conf_load_time()")
         self.execute("SELECT pg_reload_conf()")
+        while self.value("SELECT pg_conf_load_time()") == before:
+            time.sleep(0.01)
 
     def log(self) -> str:
         """What the server has to say."""
         return (self._directory / "log").read_text("utf-8", "replace")
 
     def _run(self, program: str, *arguments: str) -> None:
-        subprocess.run(
+        done = subprocess.run(
             [self._programs / program, *arguments],
-            check=True, capture_output=True, cwd="/", **self._identity,  # type: ignore[call-overload]  # as above
+            check=False, capture_output=True, text=True, cwd="/",
+            env=self._environment, **self._identity,  # type: ignore[call-overload]  # as above
         )  # fmt: skip
+        if done.returncode:
+            raise RuntimeError(f"{program}: {done.stderr}")
 
     def _await_answer(self) -> None:
         import psycopg

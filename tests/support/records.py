@@ -93,7 +93,7 @@ def a_transaction(**changed: Any) -> Transaction:
 
 def a_crl(number: int = 1, **changed: Any) -> StoredCRL:
     """A CRL of CA ``issuing``."""
-    return replace(StoredCRL("issuing", number, _octets("crl", 100), NOW, NOW + DAY), **changed)
+    return replace(StoredCRL("issuing", 0, number, _octets("crl", 100), NOW, NOW + DAY), **changed)
 
 
 def an_event(**changed: Any) -> AuditEvent:

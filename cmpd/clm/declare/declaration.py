@@ -19,6 +19,7 @@ from cmpd.clm.declare.entities import EntityDocument, document_of, read_entity
 from cmpd.clm.declare.lines import Lines
 from cmpd.clm.entities import password_context
 from cmpd.clm.model import AuditEvent, Entity, EntityState, Kind, StoredObject
+from cmpd.clm.points import PARTITIONS
 from cmpd.clm.policy import UUID, Policy
 from cmpd.clm.settings import TEXT, DocumentError, dump, listing, nested, optional, read, setting
 from cmpd.clm.store.changes import AddEntity, Audit, UpdateEntity
@@ -36,6 +37,7 @@ class DeclarationError(Exception):
 class _DeclaredCA:
     url: str | None = setting(optional(TEXT), None)
     crl: CrlSettings | None = setting(optional(nested(CrlSettings)), None)
+    crl_partitions: int | None = setting(optional(PARTITIONS), None)
 
 
 @dataclass(frozen=True, slots=True)
@@ -54,6 +56,8 @@ class Declaration:
     lines: Lines
     differences: list[str] = field(default_factory=list)
     """What changes, a line each: ``+`` new, ``~`` changed."""
+    moved: list[str] = field(default_factory=list)
+    """Ids of the CAs that get another URL, and with it CRLs that name it."""
 
     @classmethod
     async def read(cls, draft: Draft, file: Path, text: str) -> Declaration:
@@ -109,10 +113,17 @@ class Declaration:
         declared = read(_DeclaredCA, value)
         stored = self.draft.get(Kind.CA, name)
         document = AuthorityDocument.of(stored)
-        changed = replace(
-            document, url=declared.url or document.url, crl=declared.crl or document.crl
-        ).document()
-        self._change(stored, changed)
+        if declared.crl_partitions not in (None, document.crl_partitions):
+            raise DocumentError(
+                "crl_partitions",
+                f"{name} has {document.crl_partitions} for good, as its certificates name their CRL; "
+                f"`cmpd ca rollover {name} --crl-partitions N` gives its next key another number",
+            )
+        changed = replace(document, crl=declared.crl or document.crl)
+        if declared.url not in (None, document.url):
+            changed = changed.at(declared.url)
+            self.moved.append(stored.id)
+        self._change(stored, changed.document())
 
     async def _template(self, name: str, value: dict[str, Any]) -> None:
         document = Template.of(name, value).document()
@@ -244,4 +255,5 @@ def declared_ca(stored: StoredObject) -> dict[str, Any]:
     """What a declaration says of a CA."""
     document = AuthorityDocument.of(stored)
     crl = dump(document.crl)
-    return {"url": document.url} | ({"crl": crl} if crl else {})
+    partitions = {"crl_partitions": document.crl_partitions} if document.crl_partitions > 1 else {}
+    return {"url": document.url} | ({"crl": crl} if crl else {}) | partitions

@@ -12,9 +12,11 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Protocol
 
 from cmpd.clm.model import (
+    EVERY_SERIAL,
     AuditRecord,
     Certificate,
     CertificateState,
+    CRLHead,
     Entity,
     Kind,
     StoredCRL,
@@ -120,8 +122,8 @@ class Store(Protocol):
     def alone(self) -> AbstractAsyncContextManager[None]:
         """Keep daemons out while the context lasts. Raises StoreUnavailable while one is `serving`."""
 
-    def crl_lock(self, ca: str) -> AbstractAsyncContextManager[None]:
-        """One at a time, of all processes on all nodes, makes a CRL for the CA; others wait here."""
+    def crl_lock(self, ca: str, partition: int) -> AbstractAsyncContextManager[None]:
+        """One at a time, of all processes on all nodes, makes this CRL of the CA; others wait here."""
 
     async def outset(self, transaction: bytes, entity: str) -> Outset:
         """What most requests look up, by one query: under a transactionID, and under a UUID."""
@@ -155,10 +157,16 @@ class Store(Protocol):
     async def count_certificates(self, by: str) -> dict[str, int]:
         """Counts by ``state``, ``policy`` (empty: without one) or ``ca``; cheap."""
 
-    def revoked(self, ca: str, after: int) -> AsyncIterator[tuple[int, int, int | None]]:
-        """(serial, revoked, reason) of all on hold, revoked or rejected that end after `after`."""
+    def revoked(
+        self, ca: str, after: int, serials: range = EVERY_SERIAL
+    ) -> AsyncIterator[tuple[int, int, int | None]]:
+        """(serial, revoked, reason) of all on hold, revoked or rejected with one of the serial numbers that
+        end after `after`."""
 
-    async def crl(self, ca: str) -> StoredCRL | None: ...
+    async def crl(self, ca: str, partition: int) -> StoredCRL | None: ...
+
+    async def crl_heads(self, ca: str) -> list[CRLHead]:
+        """Of all partitions that have a CRL, in their order."""
 
     async def transaction(self, id: bytes) -> Transaction | None: ...
 

@@ -10,6 +10,7 @@ import asyncio
 import contextlib
 import hashlib
 import sqlite3
+import threading
 from abc import ABC, abstractmethod
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
@@ -71,11 +72,30 @@ async def copy_store(source: str, target: str, progress: Progress) -> list[Copie
             await destination.open()
         try:
             async with origin.alone(), destination.alone():
-                return await asyncio.to_thread(_copy, source, target, progress)
+                return await _interruptibly(source, target, progress)
         finally:
             await destination.close()
     finally:
         await origin.close()
+
+
+async def _interruptibly(source: str, target: str, progress: Progress) -> list[Copied]:
+    """Copy in a thread. Whoever cancels this has the thread undo what it did, and end."""
+    interrupted = threading.Event()
+
+    def show(table: str, done: int, rows: int) -> None:
+        if interrupted.is_set():
+            raise StoreError("interrupted; nothing was kept")
+        progress(table, done, rows)
+
+    copying = asyncio.ensure_future(asyncio.to_thread(_copy, source, target, show))
+    try:
+        return await asyncio.shield(copying)
+    except asyncio.CancelledError:
+        interrupted.set()
+        with contextlib.suppress(StoreError):
+            await copying
+        raise
 
 
 def back_up(source: str, path: Path) -> None:

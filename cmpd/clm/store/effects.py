@@ -203,7 +203,10 @@ def _limit_active(sql: Statements, book: Book, change: changes.LimitActive) -> E
 
 def _put_crl(sql: Statements, book: Book, change: changes.PutCRL) -> Effect:
     crl = change.crl
-    written = yield sql.put_crl, (crl.ca, crl.number, crl.der, crl.this_update, crl.next_update)
+    written = yield (
+        sql.put_crl,
+        (crl.ca, crl.partition, crl.number, crl.der, crl.this_update, crl.next_update),
+    )
     if not written:
         raise Conflict("crl", f"the store has CRL {crl.number} of CA {crl.ca}, or a later one, already")
 

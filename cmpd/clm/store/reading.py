@@ -14,8 +14,10 @@ from typing import ClassVar
 
 from cmpd.clm.audit import ChainHead
 from cmpd.clm.model import (
+    EVERY_SERIAL,
     AuditRecord,
     Certificate,
+    CRLHead,
     Entity,
     Kind,
     StoredCRL,
@@ -151,17 +153,23 @@ class Reading(ABC):
             raise ValueError(f"certificates are counted by {', '.join(statements)}, not by {by}")
         return {key: number for key, number in await self.rows(statements[by], ()) if number}
 
-    async def revoked(self, ca: str, after: int) -> AsyncIterator[tuple[int, int, int | None]]:
-        last = b""
-        while rows := await self.rows(self.sql.revoked, (ca, last, after, PAGE)):
+    async def revoked(
+        self, ca: str, after: int, serials: range = EVERY_SERIAL
+    ) -> AsyncIterator[tuple[int, int, int | None]]:
+        last = serial_key(serials.start - 1) or b""
+        end = serial_key(serials[-1])
+        while rows := await self.rows(self.sql.revoked, (ca, last, end, after, PAGE)):
             for serial, revoked, reason in rows:
                 yield serial_of(serial), revoked, reason
             last = rows[-1][0]
             await asyncio.sleep(0)
 
-    async def crl(self, ca: str) -> StoredCRL | None:
-        row = await self._row(self.sql.crl, (ca,))
+    async def crl(self, ca: str, partition: int) -> StoredCRL | None:
+        row = await self._row(self.sql.crl, (ca, partition))
         return crl_of(row) if row else None
+
+    async def crl_heads(self, ca: str) -> list[CRLHead]:
+        return [CRLHead(*row) for row in await self.rows(self.sql.crl_heads, (ca,))]
 
     async def transaction(self, id: bytes) -> Transaction | None:
         row = await self._row(self.sql.transaction, (id,))

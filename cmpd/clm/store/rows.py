@@ -218,7 +218,7 @@ def transaction_of(row: Row) -> Transaction:
 
 
 def crl_of(row: Row) -> StoredCRL:
-    """From ca, number, der, this_update, next_update."""
+    """From ca, partition, number, der, this_update, next_update."""
     return StoredCRL(*row)
 
 

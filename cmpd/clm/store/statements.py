@@ -60,6 +60,7 @@ class Statements:
     # CRLs.
     put_crl: str
     crl: str
+    crl_heads: str
 
     # Transactions.
     outset: str

@@ -96,9 +96,11 @@ TABLES = (
     Table(
         "crls",
         "SELECT count(*) FROM crls",
-        "SELECT ca, number, der, this_update, next_update FROM crls ORDER BY ca",
-        "INSERT INTO crls (ca, number, der, this_update, next_update) VALUES (?, ?, ?, ?, ?)",
-        "COPY crls (ca, number, der, this_update, next_update) FROM STDIN",
+        "SELECT ca, partition, number, der, this_update, next_update FROM crls ORDER BY ca, partition",
+        """
+        INSERT INTO crls (ca, partition, number, der, this_update, next_update)
+        VALUES (?, ?, ?, ?, ?, ?)""",
+        "COPY crls (ca, partition, number, der, this_update, next_update) FROM STDIN",
     ),
     Table(
         "transactions",

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+from dataclasses import replace
 from datetime import UTC
 from typing import TYPE_CHECKING, Any
 
@@ -21,8 +23,10 @@ MOST_SOURCES = 16
 
 
 async def current(exchange: Exchange, served: ServedPolicy, value: bytes | None) -> bytes | None:
-    """currentCRL: the issuing CA's latest."""
-    crl = await exchange.clm.crl(served.authority.id)
+    """currentCRL: the issuing CA's latest; none where that is in parts, of which the question names none."""
+    if served.authority.crl_partitions > 1:
+        return None
+    crl = await exchange.clm.crl(served.authority, 0)
     return crl.der if crl is not None else None
 
 
@@ -33,11 +37,10 @@ async def newer(exchange: Exchange, served: ServedPolicy, value: bytes | None) -
         since = status.get("thisUpdate")
         after = int(since[1].replace(tzinfo=UTC).timestamp()) if since is not None else -1
         for authority in await exchange.clm.authorities():
-            if not _is_source(status["source"], authority, served):
-                continue
-            crl = await exchange.clm.crl(authority.id)
-            if crl is not None and crl.this_update > after and crl.der not in found:
-                found.append(crl.der)
+            for partition in _meant(status["source"], authority, served):
+                crl = await exchange.clm.crl(authority, partition)
+                if crl is not None and crl.this_update > after and crl.der not in found:
+                    found.append(crl.der)
     return schema.encode("RawCertificates", found) if found else None
 
 
@@ -58,30 +61,33 @@ def _statuses(value: bytes | None) -> list[dict[str, Any]]:
     return statuses
 
 
-def _is_source(source: tuple[str, Any], authority: Authority, served: ServedPolicy) -> bool:
-    """Whether the client means this CA's CRL: by the issuer's name, or by a URL where it is published."""
+def _meant(source: tuple[str, Any], authority: Authority, served: ServedPolicy) -> Sequence[int]:
+    """Which of a CA's CRLs the client means: all by the issuer's name, one by a URL where it is published."""
+    partitions = range(authority.crl_partitions)
     kind, names = source
     if kind == "issuer":
-        return ("directoryName", authority.subject_der) in names
+        return partitions if ("directoryName", authority.subject_der) in names else ()
     choice, full_name = names
     if choice != "fullName":
-        return False
+        return ()
     urls = {name for kind, name in full_name if kind == "uniformResourceIdentifier"}
-    return bool(urls & _published(authority, served))
+    return [one for one in partitions if urls & _published(authority, one, served)]
 
 
-def _published(authority: Authority, served: ServedPolicy) -> set[str]:
-    """The URLs of a CA's CRL: where every CA's is published, and where the template says it is."""
-    urls = {f"{authority.url}/crl/{name}.crl" for name in (authority.id, authority.name)}
+def _published(authority: Authority, partition: int, served: ServedPolicy) -> set[str]:
+    """The URLs of a CRL: where every CA's is published, and where the template says it is."""
+    by_id = authority.points
+    by_name = replace(by_id, ca=authority.name)
+    urls = {name.value for place in (by_id, by_name) for name in place.locations(partition)}
     if authority.id == served.authority.id:
-        urls |= _distribution_points(served)
+        urls |= _distribution_points(served, partition)
     return urls
 
 
-def _distribution_points(served: ServedPolicy) -> set[str]:
+def _distribution_points(served: ServedPolicy, partition: int) -> set[str]:
     return {
         name.value
-        for extension in served.profile.constant
+        for extension in served.profile.constants[partition]
         if isinstance(extension.value, x509.CRLDistributionPoints)
         for point in extension.value
         for name in point.full_name or ()

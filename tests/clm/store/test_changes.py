@@ -129,7 +129,7 @@ async def test_a_conflict_undoes_its_whole_unit(store: Store, refusal: Refusal) 
     assert await store.entity(ENTITY.id) == replace(ENTITY, version=1)
     assert await store.transaction(TRANSACTION.id) == TRANSACTION
     assert await store.certificate(CERTIFICATE.ca, CERTIFICATE.serial) == CERTIFICATE
-    assert await store.crl("issuing") == CRL
+    assert await store.crl("issuing", 0) == CRL
 
 
 async def test_a_document_is_written_read_by_id_and_name_and_deleted(store: Store) -> None:
@@ -309,12 +309,16 @@ async def test_a_limit_that_is_kept_does_not_stand_in_the_way(
     await store.commit([LimitActive(OTHER_ENTITY.id, "p", 0, NOW)])
 
 
-async def test_crl_numbers_grow_for_each_ca_on_its_own(store: Store) -> None:
-    await store.commit([PutCRL(CRL), PutCRL(a_crl(1, ca="other"))])
+async def test_crl_numbers_grow_for_each_crl_of_each_ca_on_its_own(store: Store) -> None:
+    await store.commit([PutCRL(CRL), PutCRL(a_crl(1, ca="other")), PutCRL(a_crl(3, partition=2))])
     later = a_crl(9)
     await store.commit([PutCRL(later)])
-    assert await store.crl("issuing") == later
-    assert await store.crl("none") is None
-    other = await store.crl("other")
+    assert await store.crl("issuing", 0) == later
+    assert await store.crl("none", 0) is None
+    other = await store.crl("other", 0)
     assert other is not None
     assert other.number == 1
+    heads = await store.crl_heads("issuing")
+    assert [(head.partition, head.number) for head in heads] == [(0, 9), (2, 3)]
+    assert heads[0].octets == len(later.der)
+    assert await store.crl_heads("none") == []

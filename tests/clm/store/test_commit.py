@@ -206,7 +206,7 @@ async def test_the_crl_lock_lets_one_in_at_a_time(store: Store, another: Callabl
 
     async def build(one: Store) -> None:
         nonlocal inside, most
-        async with one.crl_lock("issuing"):
+        async with one.crl_lock("issuing", 0):
             inside += 1
             most = max(most, inside)
             await asyncio.sleep(0.01)

@@ -2,6 +2,11 @@
 
 from __future__ import annotations
 
+import asyncio
+import signal
+import subprocess
+import sys
+import time
 from collections.abc import AsyncIterator
 from dataclasses import replace
 from pathlib import Path
@@ -55,7 +60,7 @@ async def _all(store: Store) -> dict[str, Any]:
         "archived": await listed(store.archived_certificates()),
         "counts": await store.count_certificates("state"),
         "transactions": [await listed(store.transactions(state)) for state in TransactionState],
-        "crl": await store.crl("issuing"),
+        "crl": await store.crl("issuing", 0),
         "audit": await listed(store.audit()),
         "heads": await store.audit_heads(),
     }
@@ -138,5 +143,77 @@ async def test_a_copy_that_differs_is_not_kept(
     copy = open_store(target)
     await copy.open()
     assert [one async for one in copy.entities()] == []
+    assert await copy.objects(Kind.CA) == []
+    await copy.close()
+
+
+KILLED = """
+import asyncio, os, signal, sys
+from cmpd.clm.store.copy import copy_store
+
+def show(table, done, rows):
+    if table == "audit":
+        os.kill(os.getpid(), signal.SIGKILL)
+
+asyncio.run(copy_store(*sys.argv[1:], show))
+"""
+
+
+async def test_a_copy_that_was_killed_leaves_an_empty_store_and_may_be_begun_anew(
+    store: Store, where: str, postgres_server: PostgresServer, tmp_path: Path
+) -> None:
+    await store.commit(UNIT)
+    for target in (str(tmp_path / "copy.db"), postgres_server.new_database()):
+        killed = subprocess.run([sys.executable, "-c", KILLED, where, target], check=False)  # noqa: ASYNC221
+        assert killed.returncode == -signal.SIGKILL
+        copy = open_store(target)
+        await copy.open()
+        assert await copy.objects(Kind.CA) == []
+        assert await copy.audit_heads() == {}
+        await copy.close()
+        await copy_store(where, target, lambda *_: None)
+        await copy.open()
+        assert await _all(copy) == await _all(store)
+        await copy.close()
+
+
+async def test_no_daemon_begins_to_serve_a_store_that_is_being_copied(
+    store: Store, where: str, tmp_path: Path
+) -> None:
+    await store.commit(UNIT)
+    loop = asyncio.get_running_loop()
+    refused: list[str] = []
+
+    async def serve() -> None:
+        daemon = open_store(where)
+        await daemon.open()
+        with pytest.raises(StoreUnavailable, match="is being copied"):
+            async with daemon.serving():
+                pass
+        refused.append(where)
+        await daemon.close()
+
+    def show(table: str, done: int, rows: int) -> None:
+        if table == "certificates" and done == rows:
+            asyncio.run_coroutine_threadsafe(serve(), loop).result(30)
+
+    await copy_store(where, str(tmp_path / "copy.db"), show)
+    assert refused == [where]
+
+
+async def test_a_copy_that_is_interrupted_keeps_nothing(store: Store, where: str, tmp_path: Path) -> None:
+    await store.commit(UNIT)
+    loop, target = asyncio.get_running_loop(), str(tmp_path / "copy.db")
+
+    def show(table: str, done: int, rows: int) -> None:
+        if table == "entities":
+            loop.call_soon_threadsafe(copying.cancel)
+            time.sleep(0.1)
+
+    copying = asyncio.create_task(copy_store(where, target, show))
+    with pytest.raises(asyncio.CancelledError):
+        await copying
+    copy = open_store(target)
+    await copy.open()
     assert await copy.objects(Kind.CA) == []
     await copy.close()

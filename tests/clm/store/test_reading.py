@@ -7,7 +7,7 @@ from typing import Any
 
 import pytest
 
-from cmpd.clm.model import Certificate, CertificateState, EntityState, TransactionState
+from cmpd.clm.model import EVERY_SERIAL, Certificate, CertificateState, EntityState, TransactionState
 from cmpd.clm.store.base import CertificateQuery, Store
 from cmpd.clm.store.changes import (
     AddCertificate,
@@ -110,6 +110,10 @@ async def test_the_revoked_are_those_on_hold_revoked_or_rejected_that_have_not_e
     assert expected
     assert [one async for one in store.revoked("ca 1", after)] == expected
     assert [one async for one in store.revoked("ca 2", after)] == []
+    third = expected[len(expected) // 3][0]
+    for serials in (range(third), range(third, third + 1), EVERY_SERIAL[third:]):
+        within = [one for one in expected if one[0] in serials]
+        assert [one async for one in store.revoked("ca 1", after, serials)] == within
 
 
 async def test_entities_are_listed_by_id_and_found_by_parts_of_what_names_them(

@@ -41,10 +41,10 @@ def is_absent(response: cmpclient.Response, oid: str) -> bool:
     return response.kind == "genp" and response.informations == {oid: None}
 
 
-def put_crl(world: World, this_update: int) -> bytes:
+def put_crl(world: World, this_update: int, partition: int = 0) -> bytes:
     """A CRL of the issuing CA, for the store; its octets are not looked at."""
-    der = schema.encode("RawName", [])
-    crl = StoredCRL(world.ca("issuing").id, this_update, der, this_update, this_update + 1000)
+    der = schema.encode("RawName", [b"\5\0"] * partition)
+    crl = StoredCRL(world.ca("issuing").id, partition, this_update, der, this_update, this_update + 1000)
     world.run(world.store.commit((PutCRL(crl),)))
     return der
 
@@ -197,9 +197,18 @@ def test_the_request_template_may_be_another_profiles(world: World) -> None:
 # CRLs
 
 
-def test_without_a_crl_the_values_are_absent(world: World) -> None:
-    assert is_absent(world.client().ask(CURRENT_CRL), CURRENT_CRL)
-    assert is_absent(world.client().ask((CRL_STATUS_LIST, sources(issuer(world)))), CRLS)
+def test_a_crl_that_is_not_there_yet_is_made_when_it_is_asked_for(make_world: MakeWorld) -> None:
+    world = make_world()
+    der = value(world.client().ask(CURRENT_CRL), CURRENT_CRL)
+    assert x509.load_der_x509_crl(der).issuer == world.authority.subject
+    listed = value(world.client().ask((CRL_STATUS_LIST, sources(issuer(world)))), CRLS)
+    assert schema.decode("RawCertificates", listed) == [der]
+
+
+def test_of_a_ca_that_has_ended_no_crl_is_made_and_the_values_are_absent(make_world: MakeWorld) -> None:
+    world = make_world(unprotected_genm=True)
+    world.now += 11 * 365 * 86400
+    assert is_absent(world.client(None).ask(CURRENT_CRL), CURRENT_CRL)
 
 
 Source = tuple[str, Any]
@@ -240,6 +249,31 @@ def test_crls_are_told_where_they_are_newer_than_the_clients(make_world: MakeWor
         response = client.ask((CRL_STATUS_LIST, sources(source, since)))
         if told:
             assert schema.decode("RawCertificates", value(response, CRLS)) == [der], source
+        else:
+            assert is_absent(response, CRLS), source
+
+
+def test_of_a_ca_with_several_crls_a_point_means_one_and_the_issuer_all(make_world: MakeWorld) -> None:
+    world = make_world()
+    world.roll_over("issuing", "root", crl_partitions=3)
+    ders = [put_crl(world, world.now + partition, partition) for partition in range(3)]
+    client = world.client()
+    assert is_absent(client.ask(CURRENT_CRL), CURRENT_CRL)
+    rows = [
+        (point(f"{URL}/crl/issuing-2/1.crl"), None, [1]),
+        (point(f"{URL}/crl/issuing/2.crl"), world.now + 1, [2]),
+        (point(f"{URL}/crl/issuing-2/1.crl"), world.now + 1, []),
+        (point(f"{URL}/crl/issuing-2/3.crl"), None, []),
+        (point(f"{URL}/crl/issuing-2.crl"), None, []),
+        (("issuer", [("directoryName", world.ca("issuing").subject_der)]), None, [0, 1, 2]),
+        (("issuer", [("directoryName", world.ca("issuing").subject_der)]), world.now, [1, 2]),
+    ]
+    for source, since, told in rows:
+        response = client.ask((CRL_STATUS_LIST, sources(source, since)))
+        if told:
+            found = schema.decode("RawCertificates", value(response, CRLS))
+            # By the issuer's name, the CRL of its old key is meant as well.
+            assert [der for der in found if der in ders] == [ders[partition] for partition in told], source
         else:
             assert is_absent(response, CRLS), source
 

@@ -8,6 +8,8 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import os
+import socket
 import time
 from collections.abc import AsyncIterator
 from typing import TypeAlias
@@ -67,6 +69,20 @@ async def connect(address: Address, *, synchronous: str = "full") -> Connection:
         await connection.close()
         raise translated(error, address.shown) from None
     return connection
+
+
+async def commit(connection: Connection, patience: float) -> None:
+    """Commit, or cut the connection after so many seconds: a commit that waits for a standby is bound by
+    no setting of the server's, and cancelling it would have it done without the standby.
+
+    Raises psycopg.Error; where the connection was cut, one of a lost connection.
+    """
+    committing = asyncio.ensure_future(connection.execute("COMMIT"))
+    await asyncio.wait((committing,), timeout=patience)
+    if not committing.done():
+        with contextlib.suppress(OSError), socket.socket(fileno=os.dup(connection.fileno())) as peer:
+            peer.shutdown(socket.SHUT_RDWR)
+    await committing
 
 
 class Connections:

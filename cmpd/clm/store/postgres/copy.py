@@ -10,6 +10,7 @@ import psycopg
 from cmpd.clm.store.copy import BATCH, Side
 from cmpd.clm.store.postgres.address import parse
 from cmpd.clm.store.postgres.failures import not_connected, translated
+from cmpd.clm.store.postgres.statements import SYNC_HERE_ALONE
 from cmpd.clm.store.rows import Row
 from cmpd.clm.store.tables import Table
 
@@ -26,6 +27,7 @@ def side(url: str, *, writing: bool) -> Iterator[Side]:
     connection.read_only = not writing
     try:
         with connection:
+            connection.execute(SYNC_HERE_ALONE)
             yield _PostgresSide(connection)
     except psycopg.Error as error:
         raise translated(error, address.shown) from None

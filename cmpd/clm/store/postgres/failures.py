@@ -53,6 +53,9 @@ _BY_TEXT: tuple[tuple[str, type[StoreError], str], ...] = (
 )  # fmt: skip
 
 
+_ATTEMPT = re.compile(r"connection to server (?:at|on socket) (.*?) failed: (?:FATAL: +)?(.*)")
+
+
 def _has(error: BaseException, states: tuple[str, ...]) -> bool:
     state = getattr(error, "sqlstate", None)
     return state is not None and state.startswith(states)
@@ -96,9 +99,14 @@ def translated(error: psycopg.Error, shown: str) -> StoreError:
 
 def not_connected(error: psycopg.Error, shown: str) -> StoreError:
     """The store's own error for a connection that did not come about."""
-    # Of several addresses tried, the last line tells of the last.
-    line = _line(Exception(str(error).strip().splitlines()[-1] if str(error).strip() else "no connection"))
-    text = re.sub(r"^(connection failed: )?(connection to server .*? failed: )?(FATAL:\s*)?", "", line)
+    told = str(error).rpartition("All failures were:")[2]
+    # Several servers may have been tried, each with TLS and without: of each its last word counts.
+    reasons = {server: _line(Exception(reason)) for server, reason in _ATTEMPT.findall(told)}
+    if len(reasons) > 1:
+        text = ", ".join(f"{server}: {reason}" for server, reason in reasons.items())
+    else:
+        first_line = str(error).partition("\n")[0].removeprefix("connection failed: ")
+        text = next(iter(reasons.values()), first_line or "no connection")
     for pattern, kind, remedy in _BY_TEXT:
         if re.search(pattern, str(error)):
             return kind(f"cannot connect to {shown}: {text}; {remedy}")

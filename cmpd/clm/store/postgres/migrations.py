@@ -17,6 +17,7 @@ from cmpd.clm.store.postgres.schema import (
     VERSION,
     VERSION_TABLE,
 )
+from cmpd.clm.store.postgres.statements import SYNC_HERE_ALONE
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -71,6 +72,7 @@ def _transaction(address: Address) -> Iterator[psycopg.Connection]:
                     f"{address.shown} is PostgreSQL {connection.info.server_version // 10000}; "
                     f"cmpd needs {OLDEST_SERVER // 10000} or later: upgrade the server"
                 )
+            connection.execute(SYNC_HERE_ALONE)
             connection.execute(_ONE_AT_A_TIME)
             yield connection
     except psycopg.Error as error:

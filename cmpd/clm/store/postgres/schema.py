@@ -131,9 +131,11 @@ _FIRST = (
     CREATE TRIGGER certificates_counted AFTER INSERT OR DELETE OR UPDATE OF state ON certificates
         FOR EACH ROW EXECUTE FUNCTION count_certificate()
     """,
+    # In partitions by their end, so that years may be kept elsewhere: an operator makes one before its time,
+    # and what belongs to none is in the last. Nothing has to be unique over all of it.
     """
     CREATE TABLE archived_certificates (
-        number bigint GENERATED ALWAYS AS IDENTITY PRIMARY KEY,
+        number bigserial,
         ca text COLLATE "C" NOT NULL,
         serial bytea NOT NULL,
         der bytea NOT NULL,
@@ -150,16 +152,20 @@ _FIRST = (
         revoked bigint,
         reason bigint,
         replaces_ca text COLLATE "C",
-        replaces_serial bytea
-    )
+        replaces_serial bytea,
+        PRIMARY KEY (number, not_after)
+    ) PARTITION BY RANGE (not_after)
     """,
+    "CREATE TABLE archived_certificates_other PARTITION OF archived_certificates DEFAULT",
     """
     CREATE TABLE crls (
-        ca text COLLATE "C" PRIMARY KEY,
+        ca text COLLATE "C" NOT NULL,
+        partition bigint NOT NULL,
         number bigint NOT NULL,
         der bytea NOT NULL,
         this_update bigint NOT NULL,
-        next_update bigint NOT NULL
+        next_update bigint NOT NULL,
+        PRIMARY KEY (ca, partition)
     )
     """,
     """

@@ -131,14 +131,21 @@ POSTGRES = Statements(
     certificate_count_by_ca="SELECT ca, sum(amount)::bigint FROM certificate_counts GROUP BY ca",
     revoked="""
         SELECT serial, revoked, reason FROM certificates
-        WHERE state IN ('on_hold', 'revoked', 'rejected') AND ca = $1 AND serial > $2 AND not_after > $3
-        ORDER BY serial LIMIT $4""",
+        WHERE state IN ('on_hold', 'revoked', 'rejected') AND ca = $1 AND serial > $2 AND serial <= $3
+            AND not_after > $4
+        ORDER BY serial LIMIT $5""",
     put_crl="""
-        INSERT INTO crls (ca, number, der, this_update, next_update) VALUES ($1, $2, $3, $4, $5)
-        ON CONFLICT (ca) DO UPDATE SET number = excluded.number, der = excluded.der,
+        INSERT INTO crls (ca, partition, number, der, this_update, next_update)
+        VALUES ($1, $2, $3, $4, $5, $6)
+        ON CONFLICT (ca, partition) DO UPDATE SET number = excluded.number, der = excluded.der,
             this_update = excluded.this_update, next_update = excluded.next_update
         WHERE excluded.number > crls.number""",
-    crl="SELECT ca, number, der, this_update, next_update FROM crls WHERE ca = $1",
+    crl="""
+        SELECT ca, partition, number, der, this_update, next_update FROM crls
+        WHERE ca = $1 AND partition = $2""",
+    crl_heads="""
+        SELECT partition, number, this_update, next_update, length(der) FROM crls
+        WHERE ca = $1 ORDER BY partition""",
     outset="""
         SELECT n.value,
             t.id, t.state, t.body, t.party, t.policy, t.entity, t.opened, t.expires, t.first_digest,
@@ -208,6 +215,12 @@ LISTEN = "LISTEN cmpd_configuration"
 TOKEN = "INSERT INTO commits (token, at) VALUES ($1, $2) ON CONFLICT DO NOTHING"  # noqa: S105 - SQL
 """Marks a commit, so that its outcome can be looked up: an equal insert waits for one in progress."""
 
+LOOK = """
+    WITH here_alone AS MATERIALIZED (SELECT set_config('synchronous_commit', 'local', true))
+    INSERT INTO commits (token, at) SELECT $1::bytea, $2::bigint FROM here_alone ON CONFLICT DO NOTHING"""
+"""Whether the commit with that token came about: if not, it never will. Waits for no standby, as there may be
+none."""
+
 FORGET_TOKENS = "DELETE FROM commits WHERE at < $1"
 
 LOCK = "SELECT pg_advisory_lock($1, hashtext($2))"
@@ -218,12 +231,17 @@ WAIT_FOR_LOCKS = """
 
 SETTINGS = """
     SELECT set_config('lock_timeout', '5s', false), set_config('statement_timeout', '30s', false),
-        set_config('idle_in_transaction_session_timeout', '30s', false)"""
-"""So that a node that hangs, or was cut off, lets go of its locks within a bound."""
+        set_config('idle_in_transaction_session_timeout', '30s', false),
+        set_config('tcp_keepalives_idle', '5', false), set_config('tcp_keepalives_interval', '2', false),
+        set_config('tcp_keepalives_count', '3', false)"""
+"""So that a node that hangs, or was cut off, lets go of its locks within a bound. Advisory locks end with the
+session, and the session of a machine that lost its power only when the server asks after it."""
 
 SYNC_AT_LEAST_HERE = """
     SELECT set_config('synchronous_commit', 'on', false)
     WHERE current_setting('synchronous_commit') = 'off'"""
+SYNC_HERE_ALONE = "SELECT set_config('synchronous_commit', 'local', false)"
+"""Not at a standby: for what is followed by commits that do wait for one, and so prove that it has all."""
 SYNC_LATER = "SELECT set_config('synchronous_commit', 'off', false)"
 
 DAMAGED = (

@@ -10,8 +10,8 @@ and the order of units is the order of their effects in both ways.
 A commit whose answer is lost is looked up: each transaction inserts a token of its own, and inserting the
 token again waits for the transaction if it is still under way, clashes if it was committed, and otherwise
 makes it impossible to come through any more. What was rolled back is tried again, for `patience` seconds.
-Were the outcome still unknown then, StoreUnavailable says so; the request, repeated, meets its own
-transaction or none.
+Were the outcome still unknown then, OutcomeUnknown says so; the request, repeated, meets its own transaction
+or none. A commit that waits longer than that, for a standby that is away, is left to itself in the same way.
 
 Audit: a chain for each process of each node. One for all nodes would make every commit of the cluster wait
 for every other, as a chain is a queue by its nature. A process has one commit under way at a time anyway, so
@@ -38,10 +38,10 @@ from cmpd.clm.store.changes import DeleteObject, PutObject, Unit
 from cmpd.clm.store.effects import Book, Probe
 from cmpd.clm.store.postgres import migrations
 from cmpd.clm.store.postgres.address import parse
-from cmpd.clm.store.postgres.connections import Connection, Connections, Trial
+from cmpd.clm.store.postgres.connections import Connection, Connections, Trial, commit
 from cmpd.clm.store.postgres.failures import is_engine_failure, is_lost, is_passing, translated
 from cmpd.clm.store.postgres.session import CRL_LOCKS, SERVING_LOCKS, Session, held, locked
-from cmpd.clm.store.postgres.statements import DAMAGED, FORGET_TOKENS, POSTGRES, TOKEN
+from cmpd.clm.store.postgres.statements import DAMAGED, FORGET_TOKENS, LOOK, POSTGRES
 from cmpd.clm.store.postgres.units import alone, together
 from cmpd.clm.store.reading import Reading
 from cmpd.clm.store.rows import Row
@@ -60,6 +60,10 @@ _Work = Callable[[Connection, bytes], Awaitable[None]]
 class _Waiting:
     unit: Sequence[object]
     done: asyncio.Future[None]
+
+
+class OutcomeUnknown(StoreUnavailable):
+    """A commit may have been done, or may be done yet, or not."""
 
 
 class PostgresStore(Reading):
@@ -163,8 +167,8 @@ class PostgresStore(Reading):
             otherwise=f"a daemon serves the store {self._address.shown}; stop it, on all nodes, first",
         )
 
-    def crl_lock(self, ca: str) -> AbstractAsyncContextManager[None]:
-        return locked(self._address, (CRL_LOCKS, ca), self._patience)
+    def crl_lock(self, ca: str, partition: int) -> AbstractAsyncContextManager[None]:
+        return locked(self._address, (CRL_LOCKS, f"{ca}/{partition}"), self._patience)
 
     async def rows(self, statement: str, parameters: Row) -> list[Row]:
         async def query(connection: Connection) -> list[Row]:
@@ -208,6 +212,9 @@ class PostgresStore(Reading):
     async def _commit_group(self, group: list[_Waiting]) -> None:
         try:
             await self._commit_together([waiting.unit for waiting in group])
+        except OutcomeUnknown as unknown:
+            for waiting in group:
+                _tell(waiting, OutcomeUnknown(str(unknown)))
         except Exception:  # noqa: BLE001 - nothing was done; each unit, run alone, is told its own failure
             for waiting in group:
                 await self._commit_alone(waiting)
@@ -216,7 +223,7 @@ class PostgresStore(Reading):
                 _tell(waiting, None)
 
     async def _commit_together(self, units: list[Sequence[object]]) -> None:
-        """Raises something where nothing of them was done."""
+        """Raises OutcomeUnknown; anything else where nothing of them was done."""
         book = Book(self._session.chain)
         if self._head is not None and self._head[0] == book.chain:
             book.head = self._head[1]
@@ -240,16 +247,18 @@ class PostgresStore(Reading):
         what hinders it may pass. Raises what the work raises; StoreUnavailable."""
         trial = Trial(self._patience)
         while True:
-            token = os.urandom(16)
+            token, committing = os.urandom(16), False
             try:
                 async with self._connections.lease() as connection:
                     await self._attempt(connection, token, work)
+                    committing = True
+                    await commit(connection, self._patience)
                 return
             except StoreUnavailable as unavailable:
                 await trial.failed(unavailable, again=True)
             except psycopg.Error as error:
                 failure = translated(error, self._address.shown)
-                if is_lost(error) and await self._was_committed(token, trial):
+                if committing and is_lost(error) and await self._was_committed(token, trial):
                     return
                 again = is_lost(error) or is_passing(error)
                 if not again and not is_engine_failure(error):
@@ -263,18 +272,17 @@ class PostgresStore(Reading):
             if not is_lost(error):
                 await connection.execute("ROLLBACK")
             raise
-        await connection.execute("COMMIT")
 
     async def _was_committed(self, token: bytes, trial: Trial) -> bool:
-        """Look: true if it was, false if it was not and never will be. Raises StoreUnavailable."""
-        unknown = StoreUnavailable(
-            f"{self._address.shown}: the connection was lost during a commit, and it cannot be found out "
-            "whether that was done"
+        """Look: true if it was, false if it was not and never will be. Raises OutcomeUnknown."""
+        unknown = OutcomeUnknown(
+            f"{self._address.shown}: a commit did not end in time, or its connection was lost, and it cannot "
+            "be found out whether it was done; is a standby away that commits wait for?"
         )
         while True:
             try:
                 async with self._connections.lease() as connection:
-                    cursor = await connection.execute(TOKEN, (token, int(time.time())))
+                    cursor = await connection.execute(LOOK, (token, int(time.time())))
                     return cursor.rowcount == 0
             except (psycopg.Error, StoreError):
                 await trial.failed(unknown, again=True)

@@ -148,11 +148,13 @@ _FIRST = (
     """,
     """
     CREATE TABLE crls (
-        ca TEXT PRIMARY KEY,
+        ca TEXT NOT NULL,
+        partition INTEGER NOT NULL,
         number INTEGER NOT NULL,
         der BLOB NOT NULL,
         this_update INTEGER NOT NULL,
-        next_update INTEGER NOT NULL
+        next_update INTEGER NOT NULL,
+        PRIMARY KEY (ca, partition)
     )
     """,
     """

@@ -124,14 +124,21 @@ SQLITE = Statements(
     certificate_count_by_ca="SELECT ca, sum(amount) FROM certificate_counts GROUP BY ca",
     revoked="""
         SELECT serial, revoked, reason FROM certificates
-        WHERE state IN ('on_hold', 'revoked', 'rejected') AND ca = ?1 AND serial > ?2 AND not_after > ?3
-        ORDER BY serial LIMIT ?4""",
+        WHERE state IN ('on_hold', 'revoked', 'rejected') AND ca = ?1 AND serial > ?2 AND serial <= ?3
+            AND not_after > ?4
+        ORDER BY serial LIMIT ?5""",
     put_crl="""
-        INSERT INTO crls (ca, number, der, this_update, next_update) VALUES (?1, ?2, ?3, ?4, ?5)
-        ON CONFLICT (ca) DO UPDATE SET number = excluded.number, der = excluded.der,
+        INSERT INTO crls (ca, partition, number, der, this_update, next_update)
+        VALUES (?1, ?2, ?3, ?4, ?5, ?6)
+        ON CONFLICT (ca, partition) DO UPDATE SET number = excluded.number, der = excluded.der,
             this_update = excluded.this_update, next_update = excluded.next_update
         WHERE excluded.number > crls.number""",
-    crl="SELECT ca, number, der, this_update, next_update FROM crls WHERE ca = ?1",
+    crl="""
+        SELECT ca, partition, number, der, this_update, next_update FROM crls
+        WHERE ca = ?1 AND partition = ?2""",
+    crl_heads="""
+        SELECT partition, number, this_update, next_update, length(der) FROM crls
+        WHERE ca = ?1 ORDER BY partition""",
     outset="""
         SELECT n.value,
             t.id, t.state, t.body, t.party, t.policy, t.entity, t.opened, t.expires, t.first_digest,

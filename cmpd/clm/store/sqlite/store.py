@@ -131,8 +131,8 @@ class SQLiteStore(Reading):
             otherwise=f"a daemon serves the store {self.path}; stop it first",
         )
 
-    def crl_lock(self, ca: str) -> AbstractAsyncContextManager[None]:
-        # One for all CAs: on one machine their CRLs would only slow each other down.
+    def crl_lock(self, ca: str, partition: int) -> AbstractAsyncContextManager[None]:
+        # One for all CRLs: on one machine they would only slow each other down.
         return locks.awaited(self._beside("crl-lock"))
 
     async def rows(self, statement: str, parameters: Row) -> list[Row]:

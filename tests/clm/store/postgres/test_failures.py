@@ -16,6 +16,9 @@ from cmpd.clm.store import create_store
 from cmpd.clm.store.base import CertificateQuery, Conflict, StoreError, StoreUnavailable
 from cmpd.clm.store.changes import AddCertificate, AddEntity, Audit, Change, UpdateEntity
 from cmpd.clm.store.postgres import PostgresStore
+from cmpd.clm.store.postgres.address import parse
+from cmpd.clm.store.postgres.connections import connect
+from cmpd.clm.store.postgres.store import OutcomeUnknown
 from tests.support.postgres import PostgresServer
 from tests.support.records import a_certificate, an_entity, an_event
 from tests.support.wire import Wire
@@ -192,6 +195,53 @@ async def test_a_fail_over_to_a_standby_loses_and_doubles_nothing() -> None:
         primary.remove()
 
 
+async def test_a_commit_that_waits_for_a_standby_that_is_away_is_said_to_be_unknown_and_done_once() -> None:
+    primary = PostgresServer()
+    try:
+        primary.start()
+        url = primary.new_database()
+        create_store(url)
+        standby = primary.standby()
+        try:
+            store = PostgresStore(url, patience=0.5)
+            await store.open()
+            await store.commit(_unit())
+            await asyncio.to_thread(standby.stop)
+            units = [store.commit(_unit()) for _ in range(3)]
+            outcomes = await asyncio.gather(*units, return_exceptions=True)
+            assert [type(outcome) for outcome in outcomes] == [OutcomeUnknown] * 3
+            assert "is a standby away that commits wait for?" in str(outcomes[0])
+            assert await _counts(store) == (1, 1)
+            await asyncio.to_thread(standby.start)
+            for _ in range(300):
+                if await _counts(store) == (4, 4):
+                    break
+                await asyncio.sleep(0.1)
+            await store.commit(_unit())
+            assert await _counts(store) == (5, 5)
+            assert await first_break(store.audit(), await store.audit_heads()) is None
+            await store.close()
+        finally:
+            standby.remove()
+    finally:
+        primary.remove()
+
+
+async def test_a_store_is_made_while_a_standby_is_away() -> None:
+    primary = PostgresServer()
+    try:
+        primary.start()
+        standby = primary.standby()
+        try:
+            url = primary.new_database()
+            await asyncio.to_thread(standby.stop)
+            await asyncio.to_thread(create_store, url)
+        finally:
+            standby.remove()
+    finally:
+        primary.remove()
+
+
 async def test_units_that_deadlock_with_another_node_come_through(store: PostgresStore, url: str) -> None:
     other = PostgresStore(url, node="there")
     await other.open()
@@ -227,6 +277,14 @@ async def test_a_record_locked_for_long_makes_its_own_unit_fail_and_no_other(
     assert isinstance(outcomes[0], StoreError)
     assert outcomes[1] is None
     await impatient.close()
+
+
+async def test_the_server_notices_a_node_whose_machine_is_gone(url: str) -> None:
+    connection = await connect(parse(url))
+    for setting, seconds in (("idle", "5"), ("interval", "2"), ("count", "3")):
+        cursor = await connection.execute(f"SHOW tcp_keepalives_{setting}".encode())
+        assert await cursor.fetchall() == [(seconds,)]
+    await connection.close()
 
 
 async def test_text_that_postgresql_cannot_hold_fails_its_own_unit_only(store: PostgresStore) -> None:

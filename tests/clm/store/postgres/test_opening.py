@@ -109,7 +109,16 @@ async def test_nobody_there() -> None:
     with socket.socket() as listener:
         listener.bind(("127.0.0.1", 0))
         port = listener.getsockname()[1]
-    assert "is it running" in await _refusal(f"postgresql://user:{PASSWORD}@127.0.0.1:{port}/db")
+    said = await _refusal(f"postgresql://user:{PASSWORD}@127.0.0.1:{port}/db")
+    assert said.endswith("/db: Connection refused; is it running, and does the URL name it rightly?")
+
+
+async def test_of_several_servers_each_one_s_reason_is_told(strict_server: PostgresServer) -> None:
+    with socket.socket() as listener:
+        listener.bind(("127.0.0.1", 0))
+        port = listener.getsockname()[1]
+    said = await _refusal(f"postgresql://stranger@127.0.0.1:{port},127.0.0.1:{strict_server.port}/strict")
+    assert re.search(rf"port {port}: Connection refused, .*port {strict_server.port}: no pg_hba.conf", said)
 
 
 async def test_an_unknown_host() -> None:
