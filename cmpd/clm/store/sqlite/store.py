@@ -117,16 +117,17 @@ class SQLiteStore(Reading):
         await asyncio.to_thread(back_up, self.path, path)
 
     def serving(self) -> AbstractAsyncContextManager[None]:
-        return locks.held(
+        return locks.place_of_many(
             self._beside("lock"),
-            shared=True,
             otherwise=f"the store {self.path} is being copied or restored; start cmpd when that is done",
         )
 
+    async def serving_processes(self) -> int:
+        return locks.places_held(self._beside("lock"))
+
     def alone(self) -> AbstractAsyncContextManager[None]:
-        return locks.held(
+        return locks.all_places(
             self._beside("lock"),
-            shared=False,
             otherwise=f"a daemon serves the store {self.path}; stop it first",
         )
 
