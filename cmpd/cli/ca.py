@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from cmpd.cli import COMMANDS
+from cmpd.cli.addresses import base_url_of
 from cmpd.cli.common import (
     CommandError,
     Workplace,
@@ -99,10 +100,7 @@ def _add_new(parser: argparse.ArgumentParser) -> None:
 
 
 def _url(place: Workplace, arguments: argparse.Namespace) -> str:
-    if arguments.url:
-        return str(arguments.url)
-    listener = place.config.listen[0]
-    return f"{'https' if listener.tls_certificate else 'http'}://{listener.address}"
+    return str(arguments.url) if arguments.url else base_url_of(place.config)
 
 
 def _maker(place: Workplace) -> Maker:

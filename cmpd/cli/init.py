@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from cmpd.cli import COMMANDS
+from cmpd.cli.addresses import base_url, base_url_of
 from cmpd.cli.common import CommandError, actor, now
 
 if TYPE_CHECKING:
@@ -55,10 +56,17 @@ def _run(arguments: argparse.Namespace) -> int:
     from cmpd.config import Config
 
     path = Path(arguments.config or os.environ.get("CMPD_CONF") or DEFAULT)
-    made_config = _write_config(path, arguments)
+    if path.exists():
+        _refuse_ignored(path, arguments)
+        url = arguments.url or base_url_of(Config.load(path))
+        made_config = False
+    else:
+        url = arguments.url or base_url(arguments.listen or Config().listen[0].address, tls=False)
+        _write_config(path, arguments)
+        made_config = True
     config = Config.load(path)
     _refuse_existing(config)
-    beginnings = _begin(config, arguments)
+    beginnings = _begin(config, url, demo=arguments.demo)
     _write_private(config.client.secret_file, beginnings.client_secret + "\n")
     ca_file = path.parent / "ca.pem"
     _write_certificates(ca_file, beginnings)
@@ -72,15 +80,21 @@ def _run(arguments: argparse.Namespace) -> int:
     return 0
 
 
-def _write_config(path: Path, arguments: argparse.Namespace) -> bool:
-    """The commented default configuration, where none is. Gives whether it was made.
+def _refuse_ignored(path: Path, arguments: argparse.Namespace) -> None:
+    if arguments.listen or arguments.state:
+        raise CommandError(
+            f"{path} is there already, and --listen and --state are for a new one; edit it instead",
+            os.EX_CANTCREAT,
+        )
+
+
+def _write_config(path: Path, arguments: argparse.Namespace) -> None:
+    """The commented default configuration.
 
     Group and mode let the daemon's user read it, and nobody else: a store's URL may hold a password.
     """
     from cmpd.clm.store.ownership import hand_over
 
-    if path.exists():
-        return False
     package = Path(__file__).resolve().parents[1]
     packaged = package / "cmpd.conf"
     text = (packaged if packaged.is_file() else package.parent / "cmpd.conf").read_text(encoding="utf-8")
@@ -92,7 +106,6 @@ def _write_config(path: Path, arguments: argparse.Namespace) -> bool:
     with os.fdopen(os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o640), "w", encoding="utf-8") as file:
         hand_over(file.fileno(), path)
         file.write(text)
-    return True
 
 
 def _refuse_existing(config: Config) -> None:
@@ -108,7 +121,7 @@ def _refuse_existing(config: Config) -> None:
             )
 
 
-def _begin(config: Config, arguments: argparse.Namespace) -> Beginnings:
+def _begin(config: Config, url: str, *, demo: bool) -> Beginnings:
     import asyncio
 
     from cmpd.clm.bootstrap import bootstrap
@@ -126,20 +139,14 @@ def _begin(config: Config, arguments: argparse.Namespace) -> Beginnings:
             return await bootstrap(
                 store,
                 maker,
-                demo=arguments.demo,
-                base_url=arguments.url or _base_url(config),
+                demo=demo,
+                base_url=url,
                 client_id=config.client.id,
             )
         finally:
             await store.close()
 
     return asyncio.run(begin())
-
-
-def _base_url(config: Config) -> str:
-    listener = config.listen[0]
-    scheme = "https" if listener.tls_certificate is not None else "http"
-    return f"{scheme}://{listener.address}"
 
 
 def _write_private(path: Path, text: str) -> None:

@@ -37,7 +37,7 @@ def _taken(old: Any, new: Any, prefix: str, changed: list[str], waiting: list[st
         name = prefix + item.name
         if is_dataclass(before):
             values[item.name] = _taken(before, after, f"{name}.", changed, waiting)
-        elif item.name == "listen" and _addresses(before) == _addresses(after):
+        elif name == "listen" and _addresses(before) == _addresses(after):
             values[item.name] = tuple(
                 _taken(old, new, f"{name} {old.address}: ", changed, waiting)
                 for old, new in zip(before, after, strict=True)

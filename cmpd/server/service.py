@@ -263,8 +263,15 @@ class Service:
     # Changes while it runs
 
     def _reload(self) -> None:
-        """Read the configuration and the TLS files again; where one cannot be used, nothing changes."""
+        """Begin and end of a reload are said, whatever becomes of it: systemd waits for the end."""
         self._herald.reloading()
+        try:
+            self._read_again()
+        finally:
+            self._herald.ready(description(self._config))
+
+    def _read_again(self) -> None:
+        """Read the configuration and the TLS files again; where one cannot be used, nothing changes."""
         try:
             result = reloaded(self._config, Config.load(self._config.path))
             proxies = Proxies(result.config.http.trusted_proxies)
@@ -280,7 +287,6 @@ class Service:
             log.info("reloaded; changed: %s", ", ".join(result.changed) or "nothing")
             if result.waiting:
                 log.warning("these take a restart, and stay as they were: %s", ", ".join(result.waiting))
-        self._herald.ready(description(self._config))
 
     # What goes on beside requests
 

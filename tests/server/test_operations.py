@@ -13,7 +13,7 @@ import pytest
 
 from cmpd.clm.client import Client
 from cmpd.clm.store.base import StoreUnavailable
-from cmpd.config import CMPConfig, Config, HTTPConfig, ListenConfig, LogConfig
+from cmpd.config import AdminConfig, CMPConfig, Config, HTTPConfig, ListenConfig, LogConfig
 from cmpd.server import process, readiness
 from cmpd.server.admin import Admin
 from cmpd.server.messages import HTTPRequest
@@ -173,6 +173,7 @@ def test_metrics_name_pending_approvals_and_days_left() -> None:
             ("listen 127.0.0.1:8504: tls_client_ca", "listen 127.0.0.1:8504: tls_minimum"),
             (),
         ),
+        ({"admin": AdminConfig("127.0.0.1:8505")}, (), ("admin.listen",)),
         ({"listen": (ListenConfig("127.0.0.1:1", tls_minimum="1.3"),)}, (), ("listen",)),
         ({"workers": 2, "listen": ()}, (), ("workers", "listen")),
         ({"path": Path("elsewhere")}, (), ()),
