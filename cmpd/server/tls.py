@@ -92,9 +92,10 @@ def _seen(path: Path) -> tuple[int, int, int] | None:
 
 
 def _mode(name: str, path: Path) -> int:
-    """Of the file that a key names. Raises ConfigError: OpenSSL would not say which file is missing."""
+    """Of the file that a key names. Raises ConfigError: OpenSSL would not say which file it cannot read."""
     try:
-        return stat.S_IMODE(path.stat().st_mode)
+        with path.open("rb") as file:
+            return stat.S_IMODE(os.fstat(file.fileno()).st_mode)
     except OSError as error:
         raise ConfigError(f"{name}: {path}: {error.strerror}") from None
 

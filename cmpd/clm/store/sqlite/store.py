@@ -89,7 +89,10 @@ class SQLiteStore(Reading):
             self._connect(wait=_OPENING_WAIT)
         except sqlite3.Error as error:
             if not self.path.exists():
-                raise StoreError(f"there is no store {self.path}; make one with `cmpd init`") from None
+                raise StoreError(
+                    f"there is no store {self.path}; make one with `cmpd init`, "
+                    "or bring back a copy with `cmpd restore`"
+                ) from None
             raise translated(error, str(self.path)) from None
         self._open = True
 
