@@ -269,16 +269,16 @@ def _overrides(environment: Mapping[str, str]) -> dict[str, str]:
 
 
 def key_names(section: Any, prefix: str = "") -> list[str]:
-    """The dotted names of a section's keys; of tables that may repeat, none."""
+    """The dotted names of a section's keys."""
     names: list[str] = []
     hints = get_type_hints(section)
     for item in fields(section):
         if "rule" not in item.metadata:
             continue
-        kind = hints[item.name]
+        kind = ListenConfig if hints[item.name] == tuple[ListenConfig, ...] else hints[item.name]
         if is_dataclass(kind):
             names.extend(key_names(kind, f"{prefix}{item.name}."))
-        elif kind != tuple[ListenConfig, ...]:
+        else:
             names.append(prefix + item.name)
     return names
 
@@ -288,9 +288,17 @@ def _merge(document: dict[str, Any], overrides: dict[str, str], reader: _Reader)
         *tables, last = name.split(".")
         place = document
         for table in tables:
-            place = place.setdefault(table, {})
+            place = _sole(name, place, reader) if table == "listen" else place.setdefault(table, {})
         place[last] = reader.from_text(name, text)
     return document
+
+
+def _sole(name: str, document: dict[str, Any], reader: _Reader) -> dict[str, Any]:
+    """The one [[listen]] that the environment can mean."""
+    listeners = document.setdefault("listen", [{}])
+    if isinstance(listeners, list) and len(listeners) == 1 and isinstance(listeners[0], dict):
+        return listeners[0]
+    raise reader.error(name, "from the environment it is for one [[listen]], and the file has others")
 
 
 @dataclass(frozen=True, slots=True)

@@ -93,10 +93,18 @@ async def _step(name: str, work: Awaitable[T]) -> T:
     try:
         result = await work
     except (Refused, CMPFailure, OSError, ValueError) as error:
-        print(f"FAILED  {name:<34} {error}")
+        print(f"FAILED  {name:<34} {_reason(error)}")
         raise StepFailed from None
     print(f"ok      {name:<34} {1000 * (time.perf_counter() - started):7.1f} ms")
     return result
+
+
+def _reason(error: Exception) -> str:
+    if isinstance(error, ConnectionRefusedError):
+        return "nobody listens there: start cmpd, or name another URL"
+    if isinstance(error, OSError) and error.strerror:
+        return error.strerror
+    return str(error)
 
 
 @asynccontextmanager

@@ -82,6 +82,14 @@ def run(command: Sequence[str | Path], cwd: Path, stdin: str | None = None, time
 
 
 @functools.cache
+def openssl_version() -> tuple[int, int]:
+    """Of the `openssl` on the path: major and minor."""
+    said = re.match(r"OpenSSL (\d+)\.(\d+)", run(["openssl", "version"], Path.cwd()).stdout)
+    assert said
+    return int(said[1]), int(said[2])
+
+
+@functools.cache
 def _demo() -> Path:
     """What `cmpd init --demo` makes, made once a process and copied, since it takes its time."""
     folder = Path(tempfile.mkdtemp(prefix="cmpd-demo-"))
