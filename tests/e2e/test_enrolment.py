@@ -135,7 +135,11 @@ def test_requested_extensions_come_as_asked(device: Device) -> None:
 
 
 @pytest.mark.parametrize(
-    ("popo", "failure"), [("-1", "badPOP"), ("0", "notAuthorized")], ids=["none", "raVerified"]
+    ("popo", "failure"),
+    [
+        pytest.param("-1", "badPOP", id="none", marks=pytest.mark.may_skip("OpenSSL 3.5 cannot be made to")),
+        pytest.param("0", "notAuthorized", id="raVerified"),
+    ],
 )
 def test_a_request_that_proves_no_possession_is_refused(device: Device, popo: str, failure: str) -> None:
     if popo == "-1" and openssl_version() >= (3, 5):
