@@ -9,29 +9,24 @@ from cmpd.cli.common import CommandError
 from cmpd.config import split_address
 
 if TYPE_CHECKING:
-    from cmpd.config import Config
+    from cmpd.config import Config, ListenConfig
 
 ANY = {"0.0.0.0": "127.0.0.1", "::": "[::1]"}  # noqa: S104 - what is listened at
 """Hosts that stand for every address of a machine → the loopback address among them."""
 
 
-def base_url(address: str, *, tls: bool) -> str:
-    """What the addresses in certificates begin with. Raises CommandError for a listener whose address says
-    nothing to others: a certificate would name it for years. ConfigError: it is no address."""
-    host, _ = split_address(address)
-    if host in ANY or address.startswith("unix:"):
+def base_url(config: Config) -> str:
+    """What the addresses in certificates begin with, by the first listener. Raises CommandError where its
+    address says nothing to others: certificates would name it for years."""
+    first = config.listen[0]
+    host, _ = split_address(first.address)
+    if host in ANY or first.address.startswith("unix:"):
         raise CommandError(
-            f"{address} tells nobody where this server is, and certificates are to name it: "
+            f"{first.address} tells nobody where this server is, and certificates are to name it: "
             "add --url http://HOST:PORT, as devices and verifiers reach it",
             os.EX_USAGE,
         )
-    return f"{'https' if tls else 'http'}://{address}"
-
-
-def base_url_of(config: Config) -> str:
-    """By the first listener. Raises CommandError."""
-    first = config.listen[0]
-    return base_url(first.address, tls=first.tls_certificate is not None)
+    return f"{_scheme(first)}://{first.address}"
 
 
 def local_url(config: Config) -> str:
@@ -40,9 +35,12 @@ def local_url(config: Config) -> str:
         if not one.address.startswith("unix:"):
             host, port = split_address(one.address)
             shown = one.address.removesuffix(f":{port}")
-            scheme = "https" if one.tls_certificate is not None else "http"
-            return f"{scheme}://{ANY.get(host, shown)}:{port}"
+            return f"{_scheme(one)}://{ANY.get(host, shown)}:{port}"
     raise CommandError("the configuration has no listener with a port; name the server's URL", os.EX_USAGE)
+
+
+def _scheme(listener: ListenConfig) -> str:
+    return "https" if listener.tls_certificate is not None else "http"
 
 
 def for_devices(address: str) -> str:

@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from cmpd.cli import COMMANDS
-from cmpd.cli.addresses import base_url_of
+from cmpd.cli.addresses import base_url
 from cmpd.cli.common import (
     CommandError,
     Workplace,
@@ -100,7 +100,7 @@ def _add_new(parser: argparse.ArgumentParser) -> None:
 
 
 def _url(place: Workplace, arguments: argparse.Namespace) -> str:
-    return str(arguments.url) if arguments.url else base_url_of(place.config)
+    return str(arguments.url) if arguments.url else base_url(place.config)
 
 
 def _maker(place: Workplace) -> Maker:

@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from cmpd.cli import COMMANDS
-from cmpd.cli.addresses import base_url, base_url_of
+from cmpd.cli.addresses import base_url
 from cmpd.cli.common import CommandError, actor, now
 
 if TYPE_CHECKING:
@@ -53,19 +53,22 @@ def register(subparsers: Any) -> None:
 
 def _run(arguments: argparse.Namespace) -> int:
     from cmpd.clm.store import shown
-    from cmpd.config import Config
+    from cmpd.config import Config, ConfigError
 
     path = Path(arguments.config or os.environ.get("CMPD_CONF") or DEFAULT)
-    if path.exists():
-        _refuse_ignored(path, arguments)
-        url = arguments.url or base_url_of(Config.load(path))
-        made_config = False
-    else:
-        url = arguments.url or base_url(arguments.listen or Config().listen[0].address, tls=False)
+    made_config = not path.exists()
+    if made_config:
         _write_config(path, arguments)
-        made_config = True
-    config = Config.load(path)
-    _refuse_existing(config)
+    else:
+        _refuse_ignored(path, arguments)
+    try:
+        config = Config.load(path)
+        url = arguments.url or base_url(config)
+        _refuse_existing(config)
+    except (ConfigError, CommandError):
+        if made_config:
+            path.unlink()  # so that the next try finds things as this one did
+        raise
     beginnings = _begin(config, url, demo=arguments.demo)
     _write_private(config.client.secret_file, beginnings.client_secret + "\n")
     ca_file = path.parent / "ca.pem"

@@ -92,6 +92,15 @@ def test_an_address_that_means_nothing_to_others_is_not_written_into_certificate
     )
 
 
+def test_an_address_from_the_environment_is_heeded_as_well(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.setenv("CMPD_LISTEN_ADDRESS", "0.0.0.0:8504")
+    assert main(["-c", str(tmp_path / "cmpd.conf"), "init"]) == os.EX_USAGE
+    assert "--url http://HOST:PORT" in capsys.readouterr().err
+    assert list(tmp_path.iterdir()) == []
+
+
 def test_a_listener_at_every_address_is_known_to_devices_by_the_machine_s_name(
     tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
