@@ -52,9 +52,17 @@ def key(
     return field(default=default, metadata={"rule": rule})
 
 
-def live(default: Any, doc: str, *, unit: str = "", low: int | None = None, high: int | None = None) -> Any:
+def live(
+    default: Any,
+    doc: str,
+    *,
+    unit: str = "",
+    low: int | None = None,
+    high: int | None = None,
+    choices: tuple[str, ...] = (),
+) -> Any:
     """A key that a reload changes at once."""
-    return key(default, doc, unit=unit, low=low, high=high, restart=False)
+    return key(default, doc, unit=unit, low=low, high=high, choices=choices, restart=False)
 
 
 @dataclass(frozen=True, slots=True)
@@ -73,13 +81,13 @@ class ListenConfig:
     """One address that devices reach the daemon at."""
 
     address: str = key("127.0.0.1:8504", "host:port, [IPv6]:port, or unix:PATH.")
-    tls_certificate: Path | None = key(
+    tls_certificate: Path | None = live(
         None, "PEM file: the server's certificate, then its chain. Makes it HTTPS."
     )
-    tls_key: Path | None = key(None, "PEM file: the certificate's private key, mode 0600.")
-    tls_client_ca: Path | None = key(None, "PEM file: CAs whose client certificates are asked for.")
-    tls_client_required: bool = key(False, "Refuse TLS clients that bring no certificate.")
-    tls_minimum: str = key("1.2", "The lowest TLS version spoken.", choices=("1.2", "1.3"))
+    tls_key: Path | None = live(None, "PEM file: the certificate's private key, mode 0600.")
+    tls_client_ca: Path | None = live(None, "PEM file: CAs whose client certificates are asked for.")
+    tls_client_required: bool = live(False, "Refuse TLS clients that bring no certificate.")
+    tls_minimum: str = live("1.2", "The lowest TLS version spoken.", choices=("1.2", "1.3"))
 
 
 @dataclass(frozen=True, slots=True)
@@ -103,7 +111,7 @@ class HTTPConfig:
     max_requests: int = live(
         200, "Requests being answered at once, of each worker; more get 503.", low=1, high=1 << 16
     )
-    drain_timeout: int = live(
+    drain_timeout: int = key(
         10, "Time that a stop leaves to what is under way.", unit="seconds", low=0, high=3600
     )
     basic_over_http: bool = live(
@@ -159,16 +167,15 @@ class CMPConfig:
 class LogConfig:
     """What is written to standard error."""
 
-    format: str = key(
+    format: str = live(
         "journal",
         "journal: <priority>text, as systemd reads it; json: a JSON object a line.",
         choices=("journal", "json"),
     )
-    level: str = key(
+    level: str = live(
         "info",
         "The least severe lines written.",
         choices=("debug", "info", "warning", "error"),
-        restart=False,
     )
 
 
@@ -201,7 +208,7 @@ class Config:
     node: str = key(
         "", "This machine's name among those that share a PostgreSQL store; empty: the host's name."
     )
-    archive_after: int = key(
+    archive_after: int = live(
         0,
         "Certificates that ended longer ago leave the working set for the store's archive; 0: never.",
         unit="days",
@@ -262,16 +269,16 @@ def _overrides(environment: Mapping[str, str]) -> dict[str, str]:
 
 
 def key_names(section: Any, prefix: str = "") -> list[str]:
-    """The dotted names of a section's keys; of tables that may repeat, none."""
+    """The dotted names of a section's keys."""
     names: list[str] = []
     hints = get_type_hints(section)
     for item in fields(section):
         if "rule" not in item.metadata:
             continue
-        kind = hints[item.name]
+        kind = ListenConfig if hints[item.name] == tuple[ListenConfig, ...] else hints[item.name]
         if is_dataclass(kind):
             names.extend(key_names(kind, f"{prefix}{item.name}."))
-        elif kind != tuple[ListenConfig, ...]:
+        else:
             names.append(prefix + item.name)
     return names
 
@@ -281,9 +288,17 @@ def _merge(document: dict[str, Any], overrides: dict[str, str], reader: _Reader)
         *tables, last = name.split(".")
         place = document
         for table in tables:
-            place = place.setdefault(table, {})
+            place = _sole(name, place, reader) if table == "listen" else place.setdefault(table, {})
         place[last] = reader.from_text(name, text)
     return document
+
+
+def _sole(name: str, document: dict[str, Any], reader: _Reader) -> dict[str, Any]:
+    """The one [[listen]] that the environment can mean."""
+    listeners = document.setdefault("listen", [{}])
+    if isinstance(listeners, list) and len(listeners) == 1 and isinstance(listeners[0], dict):
+        return listeners[0]
+    raise reader.error(name, "from the environment it is for one [[listen]], and the file has others")
 
 
 @dataclass(frozen=True, slots=True)

@@ -67,8 +67,8 @@ def commented() -> str:
     """cmpd.conf."""
     lines = [
         "# The configuration of cmpd. What is commented out is the default. Paths are relative to this file.",
-        "# Any key outside [[listen]] may come from the environment instead: CMPD_WORKERS=2,",
-        "# CMPD_HTTP_BODY_SIZE=32768. `cmpd check` says what would be served.",
+        "# Any key may come from the environment instead: CMPD_WORKERS=2, CMPD_HTTP_BODY_SIZE=32768,",
+        "# CMPD_LISTEN_ADDRESS=0.0.0.0:8504 (with one [[listen]]). `cmpd check` says what would be served.",
         "",
     ]
     for section, purpose, keys in sections():
@@ -95,8 +95,13 @@ def reference() -> str:
         "not here but in the store.",
         "",
         "A key may come from the environment: `CMPD_` and its name in capitals, with `_` for the dot",
-        "(`http.body_size` is `CMPD_HTTP_BODY_SIZE`). A key marked *reload* changes with SIGHUP",
-        "(`systemctl reload cmpd`); the others take a restart.",
+        "(`http.body_size` is `CMPD_HTTP_BODY_SIZE`; keys of `[[listen]]` where there is one of them).",
+        "",
+        "A key marked *reload* changes with SIGHUP (`systemctl reload cmpd`), as do the files that it names;",
+        "connections from then on go by it. The others take a restart, as they are for good what a daemon",
+        "starts with: its store and who it is there (`store`, `synchronous`, `master_key`, `node`,",
+        "`client.id`, `client.secret_file`), its processes and sockets (`workers`, `listen.address`,",
+        "`admin.listen`), and how long its parent process waits for the others (`http.drain_timeout`).",
         "",
         "This page is made from the code by `make reference`.",
         "",

@@ -8,7 +8,7 @@ from typing import Any
 
 import pytest
 
-from cmpd.config import Config, ConfigError, ListenConfig, key_names, split_address
+from cmpd.config import Config, ConfigError, key_names, split_address
 
 PACKAGED = Path(__file__).parent.parent / "cmpd.conf"
 
@@ -35,7 +35,7 @@ def test_the_packaged_configuration_shows_every_key_with_its_default(file: Path)
         assert f"{example} = " in text
         text = re.sub(rf"^{example} = .*$", "", text, flags=re.MULTILINE)
     assert _load(file, text) == _load(file, "")
-    for name in [*key_names(Config), *key_names(ListenConfig, "listen.")]:
+    for name in key_names(Config):
         section, _, key = name.rpartition(".")
         part = re.split(rf"^\[+{section}\]", text, flags=re.MULTILINE)[1] if section else text
         assert re.search(rf"^{key} = ", part, re.MULTILINE) or key.startswith("tls_c") or key == "tls_key", (
@@ -70,6 +70,19 @@ def test_the_environment_overrides(
 ) -> None:
     config = _load(file, "workers = 2\n[http]\nbody_size = 4096", **{variable: value})
     assert getattr(getattr(config, section) if section else config, key) == expected
+
+
+@pytest.mark.parametrize("text", ["", '[[listen]]\naddress = "127.0.0.1:1"\ntls_minimum = "1.3"'])
+def test_the_environment_overrides_the_only_listener(file: Path, text: str) -> None:
+    (listener,) = _load(file, text, CMPD_LISTEN_ADDRESS="0.0.0.0:8504").listen
+    assert listener.address == "0.0.0.0:8504"
+    assert listener.tls_minimum == ("1.3" if text else "1.2")
+
+
+def test_the_environment_cannot_say_which_of_two_listeners_it_means(file: Path) -> None:
+    text = '[[listen]]\naddress = "127.0.0.1:1"\n[[listen]]\naddress = "127.0.0.1:2"'
+    with pytest.raises(ConfigError, match=r"listen\.address: from the environment it is for one"):
+        _load(file, text, CMPD_LISTEN_ADDRESS="0.0.0.0:8504")
 
 
 def test_what_container_engines_set_for_a_service_named_cmpd_is_left_alone(file: Path) -> None:

@@ -82,6 +82,15 @@ def _noun(argv: Sequence[str]) -> str:
     return ""
 
 
+HIGHER = "; run the command as root, or as a user who may"
+
+
+def _in_words(error: Exception) -> str:
+    if isinstance(error, OSError) and error.strerror:
+        return f"{error.filename}: {error.strerror}" if error.filename else error.strerror
+    return str(error)
+
+
 def _explain(error: Exception) -> tuple[str, int]:
     """What to tell the user of an error, and the exit status that goes with it."""
     from cmpd.cli.common import CommandError, status_of
@@ -89,8 +98,10 @@ def _explain(error: Exception) -> tuple[str, int]:
     if isinstance(error, CommandError):
         return str(error), error.status
     status = status_of(error)
+    if status == os.EX_CONFIG and isinstance(error.__context__, PermissionError):
+        status = os.EX_NOPERM
     if status is not None:
-        return str(error), status
+        return _in_words(error) + (HIGHER if status == os.EX_NOPERM else ""), status
     if sys.flags.dev_mode:
         raise error
     name = type(error).__name__

@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 import argparse
+import os
 from pathlib import Path
 from typing import Any
 
 from cmpd.cli import COMMANDS
-from cmpd.cli.common import Workplace, actor, in_workplace, now
+from cmpd.cli.common import CommandError, Workplace, actor, in_workplace, now
 
 
 def register(subparsers: Any) -> None:
@@ -24,9 +25,17 @@ def register(subparsers: Any) -> None:
 
 async def _backup(place: Workplace, arguments: argparse.Namespace) -> int:
     from cmpd.clm.model import AuditEvent
+    from cmpd.clm.store.base import StoreError
     from cmpd.clm.store.changes import Audit
 
+    if not arguments.file.parent.is_dir():
+        raise CommandError(f"there is no folder {arguments.file.parent}; make it first", os.EX_CANTCREAT)
+    if arguments.file.exists():
+        raise CommandError(f"{arguments.file} exists already; name another file", os.EX_CANTCREAT)
     await place.store.commit([Audit(AuditEvent(now(), actor(), "store.backup", "store"))])
-    await place.store.backup(arguments.file)
+    try:
+        await place.store.backup(arguments.file)
+    except StoreError as error:
+        raise CommandError(str(error), os.EX_CANTCREAT) from None
     print(f"{arguments.file}: {arguments.file.stat().st_size} bytes; the master key is not in it")
     return 0

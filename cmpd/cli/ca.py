@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from cmpd.cli import COMMANDS
+from cmpd.cli.addresses import base_url
 from cmpd.cli.common import (
     CommandError,
     Workplace,
@@ -113,10 +114,7 @@ def _add_partitions(parser: argparse.ArgumentParser, *, default: int | None) -> 
 
 
 def _url(place: Workplace, arguments: argparse.Namespace) -> str:
-    if arguments.url:
-        return str(arguments.url)
-    listener = place.config.listen[0]
-    return f"{'https' if listener.tls_certificate else 'http'}://{listener.address}"
+    return str(arguments.url) if arguments.url else base_url(place.config)
 
 
 def _maker(place: Workplace) -> Maker:

@@ -54,6 +54,7 @@ async def _check(place: Workplace, arguments: argparse.Namespace) -> int:
     findings.serves += [f"store {shown(place.config.store)}"]
     findings.serves += _listeners(place.config)
     findings.warnings += _weak_settings(place.config)
+    findings.warnings += _ending_tls(place.config, now())
     await _judge_policies(findings, client.catalog, place.config.client.id)
     for authority in await client.catalog.authorities():
         _judge_authority(findings, authority, now())
@@ -75,6 +76,18 @@ def _listeners(config: Config) -> Iterator[str]:
         yield f"CMP over {kind} at {listener.address}"
     if config.admin.listen:
         yield f"health and metrics at {config.admin.listen}"
+
+
+def _ending_tls(config: Config, time: int) -> Iterator[str]:
+    """Of certificates that `_listeners` has found fit for use."""
+    from cryptography import x509
+
+    for path in dict.fromkeys(one.tls_certificate for one in config.listen if one.tls_certificate):
+        certificate = x509.load_pem_x509_certificates(path.read_bytes())[0]
+        left = int(certificate.not_valid_after_utc.timestamp()) - time
+        if left < SOON:
+            when = f"expires in {left // DAY} days" if left > 0 else f"expired {-left // DAY} days ago"
+            yield f"the TLS certificate {path} {when}; put a renewed one in its place"
 
 
 def _weak_settings(config: Config) -> Iterator[str]:

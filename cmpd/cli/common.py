@@ -77,7 +77,7 @@ def config_path(arguments: argparse.Namespace) -> Path:
     named = arguments.config or os.environ.get("CMPD_CONF")
     if named:
         return Path(named)
-    found = next((place for place in PLACES if place.is_file()), None)
+    found = next((place for place in PLACES if _is_there(place)), None)
     if found is None:
         raise CommandError(
             f"no configuration: neither {PLACES[0]} nor {PLACES[1]} is there; "
@@ -85,6 +85,13 @@ def config_path(arguments: argparse.Namespace) -> Path:
             os.EX_CONFIG,
         )
     return found
+
+
+def _is_there(place: Path) -> bool:
+    try:
+        return place.is_file()
+    except OSError:  # a folder that may not be searched
+        return False
 
 
 def load_config(arguments: argparse.Namespace) -> Config:

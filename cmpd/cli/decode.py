@@ -34,7 +34,8 @@ def register(subparsers: Any) -> None:
 
 def _run(arguments: argparse.Namespace) -> int:
     source = "standard input" if arguments.file == "-" else arguments.file
-    der = as_der(_read(arguments.file), source)
+    content = _read(arguments.file)
+    der = as_der(content, source)
     from cmpd.cmp.readable import HEXADECIMAL, readable
     from cmpd.cmp.schema import DecodeError
 
@@ -42,6 +43,9 @@ def _run(arguments: argparse.Namespace) -> int:
         print(readable(der, octets=len(der) if arguments.full else HEXADECIMAL))
     except DecodeError as error:
         reason = str(error).removeprefix("RawMessage: ")
+        pem = PEM.search(content)
+        if pem:
+            reason = f"it is PEM of a {pem[1].decode('ascii', 'replace')}; {reason}"
         raise CommandError(f"{source} is no PKIMessage ({len(der)} octets): {reason}") from None
     return os.EX_OK
 

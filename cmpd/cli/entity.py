@@ -10,6 +10,7 @@ import uuid
 from typing import TYPE_CHECKING, Any
 
 from cmpd.cli import COMMANDS
+from cmpd.cli.addresses import for_devices
 from cmpd.cli.bulk import register_bulk
 from cmpd.cli.common import (
     CommandError,
@@ -214,7 +215,7 @@ def _print_secret(
     print("\nThe password is shown this once. To use them:\n")
     print("    openssl genpkey -algorithm EC -pkeyopt ec_paramgen_curve:P-256 -out key.pem")
     options = {
-        "-server": place.config.listen[0].address,
+        "-server": for_devices(place.config.listen[0].address),
         "-path": "cmp",
         "-newkey": "key.pem",
         "-ref": entity.id,

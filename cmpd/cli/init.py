@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from cmpd.cli import COMMANDS
+from cmpd.cli.addresses import base_url
 from cmpd.cli.common import CommandError, actor, now, refuse_password
 
 if TYPE_CHECKING:
@@ -57,15 +58,25 @@ def register(subparsers: Any) -> None:
 
 def _run(arguments: argparse.Namespace) -> int:
     from cmpd.clm.store import shown
-    from cmpd.config import Config
+    from cmpd.config import Config, ConfigError
 
     if arguments.store:
         refuse_password(arguments.store)
     path = Path(arguments.config or os.environ.get("CMPD_CONF") or DEFAULT)
-    made_config = _write_config(path, arguments)
-    config = Config.load(path)
-    _refuse_existing(config)
-    beginnings = _begin(config, arguments)
+    made_config = not path.exists()
+    if made_config:
+        _write_config(path, arguments)
+    else:
+        _refuse_ignored(path, arguments)
+    try:
+        config = Config.load(path)
+        url = arguments.url or base_url(config)
+        _refuse_existing(config)
+    except (ConfigError, CommandError):
+        if made_config:
+            path.unlink()  # so that the next try finds things as this one did
+        raise
+    beginnings = _begin(config, url, demo=arguments.demo)
     _write_private(config.client.secret_file, beginnings.client_secret + "\n")
     ca_file = path.parent / "ca.pem"
     _write_certificates(ca_file, beginnings)
@@ -79,15 +90,21 @@ def _run(arguments: argparse.Namespace) -> int:
     return 0
 
 
-def _write_config(path: Path, arguments: argparse.Namespace) -> bool:
-    """The commented default configuration, where none is. Gives whether it was made.
+def _refuse_ignored(path: Path, arguments: argparse.Namespace) -> None:
+    if arguments.listen or arguments.state:
+        raise CommandError(
+            f"{path} is there already, and --listen and --state are for a new one; edit it instead",
+            os.EX_CANTCREAT,
+        )
+
+
+def _write_config(path: Path, arguments: argparse.Namespace) -> None:
+    """The commented default configuration.
 
     Group and mode let the daemon's user read it, and nobody else: a store's URL may hold a password.
     """
     from cmpd.clm.store.ownership import hand_over
 
-    if path.exists():
-        return False
     package = Path(__file__).resolve().parents[1]
     packaged = package / "cmpd.conf"
     text = (packaged if packaged.is_file() else package.parent / "cmpd.conf").read_text(encoding="utf-8")
@@ -101,7 +118,6 @@ def _write_config(path: Path, arguments: argparse.Namespace) -> bool:
     with os.fdopen(os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o640), "w", encoding="utf-8") as file:
         hand_over(file.fileno(), path)
         file.write(text)
-    return True
 
 
 def _refuse_existing(config: Config) -> None:
@@ -117,7 +133,7 @@ def _refuse_existing(config: Config) -> None:
             )
 
 
-def _begin(config: Config, arguments: argparse.Namespace) -> Beginnings:
+def _begin(config: Config, url: str, *, demo: bool) -> Beginnings:
     import asyncio
 
     from cmpd.clm.bootstrap import bootstrap
@@ -135,20 +151,14 @@ def _begin(config: Config, arguments: argparse.Namespace) -> Beginnings:
             return await bootstrap(
                 store,
                 maker,
-                demo=arguments.demo,
-                base_url=arguments.url or _base_url(config),
+                demo=demo,
+                base_url=url,
                 client_id=config.client.id,
             )
         finally:
             await store.close()
 
     return asyncio.run(begin())
-
-
-def _base_url(config: Config) -> str:
-    listener = config.listen[0]
-    scheme = "https" if listener.tls_certificate is not None else "http"
-    return f"{scheme}://{listener.address}"
 
 
 def _write_private(path: Path, text: str) -> None:

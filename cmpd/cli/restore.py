@@ -34,6 +34,13 @@ def _run(arguments: argparse.Namespace) -> int:
             "`cmpd store copy` a restored SQLite store there",
             os.EX_CONFIG,
         )
+    if not arguments.file.is_file():
+        raise CommandError(f"there is no backup {arguments.file}")
+    if Path(config.store).exists():
+        raise CommandError(
+            f"the store {config.store} exists already, and it stays: stop cmpd, and move it away first",
+            os.EX_CANTCREAT,
+        )
     MasterKey.load(config.master_key)
     restore(arguments.file, Path(config.store))
     print(f"{config.store} is restored; `cmpd check` says whether the master key fits")

@@ -11,12 +11,12 @@ from typing import TYPE_CHECKING, Any, TypeVar
 from urllib.parse import urlsplit
 
 from cmpd.cli import COMMANDS
+from cmpd.cli.addresses import local_url
 from cmpd.cli.common import CommandError, Workplace, actor, in_workplace, now
 
 if TYPE_CHECKING:
     from cmpd.clm.model import Entity
     from cmpd.cmp.requester import Send
-    from cmpd.config import Config
 
 T = TypeVar("T")
 TIMEOUT = 15.0
@@ -45,7 +45,7 @@ def register(subparsers: Any) -> None:
 
 
 async def _selftest(place: Workplace, arguments: argparse.Namespace) -> int:
-    url = arguments.url or _url(place.config)
+    url = arguments.url or f"{local_url(place.config)}/cmp"
     send = _sender(url, arguments.ca_file)
     print(f"selftest of {url}")
     async with _throw_away(place) as (entity, password):
@@ -93,10 +93,18 @@ async def _step(name: str, work: Awaitable[T]) -> T:
     try:
         result = await work
     except (Refused, CMPFailure, OSError, ValueError) as error:
-        print(f"FAILED  {name:<34} {error}")
+        print(f"FAILED  {name:<34} {_reason(error)}")
         raise StepFailed from None
     print(f"ok      {name:<34} {1000 * (time.perf_counter() - started):7.1f} ms")
     return result
+
+
+def _reason(error: Exception) -> str:
+    if isinstance(error, ConnectionRefusedError):
+        return "nobody listens there: start cmpd, or name another URL"
+    if isinstance(error, OSError) and error.strerror:
+        return error.strerror
+    return str(error)
 
 
 @asynccontextmanager
@@ -127,12 +135,6 @@ async def _throw_away(place: Workplace) -> AsyncIterator[tuple[Entity, str]]:
         current = await place.store.entity(entity.id)
         if current is not None:
             await place.store.commit((DeleteEntity(entity.id, current.version), act.audit("delete", entity)))
-
-
-def _url(config: Config) -> str:
-    listener = config.listen[0]
-    scheme = "https" if listener.tls_certificate is not None else "http"
-    return f"{scheme}://{listener.address}/cmp"
 
 
 def _sender(url: str, ca_file: str | None) -> Send:

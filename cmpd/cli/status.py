@@ -59,13 +59,14 @@ def lines(seen: Overview) -> list[str]:
         f"cmpd at {time_text(seen.time)}",
         "",
         *(f"listener  {address:<28} {state}" for address, state in seen.listeners),
-        f"workers   {seen.workers}",
+        f"workers   {_workers(seen)}",
         f"store     {seen.store}",
         "",
         *(f"CA        {_authority(ca, seen.time)}" for ca in seen.authorities),
         "",
         f"certificates   {_counts(seen.certificates)}",
-        f"               {seen.expiring} expire within 30 days, {seen.waiting} requests wait for approval",
+        f"               {_counted(seen.expiring)} expire within 30 days, "
+        f"{_counted(seen.waiting)} requests wait for approval",
         "",
         f"issued         {_bars(seen.issued)}",
         f"confirmed      {_bars(seen.confirmed)}",
@@ -74,6 +75,18 @@ def lines(seen: Overview) -> list[str]:
         f"               the last {len(seen.issued)} minutes, the latest on the right",
         *(f"               {count:>5} {reason}" for reason, count in seen.reasons),
     ]
+
+
+def _workers(seen: Overview) -> str:
+    if not seen.alive:
+        return f"none alive, {seen.workers} configured here: start cmpd"
+    return f"{seen.alive} alive, {seen.workers} configured here"
+
+
+def _counted(count: int) -> str:
+    from cmpd.server.overview import MOST
+
+    return str(count) if count < MOST else f"{MOST} or more"
 
 
 def _authority(ca: dict[str, Any], now: int) -> str:

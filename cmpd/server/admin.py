@@ -82,7 +82,7 @@ class Admin:
         return HTTPResponse(200, ((b"content-type", kind), NO_STORE), body)
 
     async def _status(self) -> HTTPResponse:
-        """For `cmpd status`: a JSON object."""
+        """What the workers of this daemon are at: a JSON object."""
         config, now = self._config(), int(time.time())
         obstacles = await self._readiness.obstacles()
         value: dict[str, Any] = {

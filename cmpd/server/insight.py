@@ -15,6 +15,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 log = logging.getLogger(__name__)
+log.setLevel(logging.INFO)  # what was asked for is shown, whatever `log.level` says
 
 Show = Callable[[bytes], str]
 """A PKIMessage's DER in readable form."""

@@ -60,11 +60,6 @@ def set_up(config: LogConfig) -> None:
     logging.basicConfig(handlers=[handler], level=config.level.upper(), force=True)
 
 
-def set_level(level: str) -> None:
-    """From now on, write what is at least that severe."""
-    logging.getLogger().setLevel(level.upper())
-
-
 def log_request(record: Record, milliseconds: float) -> None:
     """The line of one CMP exchange."""
     level = logging.WARNING if record.fail_info in ("systemFailure", "systemUnavail") else logging.INFO

@@ -62,11 +62,7 @@ async def read_state(client: Client) -> State:
         if crls:
             ends["crl"] = min(crl.next_update for crl in crls)
         days.update({(authority.name, which): (end - now) / DAY for which, end in ends.items()})
-    pending = 0
-    async for _ in client.store.transactions(TransactionState.WAITING):
-        pending += 1
-        if pending >= MOST_PENDING:
-            break
+    pending = await client.store.count_transactions(TransactionState.WAITING, MOST_PENDING)
     return State(True, await client.store.count_certificates("state"), days, pending)
 
 

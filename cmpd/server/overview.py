@@ -11,8 +11,8 @@ from dataclasses import asdict, dataclass
 from typing import TYPE_CHECKING, Any
 
 from cmpd.clm.catalog import Catalog
-from cmpd.clm.model import CertificateState, TransactionState
-from cmpd.clm.store.base import CertificateQuery, StoreError
+from cmpd.clm.model import TransactionState
+from cmpd.clm.store.base import StoreError
 from cmpd.config import split_address
 
 if TYPE_CHECKING:
@@ -26,6 +26,8 @@ LATEST = 20_000
 """Audit records looked at, of each chain."""
 SOON = 30 * 86_400
 REASONS = 5
+MOST = 100_000
+"""Rows counted one by one: some tenths of a second."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -36,11 +38,15 @@ class Overview:
     listeners: list[tuple[str, str]]
     """(address, whether it answers)."""
     workers: int
+    """As many are configured here."""
+    alive: int
+    """As many processes serve the store now; with PostgreSQL, those of all nodes."""
     store: str
     authorities: list[dict[str, Any]]
     certificates: dict[str, int]
     """By standing."""
     expiring: int
+    """Active ones that end within 30 days; counted, as `waiting`, up to MOST."""
     waiting: int
     issued: list[int]
     """By minute, the latest last; likewise the next three."""
@@ -52,8 +58,8 @@ class Overview:
 
     @property
     def ready(self) -> bool:
-        """Whether every listener answers."""
-        return all(state == "answers" for _, state in self.listeners)
+        """Whether every listener answers, and it is cmpd that serves."""
+        return self.alive > 0 and all(state == "answers" for _, state in self.listeners)
 
     def as_json(self) -> dict[str, Any]:
         return {**asdict(self), "ready": self.ready}
@@ -62,12 +68,12 @@ class Overview:
 async def overview(store: Store, config: Config, master_key: MasterKey, now: int) -> Overview:
     """Look at everything once."""
     catalog = Catalog(store, master_key, lambda: now)
-    soon = CertificateQuery(states=(CertificateState.ACTIVE,), expires_after=now, expires_before=now + SOON)
     recent = await _recent(store, now - 60 * MINUTES)
     return Overview(
         time=now,
         listeners=[(one.address, await _answers(one.address)) for one in config.listen],
         workers=config.workers,
+        alive=await store.serving_processes(),
         store=await _store_state(store, config),
         authorities=[
             {
@@ -79,8 +85,8 @@ async def overview(store: Store, config: Config, master_key: MasterKey, now: int
             for one in await catalog.authorities()
         ],
         certificates=await store.count_certificates("state"),
-        expiring=len([one async for one in store.certificates(soon)]),
-        waiting=len([one async for one in store.transactions(TransactionState.WAITING)]),
+        expiring=await store.count_expiring(now, now + SOON, MOST),
+        waiting=await store.count_transactions(TransactionState.WAITING, MOST),
         issued=_by_minute(recent, now, "certificate.issue"),
         confirmed=_by_minute(recent, now, "certificate.confirm"),
         revoked=_by_minute(recent, now, "certificate.revoke"),

@@ -6,7 +6,7 @@ from dataclasses import dataclass, fields, is_dataclass, replace
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
-    from cmpd.config import Config, Rule
+    from cmpd.config import Config, ListenConfig, Rule
 
 
 @dataclass(frozen=True, slots=True)
@@ -37,9 +37,19 @@ def _taken(old: Any, new: Any, prefix: str, changed: list[str], waiting: list[st
         name = prefix + item.name
         if is_dataclass(before):
             values[item.name] = _taken(before, after, f"{name}.", changed, waiting)
+        elif name == "listen" and _addresses(before) == _addresses(after):
+            values[item.name] = tuple(
+                _taken(old, new, f"{name} {old.address}: ", changed, waiting)
+                for old, new in zip(before, after, strict=True)
+            )
         elif rule.restart:
             waiting.append(name)
         else:
             values[item.name] = after
             changed.append(name)
     return replace(old, **values)
+
+
+def _addresses(listeners: tuple[ListenConfig, ...]) -> list[str]:
+    """What decides about the sockets, which are opened at the start."""
+    return [one.address for one in listeners]

@@ -20,7 +20,7 @@ from cmpd.clm.store.base import StoreError
 from cmpd.cmp import schema
 from cmpd.cmp.responder import Responder
 from cmpd.config import Config, ConfigError, HTTPConfig
-from cmpd.server import listeners, logs
+from cmpd.server import listeners, logs, process
 from cmpd.server.admin import Admin
 from cmpd.server.basic import BasicAuthentication
 from cmpd.server.endpoints import Endpoints
@@ -131,7 +131,8 @@ class Service:
         self._metrics: Metrics | None = None
         self._proxies = Proxies(config.http.trusted_proxies)
         self._limits = Limits(config.http, lambda peer: self._proxies.trusts(peer))
-        self._tls: list[ListenerTLS] = []
+        self._tls: list[ListenerTLS | None] = []
+        """Of each [[listen]]; None: it speaks plain HTTP."""
         self._servers: list[asyncio.Server] = []
         self._stop = asyncio.Event()
 
@@ -167,9 +168,7 @@ class Service:
             await self._listen_for_operators(self._seat.admin)
         jobs = [self._beat, self._watch_certificates, client.upkeep.run]
         if self._keeps_house:
-            jobs.append(self._keep_house)
-            if self._config.archive_after:
-                jobs.append(self._archive)
+            jobs += [self._keep_house, self._archive]
         if self._herald.interval is not None:
             jobs.append(partial(self._signs_of_life, self._herald.interval))
         tasks = [asyncio.create_task(_lasting(job)) for job in jobs]
@@ -185,12 +184,10 @@ class Service:
 
     async def _listen(self) -> None:
         loop = asyncio.get_running_loop()
-        for config, listener in zip(self._config.listen, self._seat.own, strict=True):
-            tls = tls_of(config)
-            if tls is not None:
-                self._tls.append(tls)
+        self._tls = [tls_of(config) for config in self._config.listen]
+        for number, listener in enumerate(self._seat.own):
             server = await loop.create_server(
-                self._gate(tls) if tls else self._connection, sock=listener, backlog=listeners.BACKLOG
+                partial(self._protocol, number), sock=listener, backlog=listeners.BACKLOG
             )
             self._servers.append(server)
 
@@ -208,11 +205,11 @@ class Service:
         for server in self._servers:
             server.close()
 
-    def _connection(self) -> Connection:
-        return Connection(self._handler, self._config.http, self._limits)
-
-    def _gate(self, tls: ListenerTLS) -> Callable[[], Gate]:
-        return lambda: Gate(self._connection(), tls.context, self._config.http, self._limits)
+    def _protocol(self, number: int) -> Connection | Gate:
+        """What a new connection at that [[listen]] meets, as it is configured now."""
+        connection = Connection(self._handler, self._config.http, self._limits)
+        tls = self._tls[number]
+        return Gate(connection, tls.context, self._config.http, self._limits) if tls else connection
 
     async def _listen_for_operators(self, listener: socket.socket) -> None:
         metrics: Metrics | MetricsUnavailable
@@ -266,24 +263,30 @@ class Service:
     # Changes while it runs
 
     def _reload(self) -> None:
-        """Read the configuration and the certificates again; what cannot be used changes nothing."""
+        """Begin and end of a reload are said, whatever becomes of it: systemd waits for the end."""
         self._herald.reloading()
+        try:
+            self._read_again()
+        finally:
+            self._herald.ready(description(self._config))
+
+    def _read_again(self) -> None:
+        """Read the configuration and the TLS files again; where one cannot be used, nothing changes."""
         try:
             result = reloaded(self._config, Config.load(self._config.path))
             proxies = Proxies(result.config.http.trusted_proxies)
+            tls = [tls_of(one) for one in result.config.listen]
         except ConfigError as error:
             log.error("the configuration stays as it was: %s", error)
         else:
-            self._config, self._proxies = result.config, proxies
+            self._config, self._proxies, self._tls = result.config, proxies, tls
             self._limits.config = result.config.http
-            logs.set_level(result.config.log.level)
+            logs.set_up(result.config.log)
+            process.allow_files(result.config.http.max_connections)
             self._handler = self._endpoints()
             log.info("reloaded; changed: %s", ", ".join(result.changed) or "nothing")
             if result.waiting:
                 log.warning("these take a restart, and stay as they were: %s", ", ".join(result.waiting))
-        for tls in self._tls:
-            tls.refresh()
-        self._herald.ready(description(self._config))
 
     # What goes on beside requests
 
@@ -305,20 +308,24 @@ class Service:
         while True:
             await asyncio.sleep(HOUSEKEEPING)
             for tls in self._tls:
-                tls.refresh()
+                if tls is not None:
+                    tls.refresh()
 
     async def _archive(self) -> None:
         """Put away what ended long ago, as the configuration says."""
         while True:
-            act = Act("cmpd", self._client.now())
-            try:
-                count = await archive_ended(self._client.store, act, self._config.archive_after * DAY)
-            except StoreError as error:
-                log.warning("the archive waits: %s", error)
-            else:
-                if count:
-                    log.info("archived %d certificates that ended long ago", count)
+            if self._config.archive_after:
+                await self._archive_ended(self._config.archive_after * DAY)
             await asyncio.sleep(ARCHIVING)
+
+    async def _archive_ended(self, after: int) -> None:
+        try:
+            count = await archive_ended(self._client.store, Act("cmpd", self._client.now()), after)
+        except StoreError as error:
+            log.warning("the archive waits: %s", error)
+        else:
+            if count:
+                log.info("archived %d certificates that ended long ago", count)
 
     async def _keep_house(self) -> None:
         """What is due by time, again and again; a store that fails is asked again next time."""

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import os
+
 from tests.cli.conftest import Operator
 
 
@@ -26,9 +28,23 @@ def test_neither_a_file_nor_a_store_is_overwritten(operator: Operator) -> None:
     copy = operator.folder / "copy.db"
     operator("backup", str(copy))
     before = copy.read_bytes()
-    assert "exists already" in operator("backup", str(copy)).complaint
+    for words in (("backup", str(copy)), ("restore", str(copy))):
+        answer = operator(*words)
+        assert answer.status == os.EX_CANTCREAT
+        assert "exists already" in answer.complaint
     assert copy.read_bytes() == before
-    assert "exists already" in operator("restore", str(copy)).complaint
+
+
+def test_where_no_backup_can_be_written_is_named(operator: Operator) -> None:
+    answer = operator("backup", str(operator.folder / "nowhere" / "copy.db"))
+    assert answer.status == os.EX_CANTCREAT
+    assert f"there is no folder {operator.folder / 'nowhere'}" in answer.complaint
+
+
+def test_a_backup_that_is_not_there_is_named(operator: Operator) -> None:
+    answer = operator("restore", "nowhere.db")
+    assert answer.status == os.EX_DATAERR
+    assert "there is no backup nowhere.db" in answer.complaint
 
 
 def test_what_is_no_store_is_not_restored(operator: Operator) -> None:

@@ -50,6 +50,10 @@ REFUSED = {
     ),
     "half a message": (DER[:100], "standard input is no PKIMessage (100 octets): "),
     "a message and more": (DER + b"x", "1 octets trail it"),
+    "a certificate": (
+        b"-----BEGIN CERTIFICATE-----\nMAMCAQE=\n-----END CERTIFICATE-----\n",
+        "standard input is no PKIMessage (5 octets): it is PEM of a CERTIFICATE; ",
+    ),
     "PEM without base64": (PEM.replace(b"MII", b"!!!"), "no base64 between BEGIN and END"),
 }
 

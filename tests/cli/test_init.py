@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import os
 import shutil
+import socket
 import stat
 from pathlib import Path
 
@@ -74,6 +75,50 @@ def test_nothing_is_overwritten(
     assert kept in line
     assert (tmp_path / kept).read_bytes() == before
     assert not (tmp_path / "ca.pem").exists()
+
+
+@pytest.mark.parametrize("address", ["0.0.0.0:8504", "[::]:8504", "unix:/run/cmpd/cmp"])
+def test_an_address_that_means_nothing_to_others_is_not_written_into_certificates(
+    tmp_path: Path, address: str, capsys: pytest.CaptureFixture[str]
+) -> None:
+    config = ["-c", str(tmp_path / "cmpd.conf")]
+    assert main([*config, "init", "--listen", address]) == os.EX_USAGE
+    (line,) = capsys.readouterr().err.splitlines()
+    assert "--url http://HOST:PORT" in line
+    assert list(tmp_path.iterdir()) == []
+    assert main([*config, "init", "--listen", address, "--url", "http://pki.example"]) == 0
+    assert main([*config, "ca", "create", "other", "--subject", "CN=Other"]) == os.EX_USAGE
+    assert (
+        main([*config, "ca", "create", "other", "--subject", "CN=Other", "--url", "http://pki.example"]) == 0
+    )
+
+
+def test_an_address_from_the_environment_is_heeded_as_well(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.setenv("CMPD_LISTEN_ADDRESS", "0.0.0.0:8504")
+    assert main(["-c", str(tmp_path / "cmpd.conf"), "init"]) == os.EX_USAGE
+    assert "--url http://HOST:PORT" in capsys.readouterr().err
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_a_listener_at_every_address_is_known_to_devices_by_the_machine_s_name(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    config = ["-c", str(tmp_path / "cmpd.conf")]
+    assert main([*config, "init", "--listen", "0.0.0.0:8504", "--url", "http://pki.example"]) == 0
+    assert main([*config, "entity", "add", "gate"]) == 0
+    assert f"-server {socket.gethostname()}:8504 " in capsys.readouterr().out
+
+
+@pytest.mark.parametrize("option", ["--listen=127.0.0.1:1", "--state=elsewhere"])
+def test_what_would_change_a_configuration_that_is_there_is_refused(
+    made: Path, option: str, capsys: pytest.CaptureFixture[str]
+) -> None:
+    before = (made / "cmpd.conf").read_bytes()
+    assert main(["-c", str(made / "cmpd.conf"), "init", option]) == os.EX_CANTCREAT
+    assert "--listen and --state are for a new one" in capsys.readouterr().err
+    assert (made / "cmpd.conf").read_bytes() == before
 
 
 def test_a_configuration_that_is_there_is_gone_by(tmp_path: Path) -> None:

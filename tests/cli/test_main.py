@@ -6,7 +6,9 @@ import ast
 import os
 import subprocess
 import sys
+from collections.abc import Callable
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -108,3 +110,66 @@ def test_a_reader_that_leaves_early_is_no_error() -> None:
     done = subprocess.run(["bash", "-c", command], capture_output=True, text=True, check=False)
     assert "Traceback" not in done.stderr
     assert "Exception" not in done.stderr
+
+
+@pytest.mark.parametrize(
+    ("raised", "told"),
+    [
+        (PermissionError(13, "Permission denied", "/etc/cmpd"), "/etc/cmpd: Permission denied; run the"),
+        (OSError(28, "No space left on device"), "No space left on device"),
+        (FileNotFoundError(2, "No such file or directory", "x/y"), "x/y: No such file or directory"),
+    ],
+)
+def test_what_the_system_refuses_is_told_in_words(
+    raised: OSError,
+    told: str,
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    def refuse(*words: object) -> None:
+        raise raised
+
+    monkeypatch.setattr("cmpd.cli.common.load_config", refuse)
+    assert main(["status"]) in (os.EX_NOPERM, os.EX_IOERR)
+    (line,) = capsys.readouterr().err.splitlines()
+    assert line.startswith(f"cmpd: {told}")
+
+
+@pytest.mark.parametrize("name", ["cmpd.conf", "master.key"])
+def test_a_file_that_may_not_be_read_is_named_with_the_remedy(
+    name: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """Root may read everything, so the refusal is put in the system's mouth."""
+    config = ["-c", str(tmp_path / "cmpd.conf")]
+    assert main([*config, "init"]) == 0
+
+    for method in ("read_text", "read_bytes", "open"):
+        monkeypatch.setattr(Path, method, _refusing(getattr(Path, method), name))
+    monkeypatch.setattr("os.open", _refusing(os.open, name))
+    capsys.readouterr()
+    assert main([*config, "status"]) == os.EX_NOPERM
+    (line,) = capsys.readouterr().err.splitlines()
+    assert name in line
+    assert "Permission denied; run the command as root" in line
+
+
+def _refusing(original: Callable[..., Any], name: str) -> Callable[..., Any]:
+    def refuse(path: str | Path, *more: Any, **named: Any) -> Any:
+        if Path(path).name == name:
+            raise PermissionError(13, "Permission denied", str(path))
+        return original(path, *more, **named)
+
+    return refuse
+
+
+def test_a_folder_that_may_not_be_searched_has_no_configuration(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    def refuse(path: Path) -> bool:
+        raise PermissionError(13, "Permission denied", str(path))
+
+    monkeypatch.setattr(Path, "is_file", refuse)
+    monkeypatch.delenv("CMPD_CONF", raising=False)
+    assert main(["status"]) == os.EX_CONFIG
+    assert "no configuration" in capsys.readouterr().err

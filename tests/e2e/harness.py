@@ -82,6 +82,14 @@ def run(command: Sequence[str | Path], cwd: Path, stdin: str | None = None, time
 
 
 @functools.cache
+def openssl_version() -> tuple[int, int]:
+    """Of the `openssl` on the path: major and minor."""
+    said = re.match(r"OpenSSL (\d+)\.(\d+)", run(["openssl", "version"], Path.cwd()).stdout)
+    assert said
+    return int(said[1]), int(said[2])
+
+
+@functools.cache
 def _demo() -> Path:
     """What `cmpd init --demo` makes, made once a process and copied, since it takes its time."""
     folder = Path(tempfile.mkdtemp(prefix="cmpd-demo-"))
@@ -193,6 +201,20 @@ class Daemon:
             self.process.kill()
             self.process.wait()
             raise AssertionError(f"cmpd serve did not stop within {STOP} s:\n{self.log}") from None
+
+    def hang_up(self, said: str) -> None:
+        """Have it read its configuration again once it serves, and wait until it has said so."""
+        assert self.process is not None
+        self.logs("serving CMP")
+        self.process.send_signal(signal.SIGHUP)
+        self.logs(said)
+
+    def logs(self, said: str) -> None:
+        """Wait until that is in its log."""
+        deadline = time.monotonic() + START
+        while said not in self.log:
+            assert time.monotonic() < deadline, f"{said!r} is not in:\n{self.log}"
+            time.sleep(0.02)
 
     def with_store(self, work: Callable[[Store], Coroutine[Any, Any, T]]) -> T:
         """Work on the store beside the running daemon."""

@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.e2e.harness import DEMO_ENTITY, Daemon, Device, Run, cmp_trace, run
+from tests.e2e.harness import DEMO_ENTITY, Daemon, Device, Run, cmp_trace, openssl_version, run
 
 # Key of the CA and of its CMP signer, and a key for the device that suits `openssl cmp`.
 AUTHORITIES = {
@@ -54,18 +54,19 @@ def _trust(device: Device, ca: str) -> Path:
     return path
 
 
-def _life(device: Device, ca: str, kind: str = "EC:P-256") -> Run:
-    """Enrol by password, then update by signature; gives the update, its answers verified by OpenSSL."""
+def _life(device: Device, ca: str, kind: str = "EC:P-256", *confirmed: str) -> Run:
+    """Enrol by password, then update by signature; gives the update, its answers verified by OpenSSL.
+    `confirmed`: how the certificates are, explicitly where nothing is said."""
     policy = _policy(device.daemon, ca)
     trust = _trust(device, ca)
     device.key(kind)
-    done = device.request("ir", *_entity(device.daemon, policy), path=f"cmp/{policy}")
+    done = device.request("ir", *_entity(device.daemon, policy), *confirmed, path=f"cmp/{policy}")
     assert done.status == 0, done.output
     verified = run(["openssl", "verify", "-CAfile", trust, "cert.pem"], device.folder)
     assert verified.status == 0, verified.output
     device.key(kind, "new-key.pem")
     words = ["-cert", "cert.pem", "-key", "key.pem", "-newkey", "new-key.pem", "-certout", "new.pem"]
-    return device.cmp("kur", *words, "-trusted", trust, path=f"cmp/{policy}", secret=False)
+    return device.cmp("kur", *words, "-trusted", trust, *confirmed, path=f"cmp/{policy}", secret=False)
 
 
 @pytest.mark.parametrize("algorithm", AUTHORITIES)
@@ -75,9 +76,13 @@ def test_a_ca_of_each_key_issues_and_signs_its_answers(
     ca = f"made-{algorithm.lower()}"
     made = factory.cmpd("ca", "create", ca, "--subject", f"CN={ca}", "--key", algorithm)
     assert made.status == 0, made.output
-    done = _life(Device(tmp_path, factory), ca, AUTHORITIES[algorithm])
+    # OpenSSL 3.5 and later cannot hash a certificate that Ed448 signed, as certConf has it ("error creating
+    # certconf"): they no longer know how long SHAKE256 is to be.
+    silent = algorithm == "Ed448" and openssl_version() >= (3, 5)
+    confirmed = ["-implicit_confirm"] if silent else []
+    done = _life(Device(tmp_path, factory), ca, AUTHORITIES[algorithm], *confirmed)
     assert done.status == 0, done.output
-    assert cmp_trace(done) == ["KUR", "KUP", "CERTCONF", "PKICONF"]
+    assert cmp_trace(done) == ["KUR", "KUP"] + ([] if silent else ["CERTCONF", "PKICONF"])
 
 
 def test_a_ca_under_another_one(factory: Daemon, tmp_path: Path) -> None:

@@ -9,7 +9,7 @@ from cryptography import x509
 from cryptography.hazmat.primitives.asymmetric import ec, ed448, ed25519, rsa
 from cryptography.x509.oid import ExtendedKeyUsageOID
 
-from tests.e2e.harness import DEMO_ENTITY, DEMO_PASSWORD, Device, cmp_trace
+from tests.e2e.harness import DEMO_ENTITY, DEMO_PASSWORD, Device, cmp_trace, openssl_version
 
 UNKNOWN_ENTITY = "251069b7-bcc3-4911-b312-000000000000"
 KEYS = {
@@ -135,9 +135,15 @@ def test_requested_extensions_come_as_asked(device: Device) -> None:
 
 
 @pytest.mark.parametrize(
-    ("popo", "failure"), [("-1", "badPOP"), ("0", "notAuthorized")], ids=["none", "raVerified"]
+    ("popo", "failure"),
+    [
+        pytest.param("-1", "badPOP", id="none", marks=pytest.mark.may_skip("OpenSSL 3.5 cannot be made to")),
+        pytest.param("0", "notAuthorized", id="raVerified"),
+    ],
 )
 def test_a_request_that_proves_no_possession_is_refused(device: Device, popo: str, failure: str) -> None:
+    if popo == "-1" and openssl_version() >= (3, 5):
+        pytest.skip("without proof of possession, OpenSSL 3.5 asks for a key made by the server")
     before = len(device.daemon.certificates())
     done = device.enrol("ir", "-popo", popo)
     assert done.status != 0

@@ -3,11 +3,9 @@
 from __future__ import annotations
 
 import json
-import signal
-import time
 import urllib.error
 import urllib.request
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 
 import pytest
 from cryptography.hazmat.primitives.asymmetric import ec
@@ -26,13 +24,6 @@ def _get(url: str, method: str = "GET") -> tuple[int, str]:
         return error.code, error.read().decode()
 
 
-def _until(true: Callable[[], object]) -> None:
-    deadline = time.monotonic() + 20
-    while not true():
-        assert time.monotonic() < deadline
-        time.sleep(0.05)
-
-
 def _enrol(daemon: Daemon, times: int = 1) -> None:
     key = ec.generate_private_key(ec.SECP256R1())
     for _ in range(times):
@@ -49,7 +40,7 @@ def watched(
     daemon = Daemon(tmp_path_factory.mktemp("watched"), environment=environment)
     daemon.init()
     daemon.start()
-    _until(lambda: "serving CMP" in daemon.log)
+    daemon.logs("serving CMP")
     _enrol(daemon, 4)
     client_of(daemon).transport(b"rubbish")
     yield daemon, f"http://{admin}"
@@ -98,19 +89,13 @@ def test_devices_see_no_admin_page(watched: tuple[Daemon, str]) -> None:
         assert _get(f"http://{daemon.address}{path}")[0] == 404
 
 
-def _hang_up(daemon: Daemon, said: str) -> None:
-    assert daemon.process is not None
-    _until(lambda: "serving CMP" in daemon.log)
-    daemon.process.send_signal(signal.SIGHUP)
-    _until(lambda: said in daemon.log)
-
-
 def test_a_reload_takes_what_needs_no_restart_and_names_what_does(own_daemon: Daemon) -> None:
     assert _get(f"http://{own_daemon.address}/cmp", "POST")[0] == 415
     own_daemon.configure("# body_size = 65_536", "body_size = 1024")
     own_daemon.configure('# format = "journal"', 'format = "json"')
-    _hang_up(own_daemon, "reloaded; changed: http.body_size")
-    assert "these take a restart, and stay as they were: log.format" in own_daemon.log
+    own_daemon.configure("# workers = 1", "workers = 2")
+    own_daemon.hang_up('"reloaded; changed: http.body_size, log.format"')
+    own_daemon.logs("these take a restart, and stay as they were: workers")
     request = urllib.request.Request(f"http://{own_daemon.address}/cmp", data=b"x" * 1025, method="POST")
     with pytest.raises(urllib.error.HTTPError) as refusal:
         urllib.request.urlopen(request, timeout=10)
@@ -120,7 +105,7 @@ def test_a_reload_takes_what_needs_no_restart_and_names_what_does(own_daemon: Da
 
 def test_a_reload_with_a_broken_file_keeps_the_configuration_and_says_why(own_daemon: Daemon) -> None:
     own_daemon.configure("# body_size = 65_536", 'body_size = "big"')
-    _hang_up(own_daemon, "the configuration stays as it was")
+    own_daemon.hang_up("the configuration stays as it was")
     assert "http.body_size: a whole number of bytes is expected, not 'big'" in own_daemon.log
     _enrol(own_daemon)
 
@@ -144,7 +129,8 @@ def test_messages_are_kept_where_asked_for_and_hold_no_secret(
 def test_messages_are_shown_where_asked_for_and_hold_no_secret(
     tmp_path_factory: pytest.TempPathFactory,
 ) -> None:
-    daemon = Daemon(tmp_path_factory.mktemp("showing"), arguments=("-v",))
+    environment = {"CMPD_LOG_LEVEL": "error"}  # what is asked for is shown all the same
+    daemon = Daemon(tmp_path_factory.mktemp("showing"), arguments=("-v",), environment=environment)
     daemon.init()
     daemon.start()
     _enrol(daemon)

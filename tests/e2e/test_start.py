@@ -126,6 +126,9 @@ def test_a_backup_is_taken_while_it_serves_and_restored_when_it_does_not(own_dae
     assert own_daemon.cmpd("check").status == 0
     own_daemon.start()
     assert own_daemon.cmpd("selftest").status == 0
+    silent = own_daemon.cmpd("selftest", "http://127.0.0.1:1/cmp")
+    assert silent.status == 1
+    assert "nobody listens there: start cmpd" in silent
     names = {one["name"]: one["id"] for one in own_daemon.json("entity", "list")}
     assert names["before"] == id
     assert "after" not in names

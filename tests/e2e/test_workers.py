@@ -73,6 +73,15 @@ def test_a_worker_that_dies_is_replaced_and_the_others_go_on(workers: Daemon) ->
     assert f"worker {before[0]} ended with signal SIGKILL" in workers.log
 
 
+def test_status_counts_the_workers_that_live(workers: Daemon) -> None:
+    assert "3 alive" in workers.cmpd("status")
+    victim = _children(workers)[1]
+    os.kill(victim, signal.SIGKILL)
+    _until(lambda: victim not in _children(workers) and workers.json("status")["alive"] == 3)
+    workers.stop(signal.SIGKILL)
+    _until(lambda: "none alive" in workers.cmpd("status"))
+
+
 def test_a_stop_under_load_loses_no_answer_and_leaves_no_process(workers: Daemon) -> None:
     children = _children(workers)
     with crowd(workers) as clients:

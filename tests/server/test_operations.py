@@ -13,7 +13,7 @@ import pytest
 
 from cmpd.clm.client import Client
 from cmpd.clm.store.base import StoreUnavailable
-from cmpd.config import CMPConfig, Config, HTTPConfig, LogConfig
+from cmpd.config import AdminConfig, CMPConfig, Config, HTTPConfig, ListenConfig, LogConfig
 from cmpd.server import process, readiness
 from cmpd.server.admin import Admin
 from cmpd.server.messages import HTTPRequest
@@ -166,7 +166,15 @@ def test_metrics_name_pending_approvals_and_days_left() -> None:
         ({}, (), ()),
         ({"http": HTTPConfig(body_size=2048)}, ("http.body_size",), ()),
         ({"cmp": CMPConfig(time_tolerance=0)}, ("cmp.time_tolerance",), ()),
-        ({"log": LogConfig("json", "debug")}, ("log.level",), ("log.format",)),
+        ({"log": LogConfig("json", "debug")}, ("log.format", "log.level"), ()),
+        ({"http": HTTPConfig(drain_timeout=1)}, (), ("http.drain_timeout",)),
+        (
+            {"listen": (ListenConfig(tls_client_ca=Path("cas.pem"), tls_minimum="1.3"),)},
+            ("listen 127.0.0.1:8504: tls_client_ca", "listen 127.0.0.1:8504: tls_minimum"),
+            (),
+        ),
+        ({"admin": AdminConfig("127.0.0.1:8505")}, (), ("admin.listen",)),
+        ({"listen": (ListenConfig("127.0.0.1:1", tls_minimum="1.3"),)}, (), ("listen",)),
         ({"workers": 2, "listen": ()}, (), ("workers", "listen")),
         ({"path": Path("elsewhere")}, (), ()),
     ],
@@ -177,7 +185,7 @@ def test_a_reload_takes_what_is_marked_so(
     result = reloaded(Config(), replace(Config(), **changes))
     assert (result.changed, result.waiting) == (changed, waiting)
     assert result.config.workers == 1
-    assert result.config.log.format == "journal"
+    assert [one.address for one in result.config.listen] == ["127.0.0.1:8504"]
 
 
 def test_what_the_system_does_not_allow_is_said_and_lived_with(

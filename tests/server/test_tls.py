@@ -6,6 +6,7 @@ import asyncio
 import contextlib
 import datetime
 import os
+import shutil
 import socket
 import ssl
 import time
@@ -183,6 +184,20 @@ def test_a_renewed_certificate_is_used_from_the_next_connection_on(tmp_path: Pat
     assert seen == [one.public_bytes(Encoding.DER) for one in (before, after[0])]
 
 
+def test_client_cas_are_exchanged_from_the_next_connection_on(tmp_path: Path) -> None:
+    for name in ("server", "before", "after"):
+        _make(tmp_path, name)
+    shutil.copy(tmp_path / "before.pem", tmp_path / "cas.pem")
+    tls = _tls(_config(tmp_path, tls_client_ca=tmp_path / "cas.pem", tls_client_required=True))
+    assert _served(tls, _client(tmp_path, "before"))
+    (tmp_path / "after.pem").replace(tmp_path / "cas.pem")
+    assert tls.refresh()
+    shutil.copy(tmp_path / "cas.pem", tmp_path / "after.pem")
+    assert _served(tls, _client(tmp_path, "after"))
+    with pytest.raises((ssl.SSLError, ConnectionError, AssertionError, IndexError)):
+        _served(tls, _client(tmp_path, "before"))
+
+
 def test_a_request_that_comes_with_the_end_of_the_handshake_is_answered(tmp_path: Path) -> None:
     """TLS 1.3 lets a client send right behind its last handshake message, in one packet."""
     _make(tmp_path, "server")
@@ -248,8 +263,11 @@ def test_a_renewal_that_cannot_be_used_leaves_the_certificate_as_it_was(
     if "open" not in str(spoil):
         os.utime(tmp_path / "server-key.pem", (1, 1))  # seen as changed, whatever was spoilt
     assert not tls.refresh()
-    assert "the TLS certificate stays as it was" in caplog.text
+    assert "the TLS certificate and the client CAs stay as they were" in caplog.text
     assert _served(tls, _client(tmp_path)) == [before.public_bytes(Encoding.DER)]
+    caplog.clear()
+    assert not tls.refresh()
+    assert caplog.text == "", "the same trouble is told once"
 
 
 @pytest.mark.parametrize(

@@ -119,6 +119,9 @@ class Store(Protocol):
         Raises StoreUnavailable while somebody has the store `alone`.
         """
 
+    async def serving_processes(self) -> int:
+        """How many processes are `serving` now, on all nodes."""
+
     def alone(self) -> AbstractAsyncContextManager[None]:
         """Keep daemons out while the context lasts. Raises StoreUnavailable while one is `serving`."""
 
@@ -157,6 +160,9 @@ class Store(Protocol):
     async def count_certificates(self, by: str) -> dict[str, int]:
         """Counts by ``state``, ``policy`` (empty: without one) or ``ca``; cheap."""
 
+    async def count_expiring(self, after: int, before: int, most: int) -> int:
+        """Active certificates that end between the two times; `most` where there are as many or more."""
+
     def revoked(
         self, ca: str, after: int, serials: range = EVERY_SERIAL
     ) -> AsyncIterator[tuple[int, int, int | None]]:
@@ -171,6 +177,9 @@ class Store(Protocol):
     async def transaction(self, id: bytes) -> Transaction | None: ...
 
     def transactions(self, state: TransactionState) -> AsyncIterator[Transaction]: ...
+
+    async def count_transactions(self, state: TransactionState, most: int) -> int:
+        """Those in a state other than closed; `most` where there are as many or more."""
 
     async def expired_transactions(self, now: int, limit: int) -> list[Transaction]:
         """Those not closed whose `expires` is before `now`, oldest first."""

@@ -153,6 +153,10 @@ class Reading(ABC):
             raise ValueError(f"certificates are counted by {', '.join(statements)}, not by {by}")
         return {key: number for key, number in await self.rows(statements[by], ()) if number}
 
+    async def count_expiring(self, after: int, before: int, most: int) -> int:
+        rows = await self.rows(self.sql.active_count_by_end, (after, before, most))
+        return int(rows[0][0])
+
     async def revoked(
         self, ca: str, after: int, serials: range = EVERY_SERIAL
     ) -> AsyncIterator[tuple[int, int, int | None]]:
@@ -184,6 +188,10 @@ class Reading(ABC):
                 yield transaction_of(row)
             expires, id = rows[-1][7], rows[-1][0]
             await asyncio.sleep(0)
+
+    async def count_transactions(self, state: TransactionState, most: int) -> int:
+        rows = await self.rows(self.sql.open_transaction_count, (str(state), most))
+        return int(rows[0][0])
 
     async def expired_transactions(self, now: int, limit: int) -> list[Transaction]:
         return [transaction_of(row) for row in await self.rows(self.sql.expired_transactions, (now, limit))]

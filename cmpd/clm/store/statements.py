@@ -55,6 +55,7 @@ class Statements:
     certificate_count_by_state: str
     certificate_count_by_policy: str
     certificate_count_by_ca: str
+    active_count_by_end: str
     revoked: str
 
     # CRLs.
@@ -68,6 +69,7 @@ class Statements:
     advance_transaction: str
     transaction: str
     open_transactions: str
+    open_transaction_count: str
     closed_transactions: str
     expired_transactions: str
     forget_transactions: str

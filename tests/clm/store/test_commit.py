@@ -217,6 +217,19 @@ async def test_the_crl_lock_lets_one_in_at_a_time(store: Store, another: Callabl
     assert most == 1
 
 
+async def test_who_serves_is_counted_until_it_ends(store: Store, another: Callable[[], Store]) -> None:
+    other = another()
+    await other.open()
+    assert await store.serving_processes() == 0
+    async with store.serving():
+        async with other.serving():
+            assert await store.serving_processes() == 2
+        assert await other.serving_processes() == 1
+    async with store.alone():
+        assert await other.serving_processes() == 0
+    await other.close()
+
+
 async def test_who_wants_the_store_alone_waits_for_no_daemon_and_lets_none_in(
     store: Store, another: Callable[[], Store]
 ) -> None:

@@ -97,6 +97,19 @@ async def test_certificates_are_counted_as_they_come_and_move(store: Store) -> N
         await store.count_certificates("colour")
 
 
+@pytest.mark.parametrize("most", [1000, 7, 1])
+async def test_active_certificates_that_end_soon_are_counted_up_to_a_bound(store: Store, most: int) -> None:
+    await store.commit([AddCertificate(certificate) for certificate in CERTIFICATES])
+    soon = [
+        one
+        for one in CERTIFICATES
+        if one.state is CertificateState.ACTIVE and NOW < one.not_after < NOW + 20 * DAY
+    ]
+    assert len(soon) > 7
+    assert await store.count_expiring(NOW, NOW + 20 * DAY, most) == min(most, len(soon))
+    assert await store.count_expiring(NOW + 50 * DAY, NOW + 60 * DAY, most) == 0
+
+
 async def test_the_revoked_are_those_on_hold_revoked_or_rejected_that_have_not_ended(
     store: Store, page: int
 ) -> None:
@@ -152,6 +165,12 @@ async def test_transactions_are_listed_by_state_and_end(store: Store, page: int)
             (one for one in transactions if one.state is state), key=lambda one: (one.expires, one.id)
         )
         assert [one async for one in store.transactions(state)] == expected
+
+
+async def test_open_transactions_are_counted_by_state_up_to_a_bound(store: Store) -> None:
+    await store.commit([OpenTransaction(a_transaction(state=state)) for state in [*TransactionState] * 3])
+    assert await store.count_transactions(TransactionState.WAITING, 100) == 3
+    assert await store.count_transactions(TransactionState.WAITING, 2) == 2
 
 
 async def test_open_transactions_expire_and_closed_ones_are_forgotten(store: Store) -> None:

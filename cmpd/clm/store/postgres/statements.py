@@ -129,6 +129,10 @@ POSTGRES = Statements(
     certificate_count_by_state="SELECT state, sum(amount)::bigint FROM certificate_counts GROUP BY state",
     certificate_count_by_policy="SELECT policy, sum(amount)::bigint FROM certificate_counts GROUP BY policy",
     certificate_count_by_ca="SELECT ca, sum(amount)::bigint FROM certificate_counts GROUP BY ca",
+    active_count_by_end="""
+        SELECT count(*) FROM (
+            SELECT 1 FROM certificates
+            WHERE not_after > $1 AND not_after < $2 AND state = 'active' LIMIT $3) AS found""",
     revoked="""
         SELECT serial, revoked, reason FROM certificates
         WHERE state IN ('on_hold', 'revoked', 'rejected') AND ca = $1 AND serial > $2 AND serial <= $3
@@ -179,6 +183,9 @@ POSTGRES = Statements(
             last_digest, last_response, server_nonce, ca, serial, request, detail
         FROM transactions
         WHERE state <> 'closed' AND state = $1 AND (expires, id) > ($2, $3) ORDER BY expires, id LIMIT $4""",
+    open_transaction_count="""
+        SELECT count(*) FROM (
+            SELECT 1 FROM transactions WHERE state <> 'closed' AND state = $1 LIMIT $2) AS found""",
     closed_transactions="""
         SELECT id, state, body, party, policy, entity, opened, expires, first_digest, first_response,
             last_digest, last_response, server_nonce, ca, serial, request, detail
@@ -226,6 +233,12 @@ FORGET_TOKENS = "DELETE FROM commits WHERE at < $1"
 LOCK = "SELECT pg_advisory_lock($1, hashtext($2))"
 TRY_LOCK = "SELECT pg_try_advisory_lock($1, hashtext($2))"
 TRY_LOCK_SHARED = "SELECT pg_try_advisory_lock_shared($1, hashtext($2))"
+SHARED_LOCK_COUNT = """
+    SELECT count(*) FROM pg_locks
+    WHERE locktype = 'advisory' AND classid = $1::bigint::oid AND objsubid = 2 AND granted
+        AND mode = 'ShareLock'
+        AND database = (SELECT oid FROM pg_database WHERE datname = current_database())"""
+"""How many hold a lock of a kind together, of all nodes; 2 tells keys in two halves from whole ones."""
 WAIT_FOR_LOCKS = """
     SELECT set_config('lock_timeout', '0', false), set_config('statement_timeout', '0', false)"""
 

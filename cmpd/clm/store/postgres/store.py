@@ -41,7 +41,7 @@ from cmpd.clm.store.postgres.address import parse
 from cmpd.clm.store.postgres.connections import Connection, Connections, Trial, commit
 from cmpd.clm.store.postgres.failures import is_engine_failure, is_lost, is_passing, translated
 from cmpd.clm.store.postgres.session import CRL_LOCKS, SERVING_LOCKS, Session, held, locked
-from cmpd.clm.store.postgres.statements import DAMAGED, FORGET_TOKENS, LOOK, POSTGRES
+from cmpd.clm.store.postgres.statements import DAMAGED, FORGET_TOKENS, LOOK, POSTGRES, SHARED_LOCK_COUNT
 from cmpd.clm.store.postgres.units import alone, together
 from cmpd.clm.store.reading import Reading
 from cmpd.clm.store.rows import Row
@@ -157,6 +157,10 @@ class PostgresStore(Reading):
             shared=True,
             otherwise=f"the store {self._address.shown} is being copied; start cmpd when that is done",
         )
+
+    async def serving_processes(self) -> int:
+        rows = await self.rows(SHARED_LOCK_COUNT, (SERVING_LOCKS,))
+        return int(rows[0][0])
 
     def alone(self) -> AbstractAsyncContextManager[None]:
         return held(

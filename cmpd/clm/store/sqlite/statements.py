@@ -122,6 +122,10 @@ SQLITE = Statements(
     certificate_count_by_state="SELECT state, sum(amount) FROM certificate_counts GROUP BY state",
     certificate_count_by_policy="SELECT policy, sum(amount) FROM certificate_counts GROUP BY policy",
     certificate_count_by_ca="SELECT ca, sum(amount) FROM certificate_counts GROUP BY ca",
+    active_count_by_end="""
+        SELECT count(*) FROM (
+            SELECT 1 FROM certificates
+            WHERE not_after > ?1 AND not_after < ?2 AND state = 'active' LIMIT ?3)""",
     revoked="""
         SELECT serial, revoked, reason FROM certificates
         WHERE state IN ('on_hold', 'revoked', 'rejected') AND ca = ?1 AND serial > ?2 AND serial <= ?3
@@ -172,6 +176,9 @@ SQLITE = Statements(
             last_digest, last_response, server_nonce, ca, serial, request, detail
         FROM transactions
         WHERE state <> 'closed' AND state = ?1 AND (expires, id) > (?2, ?3) ORDER BY expires, id LIMIT ?4""",
+    open_transaction_count="""
+        SELECT count(*) FROM (
+            SELECT 1 FROM transactions WHERE state <> 'closed' AND state = ?1 LIMIT ?2)""",
     closed_transactions="""
         SELECT id, state, body, party, policy, entity, opened, expires, first_digest, first_response,
             last_digest, last_response, server_nonce, ca, serial, request, detail

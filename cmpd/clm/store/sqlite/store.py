@@ -90,7 +90,10 @@ class SQLiteStore(Reading):
             self._connect(wait=_OPENING_WAIT)
         except sqlite3.Error as error:
             if not self.path.exists():
-                raise StoreError(f"there is no store {self.path}; make one with `cmpd init`") from None
+                raise StoreError(
+                    f"there is no store {self.path}; make one with `cmpd init`, "
+                    "or bring back a copy with `cmpd restore`"
+                ) from None
             raise translated(error, str(self.path)) from None
         self._open = True
 
@@ -118,16 +121,17 @@ class SQLiteStore(Reading):
         await asyncio.to_thread(back_up, self.path, path)
 
     def serving(self) -> AbstractAsyncContextManager[None]:
-        return locks.held(
+        return locks.place_of_many(
             self._beside("lock"),
-            shared=True,
             otherwise=f"the store {self.path} is being copied or restored; start cmpd when that is done",
         )
 
+    async def serving_processes(self) -> int:
+        return locks.places_held(self._beside("lock"))
+
     def alone(self) -> AbstractAsyncContextManager[None]:
-        return locks.held(
+        return locks.all_places(
             self._beside("lock"),
-            shared=False,
             otherwise=f"a daemon serves the store {self.path}; stop it first",
         )
 

@@ -7,7 +7,6 @@ import os
 import resource
 import shutil
 import sqlite3
-import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -69,16 +68,15 @@ async def test_a_lock_that_is_let_go_in_time_only_delays(store: SQLiteStore, pat
 async def test_a_lock_that_stays_is_given_up_without_ever_holding_up_the_event_loop(
     store: SQLiteStore, path: Path
 ) -> None:
-    longest, before = 0.0, time.perf_counter()
+    passes = 0
     with _locked_by_another(path):
         writing = asyncio.create_task(_write(store))
         while not writing.done():
             await asyncio.sleep(0)
-            now = time.perf_counter()
-            longest, before = max(longest, now - before), now
+            passes += 1
         with pytest.raises(StoreUnavailable, match=r"keeps the store .* locked"):
             await writing
-    assert longest < 0.1
+    assert passes > 100, "the loop stood still for most of the time"
     await _write(store)
     assert await _count(store) == 1
 
