@@ -53,7 +53,9 @@ def register(subparsers: Any) -> None:
 def _run(arguments: argparse.Namespace) -> int:
     from cmpd.clm.store import shown
     from cmpd.config import Config
+    from cmpd.server.process import conceal
 
+    conceal()
     path = Path(arguments.config or os.environ.get("CMPD_CONF") or DEFAULT)
     made_config = _write_config(path, arguments)
     config = Config.load(path)
