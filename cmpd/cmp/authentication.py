@@ -145,7 +145,7 @@ class Authenticator:
         if not reference:
             raise CMPFailure(FailInfo.badMessageCheck, "senderKID is missing; it names the shared secret")
         parsed = mac.parse(claim.algorithm, self.bounds)
-        throttle, guessed = self.clm.credentials.throttle, reference.hex()
+        throttle, guessed = self.clm.credentials.throttle, self.clm.credentials.name_of(reference)
         if wait := throttle.wait(guessed, peer):
             raise CMPFailure(FailInfo.systemUnavail, f"too many failed attempts, try again in {wait} seconds")
         entity = await self.clm.credentials.entity_by_reference(reference)

@@ -39,14 +39,13 @@ class BasicAuthentication:
             return plain(403, "passwords are not taken over plain HTTP; use HTTPS")
         user, password = _credentials(field)
         throttle = self._client.credentials.throttle
-        guessed = user.encode().hex()  # counted with failures under the same reference in a MAC
-        wait = throttle.wait(guessed, peer)
+        wait = throttle.wait(user, peer)  # counted with failures under the same UUID in a MAC
         if wait:
             return plain(429, "too many failed attempts, wait", (b"retry-after", b"%d" % wait))
         if await self._client.credentials.check_password(user, password):
-            throttle.succeeded(guessed, peer)
+            throttle.succeeded(user, peer)
             return user
-        throttle.failed(guessed, peer)
+        throttle.failed(user, peer)
         await self._client.audit_stranger(peer, "entity.login", f"entity:{user}", "badPassword")
         return plain(401, "the user name or the password is wrong", CHALLENGE)
 

@@ -161,11 +161,12 @@ class Service:
     async def _serve(self, client: Client, parent: socket.socket | None) -> None:
         self._client = client
         self._handler = self._endpoints()
+        await client.credentials.attempts.exchange()  # what was failed at before the start counts
         self._heed_signals(parent)  # before the first connection: none is to be lost to an early stop
         await self._listen()
         if self._seat.admin is not None:
             await self._listen_for_operators(self._seat.admin)
-        jobs = [self._beat, self._watch_certificates, client.upkeep.run]
+        jobs = [self._beat, self._watch_certificates, client.upkeep.run, client.credentials.attempts.run]
         if self._keeps_house:
             jobs.append(self._keep_house)
             if self._config.archive_after:
@@ -182,6 +183,7 @@ class Service:
         await self._accept_no_more()
         await self._limits.drain()
         await _end(tasks)
+        await client.credentials.attempts.exchange()
 
     async def _listen(self) -> None:
         loop = asyncio.get_running_loop()

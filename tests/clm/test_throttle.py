@@ -157,3 +157,19 @@ def test_what_is_remembered_stays_bounded() -> None:
         watched.failed(f"stranger {number}", ELSEWHERE)
     for kept in (watched._failures, watched._proved, watched._turns):
         assert len(kept) <= throttle.MOST
+
+
+def test_what_is_being_slowed_down_is_not_crowded_out_by_a_flood_of_single_failures() -> None:
+    watched, clock = _throttle()
+    for number in range(FREE + 20):
+        watched.failed(DEVICE, f"192.0.2.{number}")
+    clock.now += 1
+    for number in range(throttle.MOST):
+        watched.failed(f"stranger {number}", f"10.0.{number >> 8}.{number & 255}")
+    assert watched.wait(DEVICE, HOME) == CAP - 1
+
+
+def test_what_a_stranger_sends_takes_no_more_room_than_any_other_name() -> None:
+    watched, _ = _throttle()
+    watched.failed("x" * 100_000, "y" * 100_000)
+    assert {len(key) for key in watched._failures} == {16}

@@ -5,7 +5,7 @@ Everything any implementation must do is said here; `tests/clm/store` runs the s
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Sequence
 from contextlib import AbstractAsyncContextManager
 from dataclasses import dataclass
 from pathlib import Path
@@ -16,6 +16,7 @@ from cmpd.clm.model import (
     Certificate,
     CertificateState,
     Entity,
+    FailedAttempts,
     Kind,
     StoredCRL,
     StoredObject,
@@ -156,6 +157,14 @@ class Store(Protocol):
 
     async def forget_transactions(self, now: int, limit: int) -> int:
         """Delete closed ones whose `expires` is before `now`; gives how many."""
+
+    async def note_attempts(self, told: Sequence[FailedAttempts], since: float) -> None:
+        """Add to what is known of their keys, for all processes to read; what ended before `since`, in
+        seconds since the epoch, counts no more. Rows are few: old ones go. Raises StoreUnavailable."""
+
+    async def attempts(self, after: int) -> tuple[list[FailedAttempts], int]:
+        """(what is known of the keys that changed after that point, the point up to which this is all).
+        The first point is 0."""
 
     def audit(self, after: int = 0, chain: str | None = None) -> AsyncIterator[AuditRecord]:
         """By chain and sequence; those whose sequence is above `after`."""

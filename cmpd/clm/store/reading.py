@@ -17,6 +17,7 @@ from cmpd.clm.model import (
     AuditRecord,
     Certificate,
     Entity,
+    FailedAttempts,
     Kind,
     StoredCRL,
     StoredObject,
@@ -26,6 +27,7 @@ from cmpd.clm.model import (
 from cmpd.clm.store.base import CertificateQuery
 from cmpd.clm.store.rows import (
     Row,
+    attempts_of,
     audit_of,
     certificate_of,
     crl_of,
@@ -177,6 +179,10 @@ class Reading(ABC):
 
     async def expired_transactions(self, now: int, limit: int) -> list[Transaction]:
         return [transaction_of(row) for row in await self.rows(self.sql.expired_transactions, (now, limit))]
+
+    async def attempts(self, after: int) -> tuple[list[FailedAttempts], int]:
+        rows = await self.rows(self.sql.attempts, (after,))
+        return [attempts_of(row[:5]) for row in rows], rows[-1][5] if rows else after
 
     async def audit(self, after: int = 0, chain: str | None = None) -> AsyncIterator[AuditRecord]:
         last_chain, last = chain or "", after

@@ -72,6 +72,13 @@ class Statements:
     expired_transactions: str
     forget_transactions: str
 
+    # Failed attempts to prove a secret.
+    count_attempts_change: str
+    note_attempts: str
+    forget_attempts: str
+    crowd_out_attempts: str
+    attempts: str
+
     # Audit.
     audit_head: str
     add_audit: str

@@ -178,6 +178,20 @@ SQLITE = Statements(
         DELETE FROM transactions WHERE id IN (
             SELECT id FROM transactions WHERE state = 'closed' AND expires < ?1
             ORDER BY expires, id LIMIT ?2)""",
+    count_attempts_change="UPDATE counters SET value = value + 1 WHERE name = 'attempts'",
+    note_attempts="""
+        INSERT INTO failed_attempts (key, failures, last, turn, proved, changed)
+        VALUES (?1, max(0, ?2), ?3, ?4, ?5, (SELECT value FROM counters WHERE name = 'attempts'))
+        ON CONFLICT (key) DO UPDATE SET
+            failures = max(0, CASE WHEN last < ?6 THEN 0 ELSE failures END + ?2),
+            last = ?3, turn = ?4, proved = max(proved, ?5), changed = excluded.changed""",
+    forget_attempts="DELETE FROM failed_attempts WHERE last < ?1",
+    crowd_out_attempts="""
+        DELETE FROM failed_attempts WHERE changed <= (
+            SELECT changed FROM failed_attempts ORDER BY changed DESC LIMIT 1 OFFSET ?1)""",
+    attempts="""
+        SELECT key, failures, last, turn, proved, changed FROM failed_attempts
+        WHERE changed > ?1 ORDER BY changed""",
     audit_head="SELECT sequence, hash FROM audit_heads WHERE chain = ?1",
     add_audit="""
         INSERT INTO audit (chain, sequence, time, actor, action, subject, outcome, detail, hash)
