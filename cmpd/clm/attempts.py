@@ -2,9 +2,9 @@
 
 A failure is counted in memory at once (`cmpd.clm.throttle`). Once a second, off the way of requests, each
 process writes what it has counted to a small table of the store, and reads what the others wrote: where
-nobody fails, that is one read. In a flood it writes at most `MOST_TOLD` rows in a
-second, and `LASTING` in each when it goes on, those that matter most; the rest stays its own. Where the store does not answer, each
-process goes on by what it knows, and tells the others later.
+nobody fails, that is one read. In a flood it writes at most `MOST_TOLD` rows in a second, and `LASTING` when
+it goes on, those that matter most; the rest stays its own. Where the store does not answer, each process
+goes on by what it knows, and tells the others later.
 
 A process is thus behind the others by two seconds at most: so long may a guesser at N processes have as
 many tries as at N servers, and then no more.
@@ -36,7 +36,8 @@ MOST_TOLD = 100
 BURST = 500
 """Keys that may be written at that pace, after a quiet time."""
 LASTING = 5
-"""Keys written in one exchange of a flood that lasts: 36 KB, as the 400 KB of 100 would wear out a gateway's flash."""
+"""Keys written in one exchange of a flood that lasts: 36 KB on the disk, where 100 are 400 KB, which would
+wear out a gateway's flash."""
 
 
 class Attempts:

@@ -46,7 +46,7 @@ class BasicAuthentication:
             throttle.succeeded(user, peer)
             return user
         throttle.failed(user, peer)
-        await self._client.audit_stranger(peer, "entity.login", f"entity:{user}", "badPassword")
+        await self._client.audit_sample(f"peer:{peer}", "entity.login", f"entity:{user}", "badPassword")
         return plain(401, "the user name or the password is wrong", CHALLENGE)
 
 

@@ -10,6 +10,7 @@ import time
 from functools import partial
 from typing import TYPE_CHECKING, Protocol
 
+from cmpd.clm import room
 from cmpd.clm.client import Client
 from cmpd.clm.entities import Act
 from cmpd.clm.housekeeping import expire_transactions, forget_transactions
@@ -162,11 +163,13 @@ class Service:
         self._client = client
         self._handler = self._endpoints()
         await client.credentials.attempts.exchange()  # what was failed at before the start counts
+        await self._look_for_room(per_party=0)  # who has begun them may take time to count
         self._heed_signals(parent)  # before the first connection: none is to be lost to an early stop
         await self._listen()
         if self._seat.admin is not None:
             await self._listen_for_operators(self._seat.admin)
-        jobs = [self._beat, self._watch_certificates, client.upkeep.run, client.credentials.attempts.run]
+        jobs = [self._beat, self._watch_certificates, client.upkeep.run]
+        jobs += [client.credentials.attempts.run, self._watch_room]
         if self._keeps_house:
             jobs.append(self._keep_house)
             if self._config.archive_after:
@@ -308,6 +311,17 @@ class Service:
             await asyncio.sleep(HOUSEKEEPING)
             for tls in self._tls:
                 tls.refresh()
+
+    async def _watch_room(self) -> None:
+        while True:
+            await asyncio.sleep(room.INTERVAL)
+            await self._look_for_room(self._config.cmp.transactions_per_party)
+
+    async def _look_for_room(self, per_party: int) -> None:
+        try:
+            await self._client.room.look(self._config.cmp.transactions_max, per_party)
+        except StoreError as error:
+            log.debug("how many transactions are remembered is not known: %s", error)
 
     async def _archive(self) -> None:
         """Put away what ended long ago, as the configuration says."""

@@ -44,8 +44,8 @@ class Lifecycle:
         self.checked.append(entity_id)
         return (entity_id, password) == (ENTITY, "pässword:".encode())
 
-    async def audit_stranger(self, peer: str, action: str, subject: str, outcome: str) -> None:
-        self.failed.append((subject, peer))
+    async def audit_sample(self, actor: str, action: str, subject: str, outcome: str) -> None:
+        self.failed.append((subject, actor))
 
     async def publication(self, kind: str, name: str) -> tuple[bytes, int] | None:
         if self.gone:
@@ -227,7 +227,7 @@ def test_whatever_is_wrong_gets_the_same_answer_after_the_same_comparison(field:
     assert _fields(response)[b"www-authenticate"] == b'Basic realm="cmpd", charset="UTF-8"'
     assert response.body == b"the user name or the password is wrong\n"
     assert len(site.lifecycle.checked) == 1
-    assert site.lifecycle.failed[0][1] == "192.0.2.1"
+    assert site.lifecycle.failed[0][1] == "peer:192.0.2.1"
     assert site.calls == []
 
 

@@ -150,6 +150,17 @@ class Store(Protocol):
 
     async def transaction(self, id: bytes) -> Transaction | None: ...
 
+    async def transaction_numbers(self) -> tuple[int, int]:
+        """(lowest, highest) row number of the transactions, which are numbered as they are begun, with
+        gaps; (1, 0) where there are none. Takes no time, however many there are."""
+
+    async def count_transactions(self) -> int:
+        """How many there are; reads an index through."""
+
+    async def transactions_by_party(self, after: int) -> tuple[dict[str, int], int]:
+        """(how many by end entity, or by party where there is none, the highest number among them) of some
+        next transactions whose number is above `after`; empty, and `after`, where there are none."""
+
     def transactions(self, state: TransactionState) -> AsyncIterator[Transaction]: ...
 
     async def expired_transactions(self, now: int, limit: int) -> list[Transaction]:

@@ -177,6 +177,18 @@ class Reading(ABC):
             expires, id = rows[-1][7], rows[-1][0]
             await asyncio.sleep(0)
 
+    async def transaction_numbers(self) -> tuple[int, int]:
+        ((lowest, highest),) = await self.rows(self.sql.transaction_numbers, ())
+        return (1, 0) if lowest is None else (lowest, highest)
+
+    async def count_transactions(self) -> int:
+        ((count,),) = await self.rows(self.sql.count_transactions, ())
+        return int(count)
+
+    async def transactions_by_party(self, after: int) -> tuple[dict[str, int], int]:
+        rows = await self.rows(self.sql.transactions_by_party, (after, PAGE))
+        return {party: count for party, count, _ in rows}, max((row[2] for row in rows), default=after)
+
     async def expired_transactions(self, now: int, limit: int) -> list[Transaction]:
         return [transaction_of(row) for row in await self.rows(self.sql.expired_transactions, (now, limit))]
 

@@ -70,6 +70,9 @@ class Statements:
     open_transactions: str
     closed_transactions: str
     expired_transactions: str
+    transaction_numbers: str
+    count_transactions: str
+    transactions_by_party: str
     forget_transactions: str
 
     # Failed attempts to prove a secret.

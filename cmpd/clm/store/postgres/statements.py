@@ -183,6 +183,12 @@ POSTGRES = Statements(
         SELECT id, state, body, party, policy, entity, opened, expires, first_digest, first_response,
             last_digest, last_response, server_nonce, ca, serial, request, detail
         FROM transactions WHERE state <> 'closed' AND expires < $1 ORDER BY expires, id LIMIT $2""",
+    transaction_numbers="SELECT min(number), max(number) FROM transactions",
+    count_transactions="SELECT count(*) FROM transactions",
+    transactions_by_party="""
+        SELECT coalesce(entity, party), count(*), max(number) FROM (
+            SELECT number, entity, party FROM transactions WHERE number > $1 ORDER BY number LIMIT $2) AS next
+        GROUP BY 1""",
     forget_transactions="""
         DELETE FROM transactions WHERE id IN (
             SELECT id FROM transactions WHERE state = 'closed' AND expires < $1

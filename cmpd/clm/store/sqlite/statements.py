@@ -174,6 +174,14 @@ SQLITE = Statements(
         SELECT id, state, body, party, policy, entity, opened, expires, first_digest, first_response,
             last_digest, last_response, server_nonce, ca, serial, request, detail
         FROM transactions WHERE state <> 'closed' AND expires < ?1 ORDER BY expires, id LIMIT ?2""",
+    # Each by itself: SQLite looks up one least or greatest in the index, but reads the table for both.
+    transaction_numbers="""
+        SELECT (SELECT min(number) FROM transactions), (SELECT max(number) FROM transactions)""",
+    count_transactions="SELECT count(*) FROM transactions",
+    transactions_by_party="""
+        SELECT coalesce(entity, party), count(*), max(number) FROM (
+            SELECT number, entity, party FROM transactions WHERE number > ?1 ORDER BY number LIMIT ?2)
+        GROUP BY 1""",
     forget_transactions="""
         DELETE FROM transactions WHERE id IN (
             SELECT id FROM transactions WHERE state = 'closed' AND expires < ?1
