@@ -107,7 +107,7 @@ class Upkeep:
         """Renew the CRLs and signers that are due."""
         now = int(self._clock())
         for authority in await self._catalog.authorities():
-            if authority.not_after <= now:
+            if not authority.not_before <= now < authority.not_after:
                 continue
             if is_due(await self._store.crl(authority.id), authority, now):
                 await refresh_crl(self._store, authority, now, only_if_due=True)
@@ -131,7 +131,7 @@ class Upkeep:
             ("signer", authority.signer, True),
             ("kga", authority.kga, kga_wanted),
         ):
-            if wanted and (signer is None or ends_soon(signer, authority, now)):
+            if wanted and (signer is None or is_spent(signer, authority, now)):
                 await self._renew_signer(authority, which, now)
 
     async def _renew_signer(self, authority: Authority, which: str, now: int) -> None:
@@ -158,10 +158,11 @@ class Upkeep:
             self._wake.set()
 
 
-def ends_soon(signer: Signer, authority: Authority, now: int) -> bool:
-    """Whether a signer is in the last quarter of its life, and its CA would outlive it."""
+def is_spent(signer: Signer, authority: Authority, now: int) -> bool:
+    """Whether a signer is in the last quarter of its life, and its CA would outlive it; or has not begun,
+    as one that was made while the clock was ahead."""
     begin = seconds(signer.certificate.not_valid_before_utc)
-    return (
+    return now < begin or (
         now >= signer.not_after - (signer.not_after - begin) // 4 and authority.not_after > signer.not_after
     )
 

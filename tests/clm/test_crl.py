@@ -114,6 +114,44 @@ def test_numbers_grow_and_a_clock_set_back_makes_no_older_crl(pki: PKI) -> None:
     assert second.this_update >= first.this_update
 
 
+@pytest.mark.parametrize("ahead", [2 * 3600, 3 * 365 * DAY])
+def test_after_a_clock_that_was_ahead_the_crl_is_made_anew_for_the_right_time_and_lacks_nothing(
+    pki: PKI, ahead: int
+) -> None:
+    """Else verifiers would take none until then, and what ends before then would not be on it."""
+    record = certificate(pki)
+    revoke(pki, record, CertificateState.REVOKED, 1)
+    pki.now += ahead
+    wrong, _ = refreshed(pki)
+    refreshed(pki)
+    pki.now -= ahead
+
+    async def work(store: Store) -> None:
+        await (await pki.client(store)).upkeep.look_at_calendar()
+
+    assert is_due(wrong, pki.authority(), pki.now)
+    pki.run(work)
+    right = pki.run(lambda store: store.crl(wrong.ca))
+    assert right is not None
+    assert right.this_update == pki.now
+    assert right.number > wrong.number
+    assert [entry.serial_number for entry in x509.load_der_x509_crl(right.der)] == [record.serial]
+
+
+def test_a_signer_made_while_the_clock_was_ahead_is_replaced_when_it_is_right_again(pki: PKI) -> None:
+    async def work(store: Store) -> None:
+        await (await pki.client(store)).upkeep.look_at_calendar()
+
+    first = pki.authority().signer
+    pki.now += 3 * 365 * DAY
+    pki.run(work)
+    assert pki.authority().signer.certificate_der != first.certificate_der
+    pki.now -= 3 * 365 * DAY
+    pki.run(work)
+    signer = pki.authority().signer.certificate
+    assert signer.not_valid_before_utc.timestamp() <= pki.now < signer.not_valid_after_utc.timestamp()
+
+
 def test_the_next_crl_is_due_when_the_overlap_begins(pki: PKI) -> None:
     authority = pki.authority()
     crl = build_crl(authority, 1, (), NOW)
