@@ -30,16 +30,26 @@ def register(subparsers: argparse._SubParsersAction[argparse.ArgumentParser]) ->
 def run_copy(arguments: argparse.Namespace) -> int:
     """Copy, and say what was copied."""
     import asyncio
-    from urllib.parse import urlsplit
 
     for where in (arguments.source, arguments.target):
-        if "://" in where and ":" in urlsplit(where).netloc.rpartition("@")[0]:
+        if _holds_password(where):
             raise CommandError(
                 "every user of the machine can read a password on the command line: leave it out of the URL "
                 "and keep it in ~/.pgpass or $PGPASSWORD",
                 os.EX_USAGE,
             )
     return asyncio.run(_copy(arguments))
+
+
+def _holds_password(where: str) -> bool:
+    """Whether a URL has one, before the host or among libpq's settings (password, sslpassword)."""
+    from urllib.parse import parse_qs, urlsplit
+
+    if "://" not in where:
+        return False
+    parts = urlsplit(where)
+    in_settings = any(name.endswith("password") for name in parse_qs(parts.query))
+    return in_settings or ":" in parts.netloc.rpartition("@")[0]
 
 
 async def _copy(arguments: argparse.Namespace) -> int:

@@ -29,6 +29,8 @@ def test_a_store_is_copied_to_postgresql_and_back(
         ("cmpd.db", "cmpd.db", "are the same store"),
         ("cmpd.db", "missing/new.db", "cannot make the store"),
         ("cmpd.db", "postgresql://user:secret@host/db", "keep it in ~/.pgpass"),
+        ("cmpd.db", "postgresql://user@host/db?password=secret", "keep it in ~/.pgpass"),
+        ("cmpd.db", "postgresql://user@host/db?sslp%61ssword=secret", "keep it in ~/.pgpass"),
         ("cmpd.db", "postgresql://user@127.0.0.1:1/db", "is it running"),
         ("cmpd.db", "mysql://host/db", "there is none by mysql://"),
     ],
