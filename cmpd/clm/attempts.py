@@ -31,6 +31,8 @@ log = logging.getLogger(__name__)
 
 INTERVAL = 1.0
 """Seconds between two exchanges."""
+LAST_WORDS = 1.0
+"""Seconds that a stop has for what is untold."""
 MOST_TOLD = 100
 """Keys written in one exchange: 4 ms of work."""
 BURST = 500
@@ -71,6 +73,14 @@ class Attempts:
             await self._tell()
             await self._hear()
         except StoreError as error:
+            log.debug("failed attempts stay untold: %s", error)
+
+    async def finish(self) -> None:
+        """Tell what is untold, at a stop, which must not wait for a store that is away."""
+        try:
+            async with asyncio.timeout(LAST_WORDS):
+                await self._tell()
+        except (StoreError, TimeoutError) as error:
             log.debug("failed attempts stay untold: %s", error)
 
     async def _tell(self) -> None:

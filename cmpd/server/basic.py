@@ -40,9 +40,11 @@ class BasicAuthentication:
         user, password = _credentials(field)
         throttle = self._client.credentials.throttle
         wait = throttle.wait(user, peer)  # counted with failures under the same UUID in a MAC
+        right = not wait and await self._client.credentials.check_password(user, password)
+        wait = wait or throttle.wait(user, peer)  # once more: of guesses made at once few are looked at
         if wait:
             return plain(429, "too many failed attempts, wait", (b"retry-after", b"%d" % wait))
-        if await self._client.credentials.check_password(user, password):
+        if right:
             throttle.succeeded(user, peer)
             return user
         throttle.failed(user, peer)

@@ -186,7 +186,7 @@ class Service:
         await self._accept_no_more()
         await self._limits.drain()
         await _end(tasks)
-        await client.credentials.attempts.exchange()
+        await client.credentials.attempts.finish()
 
     async def _listen(self) -> None:
         loop = asyncio.get_running_loop()

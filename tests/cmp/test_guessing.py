@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import asyncio
 import os
+from collections import Counter
 
 import pytest
 
@@ -10,6 +12,7 @@ from cmpd.clm.bootstrap import DEMO_ENTITY
 from cmpd.clm.client import Client
 from cmpd.clm.throttle import FREE
 from cmpd.cmp.exchange import Call
+from cmpd.cmp.protection.mac import MacAlgorithm
 from cmpd.cmp.responder import Responder
 from tests import cmpclient
 from tests.clm import pki
@@ -76,3 +79,23 @@ def test_another_worker_on_the_store_goes_on_counting(make_world: MakeWorld) -> 
 
     body = world.client().begin().compose(BODY)
     assert world.run(at_another_worker(body)) == "systemUnavail"
+
+
+def test_of_guesses_made_at_once_no_more_are_looked_at_than_one_after_the_other(
+    make_world: MakeWorld,
+) -> None:
+    """While one's key is derived, in a thread or by a store that is far, others arrive."""
+    world = make_world()
+
+    async def derive(algorithm: MacAlgorithm, secret: bytes) -> bytes:
+        await asyncio.sleep(0.01)
+        return algorithm.derive(secret)
+
+    async def guess_at_once(bodies: list[bytes]) -> list[str]:
+        responder = Responder(world.clm, world.settings, derive)
+        calls = (responder.respond(Call(body, peer=f"10.0.0.{number}")) for number, body in enumerate(bodies))
+        return [reply.record.fail_info for reply in await asyncio.gather(*calls)]
+
+    wrong = world.client(cmpclient.PBM(DEMO_ENTITY, "wrong"))
+    outcomes = Counter(world.run(guess_at_once([wrong.begin().compose(BODY) for _ in range(40)])))
+    assert outcomes == {"badMessageCheck": FREE + 1, "systemUnavail": 39 - FREE}

@@ -42,6 +42,7 @@ class Lifecycle:
 
     async def check_password(self, entity_id: str, password: bytes) -> bool:
         self.checked.append(entity_id)
+        await asyncio.sleep(0)
         return (entity_id, password) == (ENTITY, "pässword:".encode())
 
     async def audit_sample(self, actor: str, action: str, subject: str, outcome: str) -> None:
@@ -67,6 +68,9 @@ class Site:
         return Reply(b"response", Record())
 
     def ask(self, target: str, *fields: tuple[bytes, bytes], **changes: Any) -> HTTPResponse:
+        return asyncio.run(self.answer(target, *fields, **changes))
+
+    async def answer(self, target: str, *fields: tuple[bytes, bytes], **changes: Any) -> HTTPResponse:
         request = HTTPRequest(
             **{
                 "method": "POST",
@@ -86,7 +90,7 @@ class Site:
             lambda request, response, record: None,
             Proxies(self.proxies),
         )
-        return asyncio.run(endpoints(request))
+        return await endpoints(request)
 
 
 def _basic(user: str, password: str) -> tuple[bytes, bytes]:
@@ -239,6 +243,16 @@ def test_guessing_is_slowed_down_without_a_look_at_the_password() -> None:
     assert response.status == 429
     assert 0 < int(_fields(response)[b"retry-after"]) <= CAP
     assert len(site.lifecycle.checked) == FREE + 1
+
+
+def test_of_passwords_guessed_at_once_no_more_are_looked_at_than_one_after_the_other() -> None:
+    site = Site()
+
+    async def guess_at_once() -> list[HTTPResponse]:
+        return await asyncio.gather(*(site.answer("/cmp", CMP, _basic(ENTITY, "wrong")) for _ in range(40)))
+
+    statuses = [response.status for response in asyncio.run(guess_at_once())]
+    assert statuses == [401] * (FREE + 1) + [429] * (39 - FREE)
 
 
 @pytest.mark.parametrize(

@@ -8,6 +8,7 @@ from dataclasses import dataclass, field
 
 import pytest
 
+from cmpd.clm import attempts
 from cmpd.clm.attempts import BURST, LASTING, MOST_TOLD, Attempts
 from cmpd.clm.model import FailedAttempts
 from cmpd.clm.store import effects
@@ -186,6 +187,23 @@ async def test_while_the_store_is_away_each_counts_for_itself_and_tells_the_othe
     assert await west.wait() == 0
     faulty.on_read = None
     await east.attempts.exchange()
+    assert await west.wait() == 4
+
+
+async def test_a_stop_tells_what_is_untold_and_does_not_wait_for_a_store_that_is_away(
+    store: Store, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(attempts, "LAST_WORDS", 0.05)
+    world = World()
+    slow, faulty = FaultyStore.around(store)
+    east, west = Process(slow, world), Process(store, world)
+    for _ in range(FREE + 3):
+        east.throttle.failed(DEVICE, ELSEWHERE)
+    faulty.delay = 3600.0
+    await east.attempts.finish()
+    assert await west.wait() == 0
+    faulty.delay = 0.0
+    await east.attempts.finish()
     assert await west.wait() == 4
 
 
