@@ -31,6 +31,9 @@ FORGET = 3600
 """A key without failures for so many seconds is forgotten."""
 MOST = 10_000
 """Keys remembered; the one that failed longest ago goes first."""
+MOST_TURNS = 100_000
+"""Turns remembered, 23 MB: more pairs than a process can tell to wait within `CAP`, so that a flood
+from many addresses takes no turn from a device that waits for it."""
 SPARED = 16
 """How many keys that are being slowed down are passed over, in search of one to forget that is not."""
 _KEY_OCTETS = 16
@@ -137,7 +140,7 @@ class Throttle:
             self._turns.pop(pair, None)
         else:
             self._turns[pair] = min(due, now + CAP)
-            _bound(self._turns)
+            _bound(self._turns, MOST_TURNS)
 
     def _forgive(self, entity: str, peer: str, pair: bytes) -> None:
         mattered = self._turns.pop(pair, None) is not None
@@ -162,7 +165,7 @@ class Throttle:
         due = self._turns.get(pair)
         if due is None:
             due = self._turns[pair] = now + remaining
-            _bound(self._turns)
+            _bound(self._turns, MOST_TURNS)
             self._to_tell(pair)
         return _seconds(due - now)
 
@@ -227,8 +230,8 @@ def _digest(text: str) -> bytes:
     return blake2b(text.encode("utf-8", "surrogatepass"), digest_size=_KEY_OCTETS).digest()
 
 
-def _bound(remembered: OrderedDict[bytes, Any]) -> None:
-    if len(remembered) > MOST:
+def _bound(remembered: OrderedDict[bytes, Any], most: int = MOST) -> None:
+    if len(remembered) > most:
         remembered.popitem(last=False)
 
 
