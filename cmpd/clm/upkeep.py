@@ -44,6 +44,8 @@ class Upkeep:
         self._rested = 0.0
         """When, by the monotonic clock, the next CRL may be made."""
         self._memory: dict[str, tuple[float, StoredCRL | None]] = {}
+        self._reading = asyncio.Lock()
+        """For all who ask at once there is one read."""
 
     def committed(self, unit: Iterable[Change]) -> None:
         """Take note of what was committed: where it changes what is revoked, a CRL is due."""
@@ -56,13 +58,16 @@ class Upkeep:
         """The CA's CRL, with all that this process revoked so far. Raises StoreError."""
         if ca in self._stale:
             await self._make_current(ca)
-        known = self._memory.get(ca)
-        now = time.monotonic()
-        if known is not None and now - known[0] < REMEMBERED:
-            return known[1]
-        crl = await self._store.crl(ca)
-        self._memory[ca] = (now, crl)
-        return crl
+        async with self._reading:
+            read, known = self._memory.get(ca, (float("-inf"), None))
+            now = time.monotonic()
+            if now - read < REMEMBERED:
+                return known
+            crl = await self._store.crl(ca)
+            if known is not None and crl is not None and known.number == crl.number:
+                crl = known  # not its double: those who read slowly may hold megabytes for long
+            self._memory[ca] = (now, crl)
+            return crl
 
     async def run(self) -> None:
         """Work until cancelled; a store that fails is asked again."""

@@ -10,6 +10,7 @@ import pytest
 from cryptography import x509
 from cryptography.hazmat.primitives.asymmetric import ec
 
+from cmpd.clm import upkeep
 from cmpd.clm.crl import build_crl, is_due, refresh_crl
 from cmpd.clm.issuing import CertificateRequest, issue
 from cmpd.clm.model import Certificate, CertificateState, StoredCRL
@@ -176,6 +177,29 @@ def test_what_is_revoked_through_a_client_is_on_the_crl_it_serves_at_once(pki: P
         return crl.get_revoked_certificate_by_serial_number(record.serial) is not None
 
     assert pki.run(work)
+
+
+def test_those_who_read_a_crl_slowly_all_hold_the_same_until_there_is_another(
+    pki: PKI, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Else each second of slow readers would take the memory of some CRLs, of megabytes each."""
+    monkeypatch.setattr(upkeep, "REMEMBERED", 0.0)
+    record = certificate(pki)
+
+    async def work(store: Store) -> None:
+        kept = (await pki.client(store)).upkeep
+        await kept.look_at_calendar()
+        held = await asyncio.gather(*(kept.crl(record.ca) for _ in range(5)))
+        held.append(await kept.crl(record.ca))
+        assert len({id(one) for one in held}) == 1
+        await refresh_crl(store, authority, pki.now)
+        another = await kept.crl(record.ca)
+        assert another is not None
+        assert held[0] is not None
+        assert another.number == held[0].number + 1
+
+    authority = pki.authority()
+    pki.run(work)
 
 
 @pytest.mark.parametrize(("before", "after", "listed"), [("active", "revoked", 1), ("on_hold", "active", 0)])

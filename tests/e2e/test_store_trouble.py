@@ -1,4 +1,4 @@
-"""A store that is full, locked, gone or damaged: clients are told so, nothing half done stays, and it passes."""
+"""A store that is full, locked, gone or damaged: clients are told so, nothing half done stays, it passes."""
 
 from __future__ import annotations
 
