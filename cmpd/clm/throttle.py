@@ -64,6 +64,8 @@ class Throttle:
         self._turns: OrderedDict[bytes, float] = OrderedDict()
         """Pairs told to wait for what others failed at → when each may try."""
         self._untold: OrderedDict[bytes, _Untold] = OrderedDict()
+        self.failures = 0
+        """How many there were, in this process, since it began."""
 
     def wait(self, entity: str, peer: str) -> int:
         """Whole seconds until `peer` may try again to speak for `entity`; 0: now."""
@@ -79,6 +81,7 @@ class Throttle:
 
     def failed(self, entity: str, peer: str) -> None:
         now = self._clock()
+        self.failures += 1
         for key in _keys(entity, peer):
             known = self._failures.pop(key, None)
             if known is None or now - known.last > FORGET:

@@ -297,7 +297,8 @@ class Service:
             limits = self._limits
             self._row.occupy(limits.connections, limits.requests)
             if self._metrics is not None:
-                self._metrics.occupy(limits.connections, limits.requests, limits.refused)
+                failures = self._client.credentials.throttle.failures
+                self._metrics.occupy(limits.connections, limits.requests, limits.refused, failures)
             await asyncio.sleep(BEAT)
 
     async def _signs_of_life(self, interval: float) -> None:

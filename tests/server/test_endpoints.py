@@ -235,7 +235,8 @@ def test_whatever_is_wrong_gets_the_same_answer_after_the_same_comparison(field:
     assert site.calls == []
 
 
-def test_guessing_is_slowed_down_without_a_look_at_the_password() -> None:
+def test_guessing_is_slowed_down_without_a_look_at_the_password(caplog: pytest.LogCaptureFixture) -> None:
+    caplog.set_level("INFO")
     site = Site()
     for _ in range(FREE + 1):
         assert site.ask("/cmp", CMP, _basic(ENTITY, "wrong")).status == 401
@@ -243,6 +244,12 @@ def test_guessing_is_slowed_down_without_a_look_at_the_password() -> None:
     assert response.status == 429
     assert 0 < int(_fields(response)[b"retry-after"]) <= CAP
     assert len(site.lifecycle.checked) == FREE + 1
+    assert site.lifecycle.throttle.failures == FREE + 1
+    said = f"peer=192.0.2.1 login={ENTITY}: "
+    assert caplog.messages == [
+        *([said + "the user name or the password is wrong"] * (FREE + 1)),
+        said + "told to wait 1 seconds",
+    ]
 
 
 def test_of_passwords_guessed_at_once_no_more_are_looked_at_than_one_after_the_other() -> None:
@@ -253,6 +260,14 @@ def test_of_passwords_guessed_at_once_no_more_are_looked_at_than_one_after_the_o
 
     statuses = [response.status for response in asyncio.run(guess_at_once())]
     assert statuses == [401] * (FREE + 1) + [429] * (39 - FREE)
+
+
+def test_what_a_proxy_says_of_a_client_stays_on_its_line_of_the_log(caplog: pytest.LogCaptureFixture) -> None:
+    caplog.set_level("INFO")
+    site = Site(proxies=("10.0.0.1",))
+    forwarded = (b"x-forwarded-for", b"1.2.3.4\x85<0>forged"), (b"x-forwarded-proto", b"https")
+    site.ask("/cmp", CMP, _basic(ENTITY, "wrong"), *forwarded, peer="10.0.0.1")
+    assert len(caplog.messages[0].splitlines()) == 1
 
 
 @pytest.mark.parametrize(
