@@ -30,7 +30,11 @@ def memory(pid: int) -> list[dict[str, int]]:
 
 def _memory(pid: int) -> dict[str, int]:
     fields = {}
-    for line in Path(f"/proc/{pid}/smaps_rollup").read_text().splitlines()[1:]:
+    try:
+        rollup = Path(f"/proc/{pid}/smaps_rollup").read_text()
+    except PermissionError:
+        raise SystemExit("cmpd conceals its memory from its own user; measure it as root") from None
+    for line in rollup.splitlines()[1:]:
         name, value = line.split(":")
         fields[name] = int(value.split()[0])
     return {"rss": fields["Rss"], "private": fields["Private_Clean"] + fields["Private_Dirty"]}

@@ -191,7 +191,8 @@ class Cmpd(Server):
         return [*self.wrapper, "-c", "cmpd.conf", "serve"]
 
     def environment(self) -> dict[str, str]:
-        return self.settings
+        # One end entity begins what a fleet would.
+        return {"CMPD_CMP_TRANSACTIONS_PER_PARTY": "0", **self.settings}
 
     def credentials(self, protection: str) -> list[str]:
         if protection == "pbm":

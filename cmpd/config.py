@@ -143,6 +143,18 @@ class CMPConfig:
         low=60,
         high=1 << 31,
     )
+    transactions_max: int = live(
+        1_000_000,
+        "Most transactions remembered at once, 5 KB each; at that many none begins. 0: any number.",
+        low=0,
+        high=1 << 40,
+    )
+    transactions_per_party: int = live(
+        100_000,
+        "Most of them for one end entity, or one certificate without one; RAs are exempt. 0: any number.",
+        low=0,
+        high=1 << 40,
+    )
     waiting_memory: int = live(
         30 * 86400, "How long a request may wait for approval.", unit="seconds", low=60, high=1 << 31
     )

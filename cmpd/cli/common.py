@@ -115,8 +115,10 @@ async def workplace(arguments: argparse.Namespace) -> AsyncIterator[Workplace]:
     """The store, open, and the master key, by the configuration."""
     from cmpd.clm.secrets import MasterKey
     from cmpd.clm.store import open_store
+    from cmpd.server.process import conceal
 
     config = load_config(arguments)
+    conceal()
     master_key = MasterKey.load(config.master_key)
     store = open_store(str(config.store), synchronous=config.synchronous, node=config.node)
     await store.open()

@@ -59,7 +59,9 @@ def register(subparsers: Any) -> None:
 def _run(arguments: argparse.Namespace) -> int:
     from cmpd.clm.store import shown
     from cmpd.config import Config, ConfigError
+    from cmpd.server.process import conceal
 
+    conceal()
     if arguments.store:
         refuse_password(arguments.store)
     path = Path(arguments.config or os.environ.get("CMPD_CONF") or DEFAULT)

@@ -24,6 +24,7 @@ from cmpd.clm.model import (
     StoredCRL,
     Transaction,
 )
+from cmpd.clm.room import Room
 from cmpd.clm.store.changes import (
     AddCertificate,
     AddEntity,
@@ -98,7 +99,9 @@ class Client:
         self.upkeep = Upkeep(store, master_key, catalog, clock)
         """Keeps CRLs and signers in order; its `run` belongs into a task of the daemon's."""
         self.credentials = Credentials(store, master_key, clock, random(16))
-        self._strangers = Allowance(time.monotonic)
+        self.room = Room(store)
+        """Whether another transaction may begin; its `look` belongs into a task of the daemon's."""
+        self._samples = Allowance(time.monotonic)
 
     @classmethod
     async def login(
@@ -173,18 +176,18 @@ class Client:
 
     # Entities
 
-    async def audit_stranger(
-        self, peer: str, action: str, subject: str, outcome: str, /, **detail: Any
+    async def audit_sample(
+        self, actor: str, action: str, subject: str, outcome: str, /, **detail: Any
     ) -> None:
-        """Write down what somebody who proved nothing failed at, within what strangers may make this
-        server write (`cmpd.clm.strangers`)."""
-        left_out = self._strangers.take()
+        """Write down what was refused to somebody who may ask for it without end, within what such may make
+        this server write (`cmpd.clm.strangers`)."""
+        left_out = self._samples.take()
         if left_out is None:
             return
         if left_out:
             detail["left_out"] = left_out
         unit: list[Change] = []
-        self.audit(unit, f"peer:{peer}", action, subject, outcome, **detail)
+        self.audit(unit, actor, action, subject, outcome, **detail)
         await self.commit(unit)
 
     def register(self, certificate: x509.Certificate, policy_id: str, unit: list[Change]) -> Entity:

@@ -9,6 +9,7 @@ import time
 import uuid
 from typing import TYPE_CHECKING
 
+from cmpd.clm.attempts import Attempts
 from cmpd.clm.identities import identities_of
 from cmpd.clm.model import Entity, EntityState
 from cmpd.clm.throttle import Throttle
@@ -39,10 +40,18 @@ class Credentials:
         self._sealed_decoy = master_key.seal(decoy, DECOY)
         self.throttle = Throttle(time.monotonic)
         """Of those who fail to prove a password, by MAC or by HTTP Basic authentication."""
+        self.attempts = Attempts(store, self.throttle, clock, time.monotonic)
+        """Shares with other processes what the throttle counts; its `run` belongs into a task."""
 
     async def entity(self, entity_id: str) -> Entity | None:
         """The end entity with that UUID text, in whatever state."""
         return await self._store.entity(entity_id)
+
+    @staticmethod
+    def name_of(reference: bytes) -> str:
+        """What failures under a reference are counted by (`throttle`): an end entity's UUID is one name,
+        in whatever case it is spelled."""
+        return uuid_of(reference) or f"reference {reference.hex()}"
 
     async def entity_by_reference(self, reference: bytes) -> Entity | None:
         """The end entity that a senderKID names by a further reference, not by its UUID."""

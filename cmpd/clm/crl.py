@@ -31,6 +31,10 @@ REASONS: dict[int, x509.ReasonFlags] = {
 }
 """CRLReason → how cryptography calls it. 0 (unspecified) is left out, as RFC 5280, 5.3.1, has it."""
 
+SET_BACK = 3600
+"""How far a CRL's thisUpdate may be ahead of the clock, in seconds: clocks of machines differ, and are set
+right by a little. Further ahead, a clock was wrong that has been set right since, and its CRL is no use."""
+
 Entry = tuple[int, int, int | None]
 """(serial number, when it was revoked, CRLReason)."""
 
@@ -80,8 +84,13 @@ def _entry(serial: int, when: int, reason: int | None) -> x509.RevokedCertificat
 
 
 def is_due(crl: StoredCRL | CRLHead | None, authority: Authority, now: int) -> bool:
-    """Whether the schedule asks for a new CRL: none yet, or the overlap before nextUpdate has begun."""
-    return crl is None or now >= crl.next_update - authority.crl.overlap
+    """Whether the schedule asks for a new CRL: none yet, one from the future, or the overlap before
+    nextUpdate has begun."""
+    return crl is None or _is_from_future(crl, now) or now >= crl.next_update - authority.crl.overlap
+
+
+def _is_from_future(crl: StoredCRL | CRLHead, now: int) -> bool:
+    return crl.this_update - now > SET_BACK
 
 
 async def refresh_crl(
@@ -99,10 +108,13 @@ async def refresh_crl(
         last = await store.crl(authority.id, partition)
         if only_if_due and last is not None and not is_due(last, authority, now):
             return last
-        if last is not None:
-            now = max(now, last.this_update)  # a clock set back must not make CRLs that look older
-        # RFC 5280, section 3.3: an entry stays until one CRL was made after its certificate's end.
-        since = (min(last.this_update, now) if last else now) - authority.crl.keep_expired
+        since = now - authority.crl.keep_expired
+        if last is not None and _is_from_future(last, now):
+            since -= authority.crl.validity  # which may have left out what has not ended by the right clock
+        elif last is not None:
+            # RFC 5280, section 3.3: an entry stays until one CRL was made after its certificate's end.
+            since = min(last.this_update, now) - authority.crl.keep_expired
+            now = max(now, last.this_update)  # a clock set back a little must not make CRLs that look older
         serials = authority.points.serials(partition)
         entries = [entry async for entry in store.revoked(authority.id, since, serials)]
         number = last.number + 1 if last else 1

@@ -159,6 +159,22 @@ EVERY_SERIAL = range(1 << 160)
 
 
 @quick_dataclass(frozen=True, slots=True)
+class FailedAttempts:
+    """What is known of one key of the throttle (`cmpd.clm.throttle`), as processes tell each other."""
+
+    key: bytes
+    """Stands for an end entity, a peer, or a pair of both."""
+    failures: int
+    """How many; where it is told, how many more than was told before, or fewer."""
+    last: float
+    """When the last one was, in seconds since the epoch."""
+    turn: float | None = None
+    """When a pair that was told to wait may try, in seconds since the epoch."""
+    proved: bool = False
+    """Whether a pair has proved the secret."""
+
+
+@quick_dataclass(frozen=True, slots=True)
 class StoredCRL:
     """The latest CRL of one CA, complete for the serial numbers of its partition (`cmpd.clm.points`)."""
 

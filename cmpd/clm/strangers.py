@@ -3,7 +3,8 @@
 Who has proved nothing can fail as often as the network carries it. Each failure in the audit would let
 them fill the store's disk, and make each of theirs cost a commit. So a flood is sampled: the first
 `BURST` failures are written down, then one every `INTERVAL` seconds, which says how many were left out.
-Failures of those who proved who they are, and all acts, are written down always.
+Failures of those who proved who they are, and all acts, are written down always; but for what is refused
+for lack of room (`cmpd.clm.room`), which is sampled with the strangers'.
 """
 
 from __future__ import annotations

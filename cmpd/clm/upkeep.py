@@ -46,6 +46,8 @@ class Upkeep:
         self._rested = 0.0
         """When, by the monotonic clock, the next CRL may be made."""
         self._memory: dict[tuple[str, int], tuple[float, StoredCRL | None]] = {}
+        self._reading = asyncio.Lock()
+        """For all who ask at once there is one read."""
 
     def committed(self, unit: Iterable[Change]) -> None:
         """Take note of what was committed: where it changes what is revoked, a CRL is due."""
@@ -58,14 +60,20 @@ class Upkeep:
         """A CRL of the CA, with all that this process revoked so far. Raises StoreError."""
         if self._left_out(authority, partition):
             await self._make_current(authority, partition)
+        async with self._reading:
+            return await self._read(authority, partition)
+
+    async def _read(self, authority: Authority, partition: int) -> StoredCRL | None:
         place = authority.id, partition
-        known = self._memory.get(place)
+        read, known = self._memory.get(place, (float("-inf"), None))
         now = time.monotonic()
-        if known is not None and now - known[0] < REMEMBERED:
-            return known[1]
+        if now - read < REMEMBERED:
+            return known
         crl = await self._store.crl(*place)
         if crl is None and authority.not_after > self._clock():  # of a new CA, before the calendar comes by
             crl = await refresh_crl(self._store, authority, partition, int(self._clock()), only_if_due=True)
+        if known is not None and crl is not None and known.number == crl.number:
+            crl = known  # not its double: those who read slowly may hold megabytes for long
         self._memory[place] = (now, crl)
         return crl
 
@@ -121,7 +129,7 @@ class Upkeep:
         """Renew the CRLs and signers that are due."""
         now = int(self._clock())
         for authority in await self._catalog.authorities():
-            if authority.not_after <= now:
+            if not authority.not_before <= now < authority.not_after:
                 continue
             heads = {head.partition: head for head in await self._store.crl_heads(authority.id)}
             for partition in range(authority.crl_partitions):
@@ -148,7 +156,7 @@ class Upkeep:
             ("signer", authority.signer, True),
             ("kga", authority.kga, kga_wanted),
         ):
-            if wanted and (signer is None or ends_soon(signer, authority, now)):
+            if wanted and (signer is None or is_spent(signer, authority, now)):
                 await self._renew_signer(authority, which, now)
 
     async def _renew_signer(self, authority: Authority, which: str, now: int) -> None:
@@ -175,10 +183,11 @@ class Upkeep:
             self._wake.set()
 
 
-def ends_soon(signer: Signer, authority: Authority, now: int) -> bool:
-    """Whether a signer is in the last quarter of its life, and its CA would outlive it."""
+def is_spent(signer: Signer, authority: Authority, now: int) -> bool:
+    """Whether a signer is in the last quarter of its life, and its CA would outlive it; or has not begun,
+    as one that was made while the clock was ahead."""
     begin = seconds(signer.certificate.not_valid_before_utc)
-    return (
+    return now < begin or (
         now >= signer.not_after - (signer.not_after - begin) // 4 and authority.not_after > signer.not_after
     )
 

@@ -155,12 +155,12 @@ class Authenticator:
         if not reference:
             raise CMPFailure(FailInfo.badMessageCheck, "senderKID is missing; it names the shared secret")
         parsed = mac.parse(claim.algorithm, self.bounds)
-        throttle, guessed = self.clm.credentials.throttle, reference.hex()
-        if wait := throttle.wait(guessed, peer):
-            raise CMPFailure(FailInfo.systemUnavail, f"too many failed attempts, try again in {wait} seconds")
+        throttle, guessed = self.clm.credentials.throttle, self.clm.credentials.name_of(reference)
+        _check_turn(throttle.wait(guessed, peer))
         entity = named or await self.clm.credentials.entity_by_reference(reference)
         secret, usable = self.clm.credentials.shared_secret(entity)
         key = await self.derive(parsed, secret)
+        _check_turn(throttle.wait(guessed, peer))  # once more: of guesses made at once few are looked at
         right = parsed.verify(key, claim.value, claim.data)
         if not (right and usable) or entity is None:
             throttle.failed(guessed, peer)
@@ -325,6 +325,11 @@ class Authenticator:
                 FailInfo.notAuthorized, "the end entity is not allowed to do this", detail="blocked"
             )
         return Party(name, entity=entity, certificate=certificate, record=record)
+
+
+def _check_turn(wait: int) -> None:
+    if wait:
+        raise CMPFailure(FailInfo.systemUnavail, f"too many failed attempts, try again in {wait} seconds")
 
 
 def _may_know(party: Party, policy: Policy) -> bool:

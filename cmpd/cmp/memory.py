@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 from cmpd.clm.model import Transaction, TransactionState
 from cmpd.clm.store.changes import AdvanceTransaction, OpenTransaction
+from cmpd.cmp.admission import holder
 
 if TYPE_CHECKING:
     from cmpd.cmp.exchange import Answer, Exchange
@@ -29,6 +30,7 @@ def remember(
     before = exchange.transaction
     certificate = answer.certificate
     if before is None:
+        exchange.clm.room.begin(holder(exchange.party))
         waits = state in (TransactionState.WAITING, TransactionState.CHALLENGED)
         return OpenTransaction(
             Transaction(

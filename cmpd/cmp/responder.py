@@ -18,7 +18,7 @@ from cmpd.clm.client import InvalidIdentifier
 from cmpd.clm.model import Entity, Transaction
 from cmpd.clm.store.base import Conflict, StoreError, StoreUnavailable
 from cmpd.clm.store.changes import Change
-from cmpd.cmp import checks, memory, message, profiles, protector, transactions
+from cmpd.cmp import admission, checks, memory, message, profiles, protector, transactions
 from cmpd.cmp.authentication import NOBODY, Authenticator, Derive, Party
 from cmpd.cmp.exchange import Answer, Call, Envelope, Exchange, Record, Reply
 from cmpd.cmp.failure import CMPFailure, FailInfo, PKIStatus
@@ -228,6 +228,7 @@ class Responder:
         event = transactions.EVENTS[Body(exchange.message.tag)]
         state = exchange.transaction.state if exchange.transaction else None
         step = transactions.step(state, event)
+        await admission.admit(exchange, step)
         return await HANDLERS[step, exchange.message.tag](exchange)
 
     async def _conclude(self, exchange: Exchange, answer: Answer, digest: bytes) -> Reply:
@@ -326,7 +327,7 @@ class Responder:
         outcome = failure.fail_info.name if failure.fail_info is not None else failure.status.name
         detail = {"request": record.request, "text": failure.text}
         if not known.party.actor:
-            await self.clm.audit_stranger(call.peer, "request.refuse", subject, outcome, **detail)
+            await self.clm.audit_sample(f"peer:{call.peer}", "request.refuse", subject, outcome, **detail)
             return
         unit: list[Change] = []
         self.clm.audit(unit, known.party.actor, "request.refuse", subject, outcome, **detail)

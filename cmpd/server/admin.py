@@ -75,7 +75,7 @@ class Admin:
         if not await self._readiness.obstacles():
             try:
                 async with asyncio.timeout(PATIENCE):
-                    state = await read_state(self._client)
+                    state = await read_state(self._client, self._config().cmp.transactions_max)
             except (StoreError, SecretError, TimeoutError):
                 pass  # told as cmpd_ready 0; what the workers counted is told all the same
         kind, body = self._metrics.expose(state)

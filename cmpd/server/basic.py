@@ -7,13 +7,17 @@ decoy where there is no such entity.
 from __future__ import annotations
 
 import base64
+import logging
 import uuid
 from typing import TYPE_CHECKING
 
+from cmpd.printable import printable
 from cmpd.server.messages import HTTPResponse, plain
 
 if TYPE_CHECKING:
     from cmpd.clm.client import Client
+
+log = logging.getLogger(__name__)
 
 CHALLENGE = (b"www-authenticate", b'Basic realm="cmpd", charset="UTF-8"')
 NOBODY = "00000000-0000-0000-0000-000000000000"
@@ -39,15 +43,18 @@ class BasicAuthentication:
             return plain(403, "passwords are not taken over plain HTTP; use HTTPS")
         user, password = _credentials(field)
         throttle = self._client.credentials.throttle
-        guessed = user.encode().hex()  # counted with failures under the same reference in a MAC
-        wait = throttle.wait(guessed, peer)
+        wait = throttle.wait(user, peer)  # counted with failures under the same UUID in a MAC
+        right = not wait and await self._client.credentials.check_password(user, password)
+        wait = wait or throttle.wait(user, peer)  # once more: of guesses made at once few are looked at
         if wait:
+            log.info("peer=%s login=%s: told to wait %d seconds", printable(peer), user, wait)
             return plain(429, "too many failed attempts, wait", (b"retry-after", b"%d" % wait))
-        if await self._client.credentials.check_password(user, password):
-            throttle.succeeded(guessed, peer)
+        if right:
+            throttle.succeeded(user, peer)
             return user
-        throttle.failed(guessed, peer)
-        await self._client.audit_stranger(peer, "entity.login", f"entity:{user}", "badPassword")
+        throttle.failed(user, peer)
+        log.info("peer=%s login=%s: the user name or the password is wrong", printable(peer), user)
+        await self._client.audit_sample(f"peer:{peer}", "entity.login", f"entity:{user}", "badPassword")
         return plain(401, "the user name or the password is wrong", CHALLENGE)
 
 

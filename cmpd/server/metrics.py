@@ -48,9 +48,13 @@ class State:
     """(CA, whose certificate) → days until it ends; whose: ``ca``, ``signer``, ``kga`` or ``crl``."""
     pending: int = 0
     """Requests that wait for approval."""
+    transactions: int = 0
+    """Remembered, at most."""
+    transactions_max: int = 0
+    """As many as may be; 0: any number."""
 
 
-async def read_state(client: Client) -> State:
+async def read_state(client: Client, transactions_max: int) -> State:
     """Ask the store. Raises StoreError."""
     now = client.now()
     days: dict[tuple[str, str], float] = {}
@@ -63,7 +67,8 @@ async def read_state(client: Client) -> State:
             ends["crl"] = min(crl.next_update for crl in crls)
         days.update({(authority.name, which): (end - now) / DAY for which, end in ends.items()})
     pending = await client.store.count_transactions(TransactionState.WAITING, MOST_PENDING)
-    return State(True, await client.store.count_certificates("state"), days, pending)
+    counts = await client.store.count_certificates("state")
+    return State(True, counts, days, pending, client.room.remembered, transactions_max)
 
 
 class Metrics:
@@ -107,6 +112,12 @@ class Metrics:
             multiprocess_mode="livesum",
             registry=registry,
         )
+        self._failed_attempts = prometheus.Gauge(
+            "cmpd_failed_attempts",
+            "Wrong MACs and HTTP Basic passwords since the worker's start.",
+            multiprocess_mode="livesum",
+            registry=registry,
+        )
         self._connections = prometheus.Gauge(
             "cmpd_connections", "Open connections.", multiprocess_mode="livesum", registry=registry
         )
@@ -129,11 +140,12 @@ class Metrics:
             self._seconds.labels(phase).observe(seconds)
         self._seconds.labels("total").observe(sum(record.phases.values()))
 
-    def occupy(self, connections: int, requests: int, refused: int) -> None:
-        """How many there are now."""
+    def occupy(self, connections: int, requests: int, refused: int, failed_attempts: int) -> None:
+        """How many there are now; of the last two, have been."""
         self._connections.set(connections)
         self._under_way.set(requests)
         self._refused.set(refused)
+        self._failed_attempts.set(failed_attempts)
 
     def expose(self, state: State) -> tuple[bytes, bytes]:
         """(content type, all metrics of all workers) in Prometheus' text format."""
@@ -178,6 +190,15 @@ def _of_state(state: State) -> CollectorRegistry:
             )
             yield family(
                 "cmpd_pending_approvals", "Requests that wait for approval.", [], [([], state.pending)]
+            )
+            yield family(
+                "cmpd_transactions", "Transactions remembered, at most.", [], [([], state.transactions)]
+            )
+            yield family(
+                "cmpd_transactions_max",
+                "As many as may be remembered; 0: any number.",
+                [],
+                [([], state.transactions_max)],
             )
 
     registry = CollectorRegistry()

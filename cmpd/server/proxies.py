@@ -34,7 +34,7 @@ class Proxies:
         if not self.trusts(peer):
             return peer
         for hop in reversed(request.listed(b"x-forwarded-for")):
-            peer = hop.decode("latin-1")
+            peer = _without_port(hop.decode("latin-1"))
             if not self.trusts(peer):
                 break
         return peer[:64]
@@ -56,3 +56,11 @@ class Proxies:
         except ValueError:
             return False
         return any(parsed in network for network in self._networks)
+
+
+def _without_port(hop: str) -> str:
+    """The address alone, where a proxy adds the client's port: with it each connection would be another
+    client, whose failures count anew."""
+    if hop.startswith("["):
+        return hop[1:].partition("]")[0]
+    return hop.partition(":")[0] if hop.count(":") == 1 else hop

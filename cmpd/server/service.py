@@ -10,6 +10,7 @@ import time
 from functools import partial
 from typing import TYPE_CHECKING, Protocol
 
+from cmpd.clm import room
 from cmpd.clm.client import Client
 from cmpd.clm.entities import Act
 from cmpd.clm.housekeeping import expire_transactions, forget_transactions
@@ -162,11 +163,14 @@ class Service:
     async def _serve(self, client: Client, parent: socket.socket | None) -> None:
         self._client = client
         self._handler = self._endpoints()
+        await client.credentials.attempts.exchange()  # what was failed at before the start counts
+        await self._look_for_room(per_party=0)  # who has begun them may take time to count
         self._heed_signals(parent)  # before the first connection: none is to be lost to an early stop
         await self._listen()
         if self._seat.admin is not None:
             await self._listen_for_operators(self._seat.admin)
         jobs = [self._beat, self._watch_certificates, client.upkeep.run]
+        jobs += [client.credentials.attempts.run, self._watch_room]
         if self._keeps_house:
             jobs += [self._keep_house, self._archive]
         if self._herald.interval is not None:
@@ -181,6 +185,7 @@ class Service:
         await self._accept_no_more()
         await self._limits.drain()
         await _end(tasks)
+        await client.credentials.attempts.finish()
 
     async def _listen(self) -> None:
         loop = asyncio.get_running_loop()
@@ -295,7 +300,8 @@ class Service:
             limits = self._limits
             self._row.occupy(limits.connections, limits.requests)
             if self._metrics is not None:
-                self._metrics.occupy(limits.connections, limits.requests, limits.refused)
+                failures = self._client.credentials.throttle.failures
+                self._metrics.occupy(limits.connections, limits.requests, limits.refused, failures)
             await asyncio.sleep(BEAT)
 
     async def _signs_of_life(self, interval: float) -> None:
@@ -310,6 +316,17 @@ class Service:
             for tls in self._tls:
                 if tls is not None:
                     tls.refresh()
+
+    async def _watch_room(self) -> None:
+        while True:
+            await asyncio.sleep(room.INTERVAL)
+            await self._look_for_room(self._config.cmp.transactions_per_party)
+
+    async def _look_for_room(self, per_party: int) -> None:
+        try:
+            await self._client.room.look(self._config.cmp.transactions_max, per_party)
+        except StoreError as error:
+            log.debug("how many transactions are remembered is not known: %s", error)
 
     async def _archive(self) -> None:
         """Put away what ended long ago, as the configuration says."""

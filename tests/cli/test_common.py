@@ -5,6 +5,8 @@ from __future__ import annotations
 import json
 import os
 import pwd
+import subprocess
+import sys
 from pathlib import Path
 
 import pytest
@@ -116,3 +118,17 @@ def test_an_error_that_repeats_a_strangers_text_is_safe_too(operator: Operator) 
     complaint = operator("entity", "show", "\x1b[2Jnobody").complaint
     assert complaint.isprintable()
     assert "nobody" in complaint
+
+
+CHECKING = """
+import ctypes, sys
+from cmpd.cli import main
+main(["-c", sys.argv[1], "check"])
+print(ctypes.CDLL(None).prctl(PR_GET_DUMPABLE, 0, 0, 0, 0))
+""".replace("PR_GET_DUMPABLE", "3")
+
+
+def test_a_command_that_opens_the_master_key_conceals_its_memory(operator: Operator) -> None:
+    words = [sys.executable, "-c", CHECKING, str(operator.folder / "cmpd.conf")]
+    done = subprocess.run(words, capture_output=True, text=True, check=True)
+    assert done.stdout.splitlines()[-1] == "0"

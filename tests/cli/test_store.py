@@ -32,6 +32,7 @@ def test_a_store_is_copied_to_postgresql_and_back(
         ("cmpd.db", "postgresql://user@host/db?password=secret", "keep it in ~/.pgpass"),
         ("postgresql://user@host/db?sslpassword=secret", "new.db", "keep it in ~/.pgpass"),
         ("cmpd.db", "postgresql://[user:secret@host/db", "not of the form postgresql://user@host"),
+        ("cmpd.db", "postgresql://user@host/db?sslp%61ssword=secret", "keep it in ~/.pgpass"),
         ("cmpd.db", "postgresql://user@127.0.0.1:1/db", "is it running"),
         ("cmpd.db", "mysql://host/db", "there is none by mysql://"),
     ],

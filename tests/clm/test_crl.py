@@ -10,6 +10,7 @@ import pytest
 from cryptography import x509
 from cryptography.hazmat.primitives.asymmetric import ec
 
+from cmpd.clm import upkeep
 from cmpd.clm.crl import build_crl, is_due, refresh_crl
 from cmpd.clm.issuing import CertificateRequest, issue
 from cmpd.clm.model import Certificate, CertificateState, StoredCRL
@@ -113,6 +114,44 @@ def test_numbers_grow_and_a_clock_set_back_makes_no_older_crl(pki: PKI) -> None:
     assert second.this_update >= first.this_update
 
 
+@pytest.mark.parametrize("ahead", [2 * 3600, 3 * 365 * DAY])
+def test_after_a_clock_that_was_ahead_the_crl_is_made_anew_for_the_right_time_and_lacks_nothing(
+    pki: PKI, ahead: int
+) -> None:
+    """Else verifiers would take none until then, and what ends before then would not be on it."""
+    record = certificate(pki)
+    revoke(pki, record, CertificateState.REVOKED, 1)
+    pki.now += ahead
+    wrong, _ = refreshed(pki)
+    refreshed(pki)
+    pki.now -= ahead
+
+    async def work(store: Store) -> None:
+        await (await pki.client(store)).upkeep.look_at_calendar()
+
+    assert is_due(wrong, pki.authority(), pki.now)
+    pki.run(work)
+    right = pki.run(lambda store: store.crl(wrong.ca, 0))
+    assert right is not None
+    assert right.this_update == pki.now
+    assert right.number > wrong.number
+    assert [entry.serial_number for entry in x509.load_der_x509_crl(right.der)] == [record.serial]
+
+
+def test_a_signer_made_while_the_clock_was_ahead_is_replaced_when_it_is_right_again(pki: PKI) -> None:
+    async def work(store: Store) -> None:
+        await (await pki.client(store)).upkeep.look_at_calendar()
+
+    first = pki.authority().signer
+    pki.now += 3 * 365 * DAY
+    pki.run(work)
+    assert pki.authority().signer.certificate_der != first.certificate_der
+    pki.now -= 3 * 365 * DAY
+    pki.run(work)
+    signer = pki.authority().signer.certificate
+    assert signer.not_valid_before_utc.timestamp() <= pki.now < signer.not_valid_after_utc.timestamp()
+
+
 def test_the_next_crl_is_due_when_the_overlap_begins(pki: PKI) -> None:
     authority = pki.authority()
     crl = build_crl(authority, 0, 1, (), NOW)
@@ -160,6 +199,28 @@ def test_whoever_asks_while_a_crl_is_made_gets_the_new_one(pki: PKI) -> None:
         return [len(crl) for crl in crls if crl is not None]
 
     assert pki.run(work) == [1, 1, 1]
+
+
+def test_those_who_read_a_crl_slowly_all_hold_the_same_until_there_is_another(
+    pki: PKI, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Else each second of slow readers would take the memory of some CRLs, of megabytes each."""
+    monkeypatch.setattr(upkeep, "REMEMBERED", 0.0)
+
+    async def work(store: Store) -> None:
+        kept = (await pki.client(store)).upkeep
+        await kept.look_at_calendar()
+        held = await asyncio.gather(*(kept.crl(authority, 0) for _ in range(5)))
+        held.append(await kept.crl(authority, 0))
+        assert len({id(one) for one in held}) == 1
+        await refresh_crl(store, authority, 0, pki.now)
+        another = await kept.crl(authority, 0)
+        assert another is not None
+        assert held[0] is not None
+        assert another.number == held[0].number + 1
+
+    authority = pki.authority()
+    pki.run(work)
 
 
 @pytest.mark.parametrize(("before", "after", "listed"), [("active", "revoked", 1), ("on_hold", "active", 0)])

@@ -155,5 +155,37 @@ def test_what_is_remembered_stays_bounded() -> None:
         watched.wait("one", f"10.1.{number >> 8}.{number & 255}")
         watched.succeeded(f"entity {number}", HOME)
         watched.failed(f"stranger {number}", ELSEWHERE)
-    for kept in (watched._failures, watched._proved, watched._turns):
+    for kept in (watched._failures, watched._proved, watched._untold):
         assert len(kept) <= throttle.MOST
+
+
+def test_a_flood_from_many_addresses_takes_no_turn_from_who_waits_and_no_more_than_so_much_memory() -> None:
+    watched, clock = _throttle()
+    _guess(watched, clock, 20)
+    waited = watched.wait(DEVICE, HOME)
+    for number in range(throttle.MOST_TURNS - 2):
+        watched.wait(DEVICE, f"2001:db8:{number >> 16:x}:{number & 0xFFFF:x}::1")
+    clock.now += waited - 1
+    _guess(watched, clock, 1)
+    assert watched.wait(DEVICE, HOME) <= 1
+    clock.now += 1
+    assert watched.wait(DEVICE, HOME) == 0
+    for number in range(10):
+        watched.wait(DEVICE, f"10.0.0.{number}")
+    assert len(watched._turns) == throttle.MOST_TURNS
+
+
+def test_what_is_being_slowed_down_is_not_crowded_out_by_a_flood_of_single_failures() -> None:
+    watched, clock = _throttle()
+    for number in range(FREE + 20):
+        watched.failed(DEVICE, f"192.0.2.{number}")
+    clock.now += 1
+    for number in range(throttle.MOST):
+        watched.failed(f"stranger {number}", f"10.0.{number >> 8}.{number & 255}")
+    assert watched.wait(DEVICE, HOME) == CAP - 1
+
+
+def test_what_a_stranger_sends_takes_no_more_room_than_any_other_name() -> None:
+    watched, _ = _throttle()
+    watched.failed("x" * 100_000, "y" * 100_000)
+    assert {len(key) for key in watched._failures} == {16}

@@ -12,6 +12,7 @@ import pytest
 from cryptography import x509
 from cryptography.hazmat.primitives.asymmetric import ec
 
+from cmpd.clm.throttle import FREE
 from tests.cmpclient import requests
 from tests.cmpclient.client import Client
 from tests.cmpclient.protection import PBM
@@ -162,3 +163,19 @@ def test_all_nodes_serve_the_same_crl_with_what_was_revoked_at_any(nodes: list[D
 def test_each_node_keeps_its_chain_and_all_verify(nodes: list[Daemon]) -> None:
     verified = nodes[0].cmpd("audit", "verify")
     assert verified.status == 0, verified.output
+
+
+def test_a_guesser_at_one_node_is_slowed_down_by_the_others(nodes: list[Daemon]) -> None:
+    """Of its tries at the second node one is looked at, as it has waited by then, and not FREE + 1."""
+    wrong = PBM(DEMO_ENTITY, "wrong")
+    body = ("ir", [requests.certificate_request(_key(), "CN=device")])
+    assert nodes[0].with_store(lambda store: store.attempts(0))[0] == []
+    guesses = [Client(_to(nodes[0]), wrong).begin().send(body) for _ in range(FREE + 1)]
+    assert {one.fail_info for one in guesses} == {("badMessageCheck",)}
+    time.sleep(3)
+    guesses = [Client(_to(nodes[1]), wrong).begin().send(body) for _ in range(3)]
+    assert [one.fail_info for one in guesses] == [
+        ("badMessageCheck",), ("systemUnavail",), ("systemUnavail",)
+    ]  # fmt: skip
+    time.sleep(3)
+    assert Client(_to(nodes[0]), DEMO).enrol("ir", _key()).confirmed is not None

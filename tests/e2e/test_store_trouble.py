@@ -1,4 +1,4 @@
-"""A store that is full, locked or gone: clients are told so, nothing half done stays, and it passes."""
+"""A store that is full, locked, gone or damaged: clients are told so, nothing half done stays, it passes."""
 
 from __future__ import annotations
 
@@ -57,6 +57,17 @@ def _gone(folder: Path) -> Iterator[None]:
         yield
     finally:
         (folder / "away.db").rename(folder / "cmpd.db")
+
+
+@contextlib.contextmanager
+def _damaged(folder: Path) -> Iterator[None]:
+    """Somebody put a copy in its place that did not come through whole."""
+    with contextlib.closing(sqlite3.connect(folder / "cmpd.db")) as other:
+        other.execute("PRAGMA wal_checkpoint(TRUNCATE)")
+    octets = (folder / "cmpd.db").read_bytes()
+    with _gone(folder):
+        (folder / "cmpd.db").write_bytes(octets[:4096] + bytes(len(octets) - 4096))
+        yield
 
 
 @pytest.fixture
@@ -135,7 +146,7 @@ def test_a_full_disk_refuses_requests_and_is_over_when_there_is_room(small_disk:
     _go_through(small_disk, _full)
 
 
-@pytest.mark.parametrize("trouble", [_locked, _gone])
+@pytest.mark.parametrize("trouble", [_locked, _gone, _damaged])
 def test_a_store_in_trouble_refuses_requests_and_is_over_when_the_trouble_is(
     tmp_path: Path, trouble: Callable[[Path], AbstractContextManager[None]]
 ) -> None:

@@ -91,7 +91,8 @@ class Oracle:
 def oracle() -> Iterator[Oracle]:
     """An oracle over a fresh server in a folder of its own."""
     with tempfile.TemporaryDirectory(prefix="cmpd-fuzz-") as folder:
-        world = World(Path(folder), settings={"time_tolerance": 0})
+        unbounded = {"transactions_max": 0, "transactions_per_party": 0}
+        world = World(Path(folder), settings={"time_tolerance": 0, **unbounded})
         hours = itertools.count(step=3600.0)
         world.clm.credentials.throttle = Throttle(lambda: next(hours))  # nobody has to wait here
         try:

@@ -42,10 +42,11 @@ class Lifecycle:
 
     async def check_password(self, entity_id: str, password: bytes) -> bool:
         self.checked.append(entity_id)
+        await asyncio.sleep(0)
         return (entity_id, password) == (ENTITY, "pässword:".encode())
 
-    async def audit_stranger(self, peer: str, action: str, subject: str, outcome: str) -> None:
-        self.failed.append((subject, peer))
+    async def audit_sample(self, actor: str, action: str, subject: str, outcome: str) -> None:
+        self.failed.append((subject, actor))
 
     async def publication(self, kind: str, name: str, partition: int | None) -> tuple[bytes, int] | None:
         if self.gone:
@@ -68,6 +69,9 @@ class Site:
         return Reply(b"response", Record())
 
     def ask(self, target: str, *fields: tuple[bytes, bytes], **changes: Any) -> HTTPResponse:
+        return asyncio.run(self.answer(target, *fields, **changes))
+
+    async def answer(self, target: str, *fields: tuple[bytes, bytes], **changes: Any) -> HTTPResponse:
         request = HTTPRequest(
             **{
                 "method": "POST",
@@ -87,7 +91,7 @@ class Site:
             lambda request, response, record: None,
             Proxies(self.proxies),
         )
-        return asyncio.run(endpoints(request))
+        return await endpoints(request)
 
 
 def _basic(user: str, password: str) -> tuple[bytes, bytes]:
@@ -234,11 +238,12 @@ def test_whatever_is_wrong_gets_the_same_answer_after_the_same_comparison(field:
     assert _fields(response)[b"www-authenticate"] == b'Basic realm="cmpd", charset="UTF-8"'
     assert response.body == b"the user name or the password is wrong\n"
     assert len(site.lifecycle.checked) == 1
-    assert site.lifecycle.failed[0][1] == "192.0.2.1"
+    assert site.lifecycle.failed[0][1] == "peer:192.0.2.1"
     assert site.calls == []
 
 
-def test_guessing_is_slowed_down_without_a_look_at_the_password() -> None:
+def test_guessing_is_slowed_down_without_a_look_at_the_password(caplog: pytest.LogCaptureFixture) -> None:
+    caplog.set_level("INFO")
     site = Site()
     for _ in range(FREE + 1):
         assert site.ask("/cmp", CMP, _basic(ENTITY, "wrong")).status == 401
@@ -246,6 +251,30 @@ def test_guessing_is_slowed_down_without_a_look_at_the_password() -> None:
     assert response.status == 429
     assert 0 < int(_fields(response)[b"retry-after"]) <= CAP
     assert len(site.lifecycle.checked) == FREE + 1
+    assert site.lifecycle.throttle.failures == FREE + 1
+    said = f"peer=192.0.2.1 login={ENTITY}: "
+    assert caplog.messages == [
+        *([said + "the user name or the password is wrong"] * (FREE + 1)),
+        said + "told to wait 1 seconds",
+    ]
+
+
+def test_of_passwords_guessed_at_once_no_more_are_looked_at_than_one_after_the_other() -> None:
+    site = Site()
+
+    async def guess_at_once() -> list[HTTPResponse]:
+        return await asyncio.gather(*(site.answer("/cmp", CMP, _basic(ENTITY, "wrong")) for _ in range(40)))
+
+    statuses = [response.status for response in asyncio.run(guess_at_once())]
+    assert statuses == [401] * (FREE + 1) + [429] * (39 - FREE)
+
+
+def test_what_a_proxy_says_of_a_client_stays_on_its_line_of_the_log(caplog: pytest.LogCaptureFixture) -> None:
+    caplog.set_level("INFO")
+    site = Site(proxies=("10.0.0.1",))
+    forwarded = (b"x-forwarded-for", b"1.2.3.4\x85<0>forged"), (b"x-forwarded-proto", b"https")
+    site.ask("/cmp", CMP, _basic(ENTITY, "wrong"), *forwarded, peer="10.0.0.1")
+    assert len(caplog.messages[0].splitlines()) == 1
 
 
 @pytest.mark.parametrize(
@@ -270,6 +299,10 @@ def test_passwords_are_taken_where_nobody_reads_along_or_the_configuration_says_
         ("10.0.0.1", b"", "10.0.0.1"),
         ("10.0.0.1", b" , ,", "10.0.0.1"),
         ("192.0.2.1", b"192.0.2.9", "192.0.2.1"),
+        ("10.0.0.1", b"192.0.2.9:4711", "192.0.2.9"),
+        ("10.0.0.1", b"[2001:db8::9]:4711", "2001:db8::9"),
+        ("10.0.0.1", b"2001:db8::9", "2001:db8::9"),
+        ("10.0.0.1", b"192.0.2.9:4711, 10.0.0.7:4712", "192.0.2.9"),
         ("10.0.0.1", b"x" * 500, "x" * 64),
     ],
 )

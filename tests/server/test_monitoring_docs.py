@@ -20,8 +20,8 @@ def _exposed() -> str:
     metrics = Metrics()
     phases = dict.fromkeys(("decode", "verify", "clm", "sign", "commit"), 0.001)
     metrics.count(Record(request="ir", fail_info="badAlg", retransmission=True, phases=phases))
-    metrics.occupy(1, 1, 1)
-    return metrics.expose(State(True, {"active": 1}, {("issuing", "ca"): 1.0}, 1))[1].decode()
+    metrics.occupy(1, 1, 1, 1)
+    return metrics.expose(State(True, {"active": 1}, {("issuing", "ca"): 1.0}, 1, 1, 1))[1].decode()
 
 
 EXPOSED = _exposed()

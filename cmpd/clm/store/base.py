@@ -5,7 +5,7 @@ Everything any implementation must do is said here; `tests/clm/store` runs the s
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Sequence
 from contextlib import AbstractAsyncContextManager
 from dataclasses import dataclass
 from pathlib import Path
@@ -18,6 +18,7 @@ from cmpd.clm.model import (
     CertificateState,
     CRLHead,
     Entity,
+    FailedAttempts,
     Kind,
     StoredCRL,
     StoredObject,
@@ -176,6 +177,17 @@ class Store(Protocol):
 
     async def transaction(self, id: bytes) -> Transaction | None: ...
 
+    async def transaction_numbers(self) -> tuple[int, int]:
+        """(lowest, highest) row number of the transactions, which are numbered as they are begun, with
+        gaps; (1, 0) where there are none. Takes no time, however many there are."""
+
+    async def count_remembered(self) -> int:
+        """How many there are; reads an index through."""
+
+    async def transactions_by_party(self, after: int) -> tuple[dict[str, int], int]:
+        """(how many by end entity, or by party where there is none, the highest number among them) of some
+        next transactions whose number is above `after`; empty, and `after`, where there are none."""
+
     def transactions(self, state: TransactionState) -> AsyncIterator[Transaction]: ...
 
     async def count_transactions(self, state: TransactionState, most: int) -> int:
@@ -186,6 +198,14 @@ class Store(Protocol):
 
     async def forget_transactions(self, now: int, limit: int) -> int:
         """Delete closed ones whose `expires` is before `now`; gives how many."""
+
+    async def note_attempts(self, told: Sequence[FailedAttempts], since: float) -> None:
+        """Add to what is known of their keys, for all processes to read; what ended before `since`, in
+        seconds since the epoch, counts no more. Rows are few: old ones go. Raises StoreUnavailable."""
+
+    async def attempts(self, after: int) -> tuple[list[FailedAttempts], int]:
+        """(what is known of the keys that changed after that point, the point up to which this is all).
+        The first point is 0."""
 
     def audit(self, after: int = 0, chain: str | None = None) -> AsyncIterator[AuditRecord]:
         """By chain and sequence; those whose sequence is above `after`."""

@@ -7,19 +7,21 @@ drives it within a database transaction, and undoes the unit where the effect ra
 
 from __future__ import annotations
 
-from collections.abc import Callable, Generator, Mapping
+from collections.abc import Callable, Generator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
 from cmpd.clm.audit import START, ChainHead, chain_hash
-from cmpd.clm.model import Entity
+from cmpd.clm.model import Entity, FailedAttempts
 from cmpd.clm.store import changes
 from cmpd.clm.store.base import Conflict
 from cmpd.clm.store.rows import (
     Row,
+    attempts_row,
     certificate_row,
     entity_row,
     json_text,
+    milliseconds,
     serial_key,
     transaction_row,
 )
@@ -51,6 +53,18 @@ class Forget:
     limit: int
     forgotten: int = 0
     """How many there were, once the unit is committed."""
+
+
+@dataclass(frozen=True, slots=True)
+class NoteAttempts:
+    """Add to what is known of failed attempts, and let go of what ended before `since`, in seconds since
+    the epoch, and of what is more than `MOST_ATTEMPTS` rows: those that changed longest ago."""
+
+    told: Sequence[FailedAttempts]
+    since: float
+
+
+MOST_ATTEMPTS = 10_000
 
 
 def close_book(sql: Statements, book: Book) -> Effect:
@@ -234,6 +248,15 @@ def _forget(sql: Statements, book: Book, change: Forget) -> Effect:
     change.forgotten = yield sql.forget_transactions, (change.now, change.limit)
 
 
+def _note_attempts(sql: Statements, book: Book, change: NoteAttempts) -> Effect:
+    since = milliseconds(change.since)
+    yield sql.count_attempts_change, ()
+    for one in change.told:
+        yield sql.note_attempts, (*attempts_row(one), since)
+    yield sql.forget_attempts, (since,)
+    yield sql.crowd_out_attempts, (MOST_ATTEMPTS,)
+
+
 EFFECTS: Mapping[type, Callable[[Statements, Book, Any], Effect]] = {
     changes.PutObject: _put_object,
     changes.DeleteObject: _delete_object,
@@ -251,4 +274,5 @@ EFFECTS: Mapping[type, Callable[[Statements, Book, Any], Effect]] = {
     changes.Audit: _audit,
     Probe: _probe,
     Forget: _forget,
+    NoteAttempts: _note_attempts,
 }

@@ -19,6 +19,7 @@ from cmpd.clm.model import (
     Certificate,
     CRLHead,
     Entity,
+    FailedAttempts,
     Kind,
     StoredCRL,
     StoredObject,
@@ -28,6 +29,7 @@ from cmpd.clm.model import (
 from cmpd.clm.store.base import CertificateQuery, Outset
 from cmpd.clm.store.rows import (
     Row,
+    attempts_of,
     audit_of,
     certificate_of,
     crl_of,
@@ -193,8 +195,24 @@ class Reading(ABC):
         rows = await self.rows(self.sql.open_transaction_count, (str(state), most))
         return int(rows[0][0])
 
+    async def transaction_numbers(self) -> tuple[int, int]:
+        ((lowest, highest),) = await self.rows(self.sql.transaction_numbers, ())
+        return (1, 0) if lowest is None else (lowest, highest)
+
+    async def count_remembered(self) -> int:
+        ((count,),) = await self.rows(self.sql.remembered_count, ())
+        return int(count)
+
+    async def transactions_by_party(self, after: int) -> tuple[dict[str, int], int]:
+        rows = await self.rows(self.sql.transactions_by_party, (after, PAGE))
+        return {party: count for party, count, _ in rows}, max((row[2] for row in rows), default=after)
+
     async def expired_transactions(self, now: int, limit: int) -> list[Transaction]:
         return [transaction_of(row) for row in await self.rows(self.sql.expired_transactions, (now, limit))]
+
+    async def attempts(self, after: int) -> tuple[list[FailedAttempts], int]:
+        rows = await self.rows(self.sql.attempts, (after,))
+        return [attempts_of(row[:5]) for row in rows], rows[-1][5] if rows else after
 
     async def audit(self, after: int = 0, chain: str | None = None) -> AsyncIterator[AuditRecord]:
         last_chain, last = chain or "", after

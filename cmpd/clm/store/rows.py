@@ -17,6 +17,7 @@ from cmpd.clm.model import (
     CertificateState,
     Entity,
     EntityState,
+    FailedAttempts,
     Kind,
     StoredCRL,
     StoredObject,
@@ -227,3 +228,18 @@ def audit_of(row: Row) -> AuditRecord:
     chain, sequence, time, actor, action, subject, outcome, detail, hash_ = row
     event = AuditEvent(time, actor, action, subject, outcome, _dict_of_json(detail))
     return AuditRecord(chain, sequence, event, hash_)
+
+
+def milliseconds(seconds: float) -> int:
+    """A time as tables have it that need more than whole seconds."""
+    return int(seconds * 1000)
+
+
+def attempts_row(attempts: FailedAttempts) -> Row:
+    turn = None if attempts.turn is None else milliseconds(attempts.turn)
+    return attempts.key, attempts.failures, milliseconds(attempts.last), turn, int(attempts.proved)
+
+
+def attempts_of(row: Row) -> FailedAttempts:
+    key, failures, last, turn, proved = row
+    return FailedAttempts(key, failures, last / 1000, None if turn is None else turn / 1000, bool(proved))

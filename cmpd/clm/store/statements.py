@@ -72,7 +72,17 @@ class Statements:
     open_transaction_count: str
     closed_transactions: str
     expired_transactions: str
+    transaction_numbers: str
+    remembered_count: str
+    transactions_by_party: str
     forget_transactions: str
+
+    # Failed attempts to prove a secret.
+    count_attempts_change: str
+    note_attempts: str
+    forget_attempts: str
+    crowd_out_attempts: str
+    attempts: str
 
     # Audit.
     audit_head: str

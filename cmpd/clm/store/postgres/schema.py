@@ -19,7 +19,7 @@ _FIRST = (
         value bigint NOT NULL
     )
     """,
-    "INSERT INTO counters (name, value) VALUES ('configuration', 0), ('probe', 0)",
+    "INSERT INTO counters (name, value) VALUES ('configuration', 0), ('attempts', 0), ('probe', 0)",
     """
     CREATE TABLE objects (
         kind text COLLATE "C" NOT NULL,
@@ -192,6 +192,18 @@ _FIRST = (
     """,
     "CREATE INDEX transactions_open ON transactions (expires, id) WHERE state <> 'closed'",
     "CREATE INDEX transactions_closed ON transactions (expires, id) WHERE state = 'closed'",
+    # Times are in milliseconds: the shortest wait is a second.
+    """
+    CREATE TABLE failed_attempts (
+        key bytea PRIMARY KEY,
+        failures bigint NOT NULL,
+        last bigint NOT NULL,
+        turn bigint,
+        proved bigint NOT NULL,
+        changed bigint NOT NULL
+    )
+    """,
+    "CREATE INDEX failed_attempts_changed ON failed_attempts (changed)",
     """
     CREATE TABLE audit (
         chain text COLLATE "C" NOT NULL,

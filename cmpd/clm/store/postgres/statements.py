@@ -195,10 +195,32 @@ POSTGRES = Statements(
         SELECT id, state, body, party, policy, entity, opened, expires, first_digest, first_response,
             last_digest, last_response, server_nonce, ca, serial, request, detail
         FROM transactions WHERE state <> 'closed' AND expires < $1 ORDER BY expires, id LIMIT $2""",
+    transaction_numbers="SELECT min(number), max(number) FROM transactions",
+    remembered_count="SELECT count(*) FROM transactions",
+    transactions_by_party="""
+        SELECT coalesce(entity, party), count(*), max(number) FROM (
+            SELECT number, entity, party FROM transactions WHERE number > $1 ORDER BY number LIMIT $2) AS next
+        GROUP BY 1""",
     forget_transactions="""
         DELETE FROM transactions WHERE id IN (
             SELECT id FROM transactions WHERE state = 'closed' AND expires < $1
             ORDER BY expires, id LIMIT $2)""",
+    # Its row lock, held until the commit, makes the order of changes that of commits: who reads misses none.
+    count_attempts_change="UPDATE counters SET value = value + 1 WHERE name = 'attempts'",
+    note_attempts="""
+        INSERT INTO failed_attempts AS known (key, failures, last, turn, proved, changed)
+        VALUES ($1, greatest(0, $2::bigint), $3, $4, $5,
+            (SELECT value FROM counters WHERE name = 'attempts'))
+        ON CONFLICT (key) DO UPDATE SET
+            failures = greatest(0, CASE WHEN known.last < $6 THEN 0 ELSE known.failures END + $2::bigint),
+            last = $3, turn = $4, proved = greatest(known.proved, $5), changed = excluded.changed""",
+    forget_attempts="DELETE FROM failed_attempts WHERE last < $1",
+    crowd_out_attempts="""
+        DELETE FROM failed_attempts WHERE changed <= (
+            SELECT changed FROM failed_attempts ORDER BY changed DESC LIMIT 1 OFFSET $1)""",
+    attempts="""
+        SELECT key, failures, last, turn, proved, changed FROM failed_attempts
+        WHERE changed > $1 ORDER BY changed""",
     audit_head="SELECT sequence, hash FROM audit_heads WHERE chain = $1 FOR UPDATE",
     add_audit="""
         INSERT INTO audit (chain, sequence, time, actor, action, subject, outcome, detail, hash)

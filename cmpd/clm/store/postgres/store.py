@@ -33,9 +33,10 @@ from typing import TypeVar
 import psycopg
 
 from cmpd.clm.audit import ChainHead
+from cmpd.clm.model import FailedAttempts
 from cmpd.clm.store.base import Outset, StoreError, StoreUnavailable
 from cmpd.clm.store.changes import DeleteObject, PutObject, Unit
-from cmpd.clm.store.effects import Book, Probe
+from cmpd.clm.store.effects import Book, NoteAttempts, Probe
 from cmpd.clm.store.postgres import migrations
 from cmpd.clm.store.postgres.address import parse
 from cmpd.clm.store.postgres.connections import Connection, Connections, Trial, commit
@@ -139,6 +140,13 @@ class PostgresStore(Reading):
             return (await connection.execute(self.sql.forget_transactions, (now, limit))).rowcount
 
         return await self._persistently(forget)
+
+    async def note_attempts(self, told: Sequence[FailedAttempts], since: float) -> None:
+        # In no group: the units there would hold locks of their own beside the counter's.
+        note = [NoteAttempts(told, since)]
+        await self._transact(
+            lambda connection, token: alone(connection, token, Book(self._session.chain), note)
+        )
 
     async def integrity(self) -> list[str]:
         found = [(text, await self.rows(statement, ())) for text, statement in DAMAGED]

@@ -15,7 +15,7 @@ _FIRST = (
         value INTEGER NOT NULL
     ) WITHOUT ROWID
     """,
-    "INSERT INTO counters (name, value) VALUES ('configuration', 0), ('probe', 0)",
+    "INSERT INTO counters (name, value) VALUES ('configuration', 0), ('attempts', 0), ('probe', 0)",
     """
     CREATE TABLE objects (
         kind TEXT NOT NULL,
@@ -181,6 +181,18 @@ _FIRST = (
     """,
     "CREATE INDEX transactions_open ON transactions (expires, id) WHERE state <> 'closed'",
     "CREATE INDEX transactions_closed ON transactions (expires, id) WHERE state = 'closed'",
+    # Times are in milliseconds: the shortest wait is a second.
+    """
+    CREATE TABLE failed_attempts (
+        key BLOB PRIMARY KEY,
+        failures INTEGER NOT NULL,
+        last INTEGER NOT NULL,
+        turn INTEGER,
+        proved INTEGER NOT NULL,
+        changed INTEGER NOT NULL
+    ) WITHOUT ROWID
+    """,
+    "CREATE INDEX failed_attempts_changed ON failed_attempts (changed)",
     """
     CREATE TABLE audit (
         chain TEXT NOT NULL,

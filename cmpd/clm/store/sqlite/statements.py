@@ -188,10 +188,32 @@ SQLITE = Statements(
         SELECT id, state, body, party, policy, entity, opened, expires, first_digest, first_response,
             last_digest, last_response, server_nonce, ca, serial, request, detail
         FROM transactions WHERE state <> 'closed' AND expires < ?1 ORDER BY expires, id LIMIT ?2""",
+    # Each by itself: SQLite looks up one least or greatest in the index, but reads the table for both.
+    transaction_numbers="""
+        SELECT (SELECT min(number) FROM transactions), (SELECT max(number) FROM transactions)""",
+    remembered_count="SELECT count(*) FROM transactions",
+    transactions_by_party="""
+        SELECT coalesce(entity, party), count(*), max(number) FROM (
+            SELECT number, entity, party FROM transactions WHERE number > ?1 ORDER BY number LIMIT ?2)
+        GROUP BY 1""",
     forget_transactions="""
         DELETE FROM transactions WHERE id IN (
             SELECT id FROM transactions WHERE state = 'closed' AND expires < ?1
             ORDER BY expires, id LIMIT ?2)""",
+    count_attempts_change="UPDATE counters SET value = value + 1 WHERE name = 'attempts'",
+    note_attempts="""
+        INSERT INTO failed_attempts (key, failures, last, turn, proved, changed)
+        VALUES (?1, max(0, ?2), ?3, ?4, ?5, (SELECT value FROM counters WHERE name = 'attempts'))
+        ON CONFLICT (key) DO UPDATE SET
+            failures = max(0, CASE WHEN last < ?6 THEN 0 ELSE failures END + ?2),
+            last = ?3, turn = ?4, proved = max(proved, ?5), changed = excluded.changed""",
+    forget_attempts="DELETE FROM failed_attempts WHERE last < ?1",
+    crowd_out_attempts="""
+        DELETE FROM failed_attempts WHERE changed <= (
+            SELECT changed FROM failed_attempts ORDER BY changed DESC LIMIT 1 OFFSET ?1)""",
+    attempts="""
+        SELECT key, failures, last, turn, proved, changed FROM failed_attempts
+        WHERE changed > ?1 ORDER BY changed""",
     audit_head="SELECT sequence, hash FROM audit_heads WHERE chain = ?1",
     add_audit="""
         INSERT INTO audit (chain, sequence, time, actor, action, subject, outcome, detail, hash)

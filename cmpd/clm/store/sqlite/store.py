@@ -32,10 +32,11 @@ from contextlib import AbstractAsyncContextManager
 from dataclasses import dataclass
 from pathlib import Path
 
+from cmpd.clm.model import FailedAttempts
 from cmpd.clm.store import locks
 from cmpd.clm.store.base import Conflict, StoreError, StoreUnavailable
 from cmpd.clm.store.changes import Unit
-from cmpd.clm.store.effects import EFFECTS, Book, Effect, Forget, Probe, close_book
+from cmpd.clm.store.effects import EFFECTS, Book, Effect, Forget, NoteAttempts, Probe, close_book
 from cmpd.clm.store.reading import Reading
 from cmpd.clm.store.rows import Row
 from cmpd.clm.store.sqlite import connection as connections
@@ -113,6 +114,9 @@ class SQLiteStore(Reading):
         forget = Forget(now, limit)
         await self._commit([forget])
         return forget.forgotten
+
+    async def note_attempts(self, told: Sequence[FailedAttempts], since: float) -> None:
+        await self._commit([NoteAttempts(told, since)])
 
     async def integrity(self) -> list[str]:
         return await asyncio.to_thread(self._integrity)
