@@ -214,15 +214,25 @@ class Client:
     async def certificate(self, ca: str, serial: int) -> Certificate | None:
         return await self.store.certificate(ca, serial)
 
-    async def certificate_of(self, certificate: x509.Certificate, der: bytes) -> Certificate | None:
-        """The record of exactly this certificate, whose DER is `der`, if it was issued here."""
-        record = await self.certificate_by_issuer(
-            certificate.issuer.public_bytes(), certificate.serial_number
-        )
-        return record if record is not None and record.der == der else None
+    async def holder_of(
+        self, certificate: x509.Certificate, der: bytes, likely: str | None
+    ) -> tuple[Certificate, Entity | None] | None:
+        """The record of exactly this certificate, whose DER is `der`, and its end entity, if it was issued
+        here. `likely`: the id of the CA that is asked for first."""
+        serial = certificate.serial_number
+        if likely is not None:
+            found = await self.store.holder(likely, serial)
+            if found is not None and found[0].der == der:
+                return found
+        for authority in await self.catalog.authorities_by_subject(certificate.issuer.public_bytes()):
+            found = await self.store.holder(authority.id, serial)
+            if found is not None and found[0].der == der:
+                return found
+        return None
 
-    async def certificates_by_key_id(self, key_id: bytes) -> list[Certificate]:
-        return await self.store.certificates_by_key_id(key_id)
+    async def certificates_by_key_id(self, key_id: bytes, most: int) -> list[Certificate]:
+        """The latest first."""
+        return await self.store.certificates_by_key_id(key_id, most)
 
     async def certificate_by_issuer(self, issuer: bytes, serial: int) -> Certificate | None:
         """By issuer (DER of its Name) and serial number, over all CAs with that name."""

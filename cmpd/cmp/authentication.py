@@ -33,6 +33,9 @@ MOST_EXTRA_CERTS = 32
 """Certificates a message may carry; more is refused before any is parsed."""
 MOST_CANDIDATES = 3
 """Certificates that may stand for one senderKID; each costs a signature check."""
+MOST_OF_A_KEY = 64
+"""Of those issued for one key, the latest that are looked at: one began the transaction, or is active."""
+ACTIVE = CertificateState.ACTIVE
 CMC_RA = x509.ObjectIdentifier("1.3.6.1.5.5.7.3.28")
 """id-kp-cmcRA (RFC 6402): the extended key usage of an RA (RFC 9483, section 5)."""
 
@@ -187,7 +190,7 @@ class Authenticator:
     ) -> Party:
         parsed = signature.parse(claim.algorithm)
         extra = self._extra_certificates(message)
-        certificate = await self._signer(message, claim, parsed, extra)
+        certificate = await self._signer(message, claim, parsed, extra, expected)
         if _names(certificate) != message.header.sender:
             raise CMPFailure(
                 FailInfo.badMessageCheck, "sender is not the subject of the protection certificate"
@@ -224,13 +227,16 @@ class Authenticator:
         claim: Protection,
         algorithm: signature.SignatureAlgorithm,
         extra: list[x509.Certificate],
+        expected: str | None,
     ) -> x509.Certificate:
-        """The certificate, of extraCerts or issued here, whose key made the signature."""
+        """The certificate, of extraCerts or issued here, whose key made the signature. Several may have one
+        key: of those issued here it is the one that began the transaction, or the latest that is active."""
         kid = message.header.sender_kid
         candidates = [certificate for certificate in extra if _fits(certificate, kid, message.header.sender)]
         if not candidates and kid:
-            records = await self.clm.certificates_by_key_id(kid)
-            candidates = [x509.load_der_x509_certificate(record.der) for record in records]
+            records = await self.clm.certificates_by_key_id(kid, MOST_OF_A_KEY)
+            records.sort(key=lambda record: (_name(record.der) != expected, record.state is not ACTIVE))
+            candidates = [x509.load_der_x509_certificate(record.der) for record in records[:MOST_CANDIDATES]]
         failure = CMPFailure(
             FailInfo.badMessageCheck,
             "the protection certificate is neither in extraCerts nor known: "
@@ -256,10 +262,10 @@ class Authenticator:
         """Why the holder of a protection certificate is trusted, and as whom."""
         policy = served.policy if served is not None else NO_POLICY
         der = certificate.public_bytes(Encoding.DER)
-        name = f"cert:{hashlib.sha256(der).hexdigest()}"
-        record = await self.clm.certificate_of(certificate, der)
-        if record is not None:
-            party = await self._trust_issued(name, certificate, record)
+        name = _name(der)
+        holder = await self.clm.holder_of(certificate, der, served.authority.id if served else None)
+        if holder is not None:
+            party = self._trust_issued(name, certificate, *holder)
             return replace(
                 party, is_ra=served is not None and self._is_trusted_ra(certificate, extra, served)
             )
@@ -308,7 +314,9 @@ class Authenticator:
             return False
         return True
 
-    async def _trust_issued(self, name: str, certificate: x509.Certificate, record: Certificate) -> Party:
+    def _trust_issued(
+        self, name: str, certificate: x509.Certificate, record: Certificate, entity: Entity | None
+    ) -> Party:
         """A certificate issued here is trusted as long as the store says so."""
         if record.state in (CertificateState.REVOKED, CertificateState.REJECTED, CertificateState.ON_HOLD):
             raise CMPFailure(FailInfo.certRevoked, "the protection certificate is revoked")
@@ -319,7 +327,6 @@ class Authenticator:
             raise CMPFailure(FailInfo.signerNotTrusted, "the protection certificate is expired")
         if now < record.not_before:
             raise CMPFailure(FailInfo.signerNotTrusted, "the protection certificate is not valid yet")
-        entity = await self.clm.credentials.entity(record.entity) if record.entity else None
         if entity is not None and entity.state is not EntityState.ACTIVE:
             raise CMPFailure(
                 FailInfo.notAuthorized, "the end entity is not allowed to do this", detail="blocked"
@@ -335,6 +342,11 @@ def _check_turn(wait: int) -> None:
 def _may_know(party: Party, policy: Policy) -> bool:
     """Whether a party may learn what the policy allows, and so that it is there."""
     return party.entity is None or policy.id in party.entity.policies
+
+
+def _name(der: bytes) -> str:
+    """The party that is known by this certificate."""
+    return f"cert:{hashlib.sha256(der).hexdigest()}"
 
 
 def _key(certificate: x509.Certificate) -> protection.PublicKey:

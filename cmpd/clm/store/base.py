@@ -151,7 +151,11 @@ class Store(Protocol):
 
     async def certificate(self, ca: str, serial: int) -> Certificate | None: ...
 
-    async def certificates_by_key_id(self, key_id: bytes) -> list[Certificate]: ...
+    async def holder(self, ca: str, serial: int) -> tuple[Certificate, Entity | None] | None:
+        """A certificate and its end entity, by one query."""
+
+    async def certificates_by_key_id(self, key_id: bytes, most: int) -> list[Certificate]:
+        """The latest first."""
 
     def certificates(self, query: CertificateQuery) -> AsyncIterator[Certificate]: ...
 

@@ -104,8 +104,15 @@ class Reading(ABC):
         row = await self._row(self.sql.certificate, (ca, serial_key(serial)))
         return certificate_of(row) if row else None
 
-    async def certificates_by_key_id(self, key_id: bytes) -> list[Certificate]:
-        return [certificate_of(row) for row in await self.rows(self.sql.certificates_by_key_id, (key_id,))]
+    async def holder(self, ca: str, serial: int) -> tuple[Certificate, Entity | None] | None:
+        row = await self._row(self.sql.holder, (ca, serial_key(serial)))
+        if row is None:
+            return None
+        return certificate_of(row[:17]), entity_of(row[17:]) if row[17] is not None else None
+
+    async def certificates_by_key_id(self, key_id: bytes, most: int) -> list[Certificate]:
+        rows = await self.rows(self.sql.certificates_by_key_id, (key_id, most))
+        return [certificate_of(row) for row in rows]
 
     async def certificates(self, query: CertificateQuery) -> AsyncIterator[Certificate]:
         by_end = False

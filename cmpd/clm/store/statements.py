@@ -48,6 +48,7 @@ class Statements:
     count_active: str
     certificate: str
     certificates_by_key_id: str
+    holder: str
     certificates: str
     certificates_of_entity: str
     certificates_by_end: str

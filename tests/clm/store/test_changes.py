@@ -253,8 +253,10 @@ async def test_a_certificate_comes_back_by_each_of_its_keys(store: Store) -> Non
     )
     await store.commit([AddCertificate(certificate)])
     assert await store.certificate(certificate.ca, certificate.serial) == certificate
-    assert await store.certificates_by_key_id(certificate.key_id) == [certificate]
-    assert await store.certificates_by_key_id(b"unknown") == []
+    assert await store.certificates_by_key_id(certificate.key_id, 2) == [certificate]
+    assert await store.certificates_by_key_id(b"unknown", 2) == []
+    assert await store.holder(certificate.ca, certificate.serial) == (certificate, None)
+    assert await store.holder("another", certificate.serial) is None
 
 
 @pytest.mark.parametrize("serial", [-1, 1 << 160, 1 << 4000])

@@ -239,3 +239,34 @@ def test_an_update_replaces_in_the_count_of_certificates(make_world: MakeWorld) 
     old = device(world)
     enrolment = world.client(old).update(old.certificate, NEW_KEY)
     assert world.state(enrolment.certificate) is CertificateState.ACTIVE
+
+
+def renewed(world: World, old: cmpclient.Signature, times: int) -> cmpclient.Signature:
+    """The same device after so many updates, all with the same key."""
+    for _ in range(times):
+        enrolment = world.client(old).update(old.certificate, old.key)
+        old = cmpclient.Signature(enrolment.certificate, old.key)
+    return old
+
+
+def test_of_many_certificates_with_one_key_the_latest_signs_where_extraCerts_is_empty(
+    make_world: MakeWorld,
+) -> None:
+    """The oldest ones were taken once, which are revoked by then, or at their end."""
+    world = make_world({"same_key_renewal": True, "old_certificate": "revoke"})
+    latest = renewed(world, device(world), 5)
+    request = update(key=pki.key("P-256", 123), old=latest.certificate)
+    response = world.client(latest).begin().send(request, extra_certs=[])
+    assert response.status == "accepted"
+
+
+def test_a_transaction_goes_on_with_the_certificate_it_began_with_where_extraCerts_is_empty(
+    make_world: MakeWorld,
+) -> None:
+    """The certificate that certConf is about has the same key, and is not confirmed yet."""
+    world = make_world({"same_key_renewal": True})
+    latest = renewed(world, device(world), 4)
+    transaction = world.client(latest).begin()
+    response = transaction.send(update(key=latest.key, old=latest.certificate))
+    confirmation = requests.confirmation(response.certificate)
+    assert transaction.send(confirmation, extra_certs=[]).kind == "pkiconf"

@@ -88,7 +88,15 @@ POSTGRES = Statements(
     certificates_by_key_id="""
         SELECT ca, serial, der, subject, not_before, not_after, key_id, key_hash, entity, policy,
             transaction_id, state, issued, revoked, reason, replaces_ca, replaces_serial
-        FROM certificates WHERE key_id = $1 ORDER BY number""",
+        FROM certificates WHERE key_id = $1 ORDER BY number DESC LIMIT $2""",
+    holder="""
+        SELECT c.ca, c.serial, c.der, c.subject, c.not_before, c.not_after, c.key_id, c.key_hash, c.entity,
+            c.policy, c.transaction_id, c.state, c.issued, c.revoked, c.reason, c.replaces_ca,
+            c.replaces_serial,
+            e.id, e.name, e.state, e.password, e.password_expires, e.password_uses, e.policies,
+            e.reference_list, e.identity_list, e.attributes, e.created, e.version
+        FROM certificates AS c LEFT JOIN entities AS e ON e.id = c.entity
+        WHERE c.ca = $1 AND c.serial = $2""",
     certificates="""
         SELECT ca, serial, der, subject, not_before, not_after, key_id, key_hash, entity, policy,
             transaction_id, state, issued, revoked, reason, replaces_ca, replaces_serial, number
