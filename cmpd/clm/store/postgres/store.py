@@ -280,9 +280,13 @@ class PostgresStore(Reading):
     async def _attempt(self, connection: Connection, token: bytes, work: _Work) -> None:
         try:
             await work(connection, token)
-        except BaseException as error:
-            if not is_lost(error):
-                await connection.execute("ROLLBACK")
+        except psycopg.Error:
+            # The driver may take for prepared what stood in the pipeline behind the error (psycopg 3.3), so
+            # the connection is not used again.
+            await connection.close()
+            raise
+        except BaseException:
+            await connection.execute("ROLLBACK")
             raise
 
     async def _was_committed(self, token: bytes, trial: Trial) -> bool:
