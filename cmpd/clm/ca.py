@@ -29,6 +29,7 @@ from cmpd.clm.authority import (
     seconds,
     signer_context,
 )
+from cmpd.clm.chains import SKEW, CAProblem, ordered_chain
 from cmpd.clm.entities import Act
 from cmpd.clm.issuing import new_serial
 from cmpd.clm.keys import SigningKey, signature_hash
@@ -38,7 +39,6 @@ from cmpd.clm.points import PARTITIONS, CrlPoints
 from cmpd.clm.policy import check_name
 from cmpd.clm.profile import extended_key_usage, extension, key_usage
 from cmpd.clm.secrets import MasterKey
-from cmpd.clm.settings import DocumentError
 from cmpd.clm.store.changes import AddCertificate, Audit, Change, PutObject
 from cmpd.clm.template import EXTENDED_KEY_USAGES
 
@@ -47,11 +47,6 @@ SIGNER_VALIDITY = 397 * 86400
 """Seconds a CMP signer's certificate is valid, where its CA is valid as long."""
 SIGNER_ROLES = {"signer": ("cmcCA", "CMP signer"), "kga": ("cmKGA", "key generation authority")}
 """Which of a CA's signers → (extended key usage, what its subject is called): RFC 9810, section 1.1."""
-SKEW = 300
-
-
-class CAProblem(DocumentError):
-    """A CA cannot be made as asked; `key` names which part, the text what would be right."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -247,58 +242,6 @@ def build(
         extensions = [*extensions, points.extension(serial)]
     builder = x509.CertificateBuilder(name, subject, public_key, serial, start, end, extensions)
     return builder.sign(key, signature_hash(key))
-
-
-def ordered_chain(
-    certificates: Sequence[x509.Certificate], key: Any, now: int
-) -> tuple[x509.Certificate, tuple[bytes, ...]]:
-    """(the certificate of the key, DER of those above it up to the root). Raises CAProblem."""
-    own_der = keys.public_der(key)
-    own = [one for one in certificates if keys.public_der(one.public_key()) == own_der]
-    if not own:
-        raise CAProblem("certificate", "none of the certificates is that of the private key")
-    certificate = own[0]
-    _check_ca(certificate, now)
-    path = [certificate]
-    while path[-1].issuer != path[-1].subject:
-        above = [one for one in certificates if one.subject == path[-1].issuer and _issued(one, path[-1])]
-        if not above or len(path) > len(certificates):
-            raise CAProblem(
-                "chain",
-                f"the certificate of {name_text(path[-1].issuer)} is missing, which issued "
-                f"{name_text(path[-1].subject)}; give all certificates up to the root",
-            )
-        _check_ca(above[0], now)
-        path.append(above[0])
-    return certificate, tuple(one.public_bytes(Encoding.DER) for one in path[1:])
-
-
-def _issued(issuer: x509.Certificate, certificate: x509.Certificate) -> bool:
-    try:
-        certificate.verify_directly_issued_by(issuer)
-    except Exception:  # noqa: BLE001 - whatever is wrong with it, it is not the issuer
-        return False
-    return True
-
-
-def _check_ca(certificate: x509.Certificate, now: int) -> None:
-    who = name_text(certificate.subject) or "the certificate"
-    try:
-        if not certificate.extensions.get_extension_for_class(x509.BasicConstraints).value.ca:
-            raise CAProblem("certificate", f"{who} is no CA (basicConstraints)")
-    except x509.ExtensionNotFound:
-        raise CAProblem("certificate", f"{who} is no CA: it has no basicConstraints") from None
-    try:
-        usage = certificate.extensions.get_extension_for_class(x509.KeyUsage).value
-    except x509.ExtensionNotFound:
-        pass
-    else:
-        if not usage.key_cert_sign:
-            raise CAProblem("certificate", f"{who} may not sign certificates (keyUsage)")
-    if seconds(certificate.not_valid_after_utc) <= now:
-        raise CAProblem("certificate", f"{who} is expired")
-    if seconds(certificate.not_valid_before_utc) > now + SKEW:
-        raise CAProblem("certificate", f"{who} is not valid yet")
 
 
 def generate(algorithm: str) -> SigningKey:

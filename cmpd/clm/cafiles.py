@@ -6,7 +6,7 @@ from cryptography import x509
 from cryptography.exceptions import UnsupportedAlgorithm
 from cryptography.hazmat.primitives.serialization import load_der_private_key, load_pem_private_key, pkcs12
 
-from cmpd.clm.ca import CAProblem
+from cmpd.clm.chains import CAProblem
 from cmpd.clm.keys import KeyProblem, SigningKey, checked_signing_key
 
 

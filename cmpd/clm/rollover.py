@@ -16,8 +16,6 @@ from cryptography.hazmat.primitives.serialization import Encoding
 
 from cmpd.clm.authority import Authority, AuthorityDocument, record_of
 from cmpd.clm.ca import (
-    SKEW,
-    CAProblem,
     Made,
     Maker,
     build,
@@ -27,6 +25,7 @@ from cmpd.clm.ca import (
     generate,
     self_signed,
 )
+from cmpd.clm.chains import SKEW, CAProblem
 from cmpd.clm.keys import SigningKey, key_name
 from cmpd.clm.model import StoredObject
 from cmpd.clm.profile import extension

@@ -9,8 +9,9 @@ from collections.abc import Awaitable, Callable, Iterable
 from contextlib import suppress
 
 from cmpd.clm.authority import Authority, Signer, seconds
-from cmpd.clm.ca import CAProblem, Maker, renew_signer
+from cmpd.clm.ca import Maker, renew_signer
 from cmpd.clm.catalog import Catalog
+from cmpd.clm.chains import CAProblem
 from cmpd.clm.crl import is_behind, is_due, refresh_crl
 from cmpd.clm.entities import Act
 from cmpd.clm.model import CertificateState, Kind, StoredCRL

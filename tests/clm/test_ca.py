@@ -22,7 +22,6 @@ from cryptography.x509.oid import ExtendedKeyUsageOID
 from cmpd.clm import keys
 from cmpd.clm.authority import Authority, AuthorityDocument
 from cmpd.clm.ca import (
-    CAProblem,
     Made,
     import_ca,
     install_certificate,
@@ -32,6 +31,7 @@ from cmpd.clm.ca import (
     request_ca,
 )
 from cmpd.clm.cafiles import read_certificates, read_key, read_pkcs12
+from cmpd.clm.chains import CAProblem
 from cmpd.clm.issuing import CertificateRequest, ServedPolicy, issue
 from cmpd.clm.model import Kind
 from cmpd.clm.names import parse_name
