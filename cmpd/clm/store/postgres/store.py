@@ -261,9 +261,13 @@ class PostgresStore(Reading):
     async def _attempt(self, connection: Connection, token: bytes, work: _Work) -> None:
         try:
             await work(connection, token)
-        except BaseException as error:
-            if not is_lost(error):
-                await connection.execute("ROLLBACK")
+        except psycopg.Error:
+            # Its transaction ends with it, as does what psycopg takes for prepared and the server, where a
+            # pipeline failed, did not come to prepare.
+            await connection.close()
+            raise
+        except BaseException:
+            await connection.execute("ROLLBACK")
             raise
         await connection.execute("COMMIT")
 

@@ -14,7 +14,7 @@ import pytest
 from cmpd.clm.audit import first_break
 from cmpd.clm.store import create_store
 from cmpd.clm.store.base import CertificateQuery, Conflict, StoreError, StoreUnavailable
-from cmpd.clm.store.changes import AddCertificate, AddEntity, Audit, Change, UpdateEntity
+from cmpd.clm.store.changes import AddCertificate, AddEntity, Audit, Change, Unit, UpdateEntity
 from cmpd.clm.store.postgres import PostgresStore
 from tests.support.postgres import PostgresServer
 from tests.support.records import a_certificate, an_entity, an_event
@@ -190,6 +190,24 @@ async def test_a_fail_over_to_a_standby_loses_and_doubles_nothing() -> None:
             standby.remove()
     finally:
         primary.remove()
+
+
+@pytest.mark.parametrize("before", range(6))
+async def test_what_a_failed_group_was_about_to_prepare_is_not_taken_for_prepared(
+    store: PostgresStore, before: int
+) -> None:
+    """psycopg prepares a statement that comes often; in a pipeline that has failed the server does not."""
+    wrong = Audit(an_event(time=1 << 63))
+    for _ in range(2):
+        with pytest.raises(StoreError):
+            await store.commit([wrong])
+    for _ in range(before):
+        await store.commit([AddEntity(an_entity())])
+    for _ in range(6):
+        units: list[Unit] = [[wrong], [AddEntity(an_entity())]]
+        outcomes = await asyncio.gather(*map(store.commit, units), return_exceptions=True)
+        assert isinstance(outcomes[0], StoreError)
+        assert outcomes[1] is None
 
 
 async def test_units_that_deadlock_with_another_node_come_through(store: PostgresStore, url: str) -> None:
