@@ -281,8 +281,8 @@ class PostgresStore(Reading):
         try:
             await work(connection, token)
         except psycopg.Error:
-            # The driver may take for prepared what stood in the pipeline behind the error (psycopg 3.3), so
-            # the connection is not used again.
+            # Its transaction ends with it, as does what psycopg takes for prepared and the server, where a
+            # pipeline failed, did not come to prepare.
             await connection.close()
             raise
         except BaseException:

@@ -6,7 +6,6 @@ import asyncio
 import contextlib
 import signal
 import time
-from dataclasses import replace
 from urllib.parse import urlsplit
 
 import psycopg
@@ -15,8 +14,8 @@ import pytest
 from cmpd.clm.audit import first_break
 from cmpd.clm.store import create_store
 from cmpd.clm.store.base import CertificateQuery, Conflict, StoreError, StoreUnavailable
-from cmpd.clm.store.changes import AddCertificate, AddEntity, Audit, Change, UpdateEntity
-from cmpd.clm.store.postgres import PostgresStore, connections
+from cmpd.clm.store.changes import AddCertificate, AddEntity, Audit, Change, Unit, UpdateEntity
+from cmpd.clm.store.postgres import PostgresStore
 from cmpd.clm.store.postgres.address import parse
 from cmpd.clm.store.postgres.connections import connect
 from cmpd.clm.store.postgres.store import OutcomeUnknown
@@ -243,6 +242,24 @@ async def test_a_store_is_made_while_a_standby_is_away() -> None:
         primary.remove()
 
 
+@pytest.mark.parametrize("before", range(6))
+async def test_what_a_failed_group_was_about_to_prepare_is_not_taken_for_prepared(
+    store: PostgresStore, before: int
+) -> None:
+    """psycopg prepares a statement that comes often; in a pipeline that has failed the server does not."""
+    wrong = Audit(an_event(time=1 << 63))
+    for _ in range(2):
+        with pytest.raises(StoreError):
+            await store.commit([wrong])
+    for _ in range(before):
+        await store.commit([AddEntity(an_entity())])
+    for _ in range(6):
+        units: list[Unit] = [[wrong], [AddEntity(an_entity())]]
+        outcomes = await asyncio.gather(*map(store.commit, units), return_exceptions=True)
+        assert isinstance(outcomes[0], StoreError)
+        assert outcomes[1] is None
+
+
 async def test_units_that_deadlock_with_another_node_come_through(store: PostgresStore, url: str) -> None:
     other = PostgresStore(url, node="there")
     await other.open()
@@ -298,30 +315,3 @@ async def test_text_that_postgresql_cannot_hold_fails_its_own_unit_only(store: P
     assert type(outcomes[1]) is StoreError
     assert "NUL" in str(outcomes[1])
     assert await _counts(store) == (1, 1)
-
-
-async def test_a_connection_whose_pipeline_was_broken_off_is_not_used_again(
-    url: str, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    """The driver takes statements for prepared that the server never saw, as it skips what follows an
-    error: a deadlock once made every later unit on that connection fail."""
-    monkeypatch.setattr(connections, "SETTINGS", "SET lock_timeout = 200")
-    store = PostgresStore(url, node="here", patience=0.2, connections=1)
-    await store.open()
-    entity = an_entity()
-    await store.commit([AddEntity(entity)])
-    update = UpdateEntity(replace(entity, version=1))
-
-    async def broken_off() -> None:
-        with psycopg.connect(url) as blocker:
-            blocker.execute("SELECT 1 FROM entities FOR UPDATE")
-            with pytest.raises(StoreUnavailable):
-                await store.commit([update, AddCertificate(a_certificate())])
-
-    await broken_off()
-    for _ in range(5):  # what was sent so often, the driver prepares the next time
-        await store.commit([AddCertificate(a_certificate())])
-    await broken_off()
-    for _ in range(5):
-        await store.commit([AddCertificate(a_certificate())])
-    await store.close()
