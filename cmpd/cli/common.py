@@ -44,7 +44,7 @@ class CommandError(Exception):
 
 
 STATUSES = {
-    "cmpd.config.ConfigError": os.EX_CONFIG,
+    "cmpd.config.keys.ConfigError": os.EX_CONFIG,
     "cmpd.clm.secrets.SecretError": os.EX_CONFIG,
     "cmpd.clm.client.LoginRefused": os.EX_CONFIG,
     "cmpd.clm.lifetimes.NotBegun": os.EX_TEMPFAIL,
