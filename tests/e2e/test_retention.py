@@ -15,7 +15,7 @@ DAY = 86400
 def test_what_ended_longer_ago_than_configured_is_archived(stopped: Daemon) -> None:
     now = int(time.time())
     old = a_certificate(serial=1, not_after=now - 8 * DAY)
-    recent = a_certificate(serial=2, not_after=now - 6 * DAY, fingerprint=b"2" * 32)
+    recent = a_certificate(serial=2, not_after=now - 6 * DAY)
 
     async def add(store: Store) -> None:
         await store.commit((AddCertificate(old), AddCertificate(recent)))

@@ -216,7 +216,12 @@ class StoreAgainstModel(RuleBasedStateMachine):
         for reference in REFERENCES:
             owners = [entity for entity in model.entities.values() if reference in entity.references]
             assert await store.entity_by_reference(reference) == (owners[0] if owners else None)
-        assert [record.event async for record in store.audit()] == model.events
+        # A PostgreSQL store that was closed just now may still hold its chain: then another one goes on.
+        chains: dict[str, list[int]] = {}
+        async for record in store.audit():
+            chains.setdefault(record.chain, []).append(model.events.index(record.event))
+        assert all(places == sorted(places) for places in chains.values())
+        assert sorted(place for places in chains.values() for place in places) == [*range(len(model.events))]
         assert await first_break(store.audit(), await store.audit_heads()) is None
 
 
