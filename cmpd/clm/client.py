@@ -13,6 +13,7 @@ from collections.abc import Callable, Iterable
 from typing import TYPE_CHECKING, Any
 
 from cmpd.clm import issuing
+from cmpd.clm.authority import key_id_of
 from cmpd.clm.catalog import Catalog, Edition, ServedPolicy
 from cmpd.clm.credentials import Credentials, uuid_of
 from cmpd.clm.identities import identities_of
@@ -48,6 +49,8 @@ if TYPE_CHECKING:
 ISSUED = (CertificateState.UNCONFIRMED, CertificateState.ACTIVE)
 """The standings of a certificate that may still be revoked for good."""
 
+MOST_OF_A_KEY = 64
+"""Certificates for one key, the latest, that are looked through for one whose CA is not known."""
 REMOVE_FROM_CRL = REASONS["removeFromCRL"]
 CERTIFICATE_HOLD = REASONS["certificateHold"]
 SUPERSEDED = REASONS["superseded"]
@@ -228,6 +231,10 @@ class Client:
             found = await self.store.holder(authority.id, serial)
             if found is not None and found[0].der == der:
                 return found
+        # Its CA may be served no more, or have a certificate by now that spells its name otherwise.
+        for record in await self.store.certificates_by_key_id(key_id_of(certificate), MOST_OF_A_KEY):
+            if record.der == der:
+                return await self.store.holder(record.ca, serial)
         return None
 
     async def certificates_by_key_id(self, key_id: bytes, most: int) -> list[Certificate]:

@@ -122,8 +122,8 @@ class Authenticator:
         """The party behind a message's protection.
 
         `named`: the entity whose UUID the senderKID is, if any. `basic`: the one HTTP Basic authentication
-        speaks for. `expected`: the party that began
-        the transaction, None for a first message. `peer`: where the message came from. Raises CMPFailure.
+        speaks for. `expected`: the party that began the transaction, None for a first message. `peer`: where
+        the message came from. Raises CMPFailure.
         """
         claim = Protection.of(message)
         family = protection.family(claim.algorithm.oid)
@@ -163,12 +163,14 @@ class Authenticator:
         entity = named or await self.clm.credentials.entity_by_reference(reference)
         secret, usable = self.clm.credentials.shared_secret(entity)
         key = await self.derive(parsed, secret)
-        _check_turn(throttle.wait(guessed, peer))  # once more: of guesses made at once few are looked at
-        right = parsed.verify(key, claim.value, claim.data)
+        wait = throttle.wait(guessed, peer)  # once more: of guesses made at once few are looked at
+        right = not wait and parsed.verify(key, claim.value, claim.data)
         if not (right and usable) or entity is None:
-            throttle.failed(guessed, peer)
+            if not wait:
+                throttle.failed(guessed, peer)
             if named is not None:  # look up what it saved: the time must not tell that it is there
                 await self.clm.credentials.entity_by_reference(reference)
+            _check_turn(wait)
             raise CMPFailure(
                 FailInfo.badMessageCheck,
                 "protection does not verify: the reference is not known or the secret is another",

@@ -171,6 +171,7 @@ _STRICT = {
     der.OctetString: primitives.OctetString,
     der.ObjectIdentifier: primitives.ObjectIdentifier,
     der.UTF8String: primitives.UTF8String,
+    der.NumericString: primitives.NumericString,
     der.PrintableString: primitives.PrintableString,
     der.IA5String: primitives.IA5String,
     der.VisibleString: primitives.VisibleString,

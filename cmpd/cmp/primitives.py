@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from datetime import UTC, datetime
 from functools import lru_cache
 from itertools import pairwise
@@ -123,6 +124,10 @@ class PrintableString(Strict, der.PrintableString):
     """ASCII."""
 
 
+class NumericString(Strict, der.NumericString):
+    """ASCII."""
+
+
 class IA5String(Strict, der.IA5String):
     """ASCII."""
 
@@ -148,11 +153,12 @@ class GeneralizedTime(Strict, der.GeneralizedTime):
 
     def decode_content(self, data: bytes, offset: int, length: int) -> tuple[datetime, int]:
         end = offset + length
-        text = bytes(data[offset:end])
-        if length == 15 and text[:14].isdigit() and text[14] == 0x5A:  # the usual case, without strptime
-            return _time(text.decode()), end
-        value: tuple[datetime, int] = super().decode_content(data, offset, length)
-        return value
+        matched = _GENERALIZED_TIME.fullmatch(data, offset, end)
+        if matched is None:
+            raise ber.DecodeError("no GeneralizedTime of the form YYYYMMDDHHMMSS[.f]Z", offset=offset)
+        whole, fraction = matched.groups()
+        time = _time(whole.decode())
+        return time.replace(microsecond=int(fraction.ljust(6, b"0"))) if fraction else time, end
 
     def encode_content(self, data: datetime, values: Any = None) -> bytes:
         time = _in_utc(data)
@@ -177,8 +183,14 @@ class UTCTime(Strict, der.UTCTime):
         return f"{time.year % 100:02}{_digits(time)}Z".encode()
 
 
+_GENERALIZED_TIME = re.compile(rb"(\d{14})(?:\.(\d{,5}[1-9]))?Z")
+"""To microseconds, which is what a datetime holds; strptime would take blanks for digits."""
+
+
 def _time(text: str) -> datetime:
-    """Of YYYYMMDDHHMMSSZ, whose form is checked."""
+    """Of YYYYMMDDHHMMSS, whose form is checked."""
+    if text[8:10] == "24":  # the next day's midnight, as Python 3.14 has it, and 00 in DER
+        raise ValueError("hour must be in 0..23")
     return datetime.fromisoformat(f"{text[:8]}T{text[8:14]}")
 
 

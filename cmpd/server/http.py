@@ -138,6 +138,8 @@ class Connection(asyncio.BufferedProtocol):
             return
         incoming = self._incoming
         if incoming is None:
+            if self._transport.is_closing():
+                return  # what TLS hands on while it writes the last of a response
             if data[:1] in b"\r\n":
                 data = data.lstrip(b"\r\n")  # empty lines before a request (RFC 9112, section 2.2)
                 if not data:
@@ -283,8 +285,8 @@ class Connection(asyncio.BufferedProtocol):
         self._transport.resume_reading()
         if rest:
             self._receive(rest)
-        if self._sent_all and self.phase in (Phase.HEAD, Phase.BODY):
-            self._finish()  # what is left is half a request, and the other half does not come
+        if self._sent_all and self.phase in (Phase.IDLE, Phase.HEAD, Phase.BODY):
+            self._finish()  # what is left is half a request or an empty line, and nothing more comes
 
     # Endings
 

@@ -39,6 +39,7 @@ class Incoming:
     __slots__ = (
         "_body",
         "_config",
+        "_expects",
         "_left",
         "_parser",
         "_pieces",
@@ -51,9 +52,13 @@ class Incoming:
 
     def __init__(self, config: HTTPConfig) -> None:
         self._config = config
-        self._parser = h11.Connection(h11.SERVER, max_incomplete_event_size=config.header_size)
-        self._left: int | None = None
+        self._parser: h11.Connection | None = h11.Connection(
+            h11.SERVER, max_incomplete_event_size=config.header_size
+        )
+        """None from where the body is counted here: it would keep a copy of what came with the head."""
+        self._left = 0
         """Octets of the body still to come, where Content-Length tells."""
+        self._expects = False
         self._pieces = 0
         self.head: h11.Request | None = None
         """None until it is complete."""
@@ -69,12 +74,12 @@ class Incoming:
         """Take in what came. Raises Refused."""
         if self.complete:
             self.rest += data
-        elif self._left is not None:
+        elif self._parser is None:
             self._count(data)
         else:
             self._parser.receive_data(data)
             try:
-                self._parse()
+                self._parse(self._parser)
             except h11.RemoteProtocolError as error:
                 status = error.error_status_hint if error.error_status_hint in STATUSES else 400
                 raise Refused(plain(status, STATUSES[status])) from None
@@ -87,37 +92,38 @@ class Incoming:
 
     def waits_for_continue(self) -> bool:
         """Whether the client sends the body only once it is told to go on; asked once, it is told."""
-        if self.head is None or self.complete or not self._parser.they_are_waiting_for_100_continue:
-            return False
-        self._parser.send(h11.InformationalResponse(status_code=100, headers=[]))
-        return True
+        waits = self._expects and not self.complete and not self._body
+        self._expects = False
+        return waits
 
     def _count(self, data: bytes) -> None:
-        left = self._left or 0
+        left = self._left
         self._body += data[:left]
         self._left = max(left - len(data), 0)
         if not self._left:
             self.complete = True
             self.rest = data[left:]
 
-    def _parse(self) -> None:
+    def _parse(self, parser: h11.Connection) -> None:
         while not self.complete:
-            event = self._parser.next_event()
+            event = parser.next_event()
             if isinstance(event, h11.Request):
-                self._begin(event)
-                if self._left is not None:
-                    self._count(self._parser.trailing_data[0])
+                self._expects = parser.they_are_waiting_for_100_continue
+                length = self._begin(event)
+                if length is not None:
+                    self._parser, self._left = None, length
+                    self._count(parser.trailing_data[0])
                     return
             elif isinstance(event, h11.Data):
                 self._add(event.data)
             elif isinstance(event, h11.EndOfMessage):
                 self.complete = True
-                self.rest = self._parser.trailing_data[0]
+                self.rest = parser.trailing_data[0]
             else:  # NEED_DATA; or the client had no more to say
                 return
 
-    def _begin(self, head: h11.Request) -> None:
-        """Look the head over."""
+    def _begin(self, head: h11.Request) -> int | None:
+        """Look the head over. Gives the octets of the body; None where it comes in chunks."""
         size = len(head.method) + len(head.target)
         length: int | None = 0
         framings = 0
@@ -142,9 +148,9 @@ class Incoming:
             raise Refused(plain(431, STATUSES[431]))
         if length is not None and length > self._config.body_size:
             raise self._too_large()
-        self._left = length
         self.head = head
         self.keep = _keeps(head.http_version, connection)
+        return length
 
     def _add(self, piece: bytes) -> None:
         """A piece of a body in chunks."""
@@ -162,6 +168,4 @@ class Incoming:
 def _keeps(version: bytes, connection: bytes) -> bool:
     """Whether the client wants the connection to outlive the response (RFC 9112, section 9.3)."""
     options = {option.strip() for option in connection.split(b",")}
-    if version == b"1.0":
-        return b"keep-alive" in options
-    return b"close" not in options
+    return b"close" not in options and (version != b"1.0" or b"keep-alive" in options)

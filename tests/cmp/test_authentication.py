@@ -9,8 +9,10 @@ from typing import Any
 
 import pytest
 from cryptography import x509
+from cryptography.x509.name import _ASN1Type
 
 from cmpd.clm.bootstrap import DEMO_ENTITY, DEMO_PASSWORD
+from cmpd.clm.ca import Maker, certify_ca, install_certificate
 from cmpd.clm.entities import add, set_password, set_state
 from cmpd.clm.model import CertificateState, Entity, EntityState, Kind
 from cmpd.clm.secrets import MasterKey
@@ -21,6 +23,7 @@ from tests import cmpclient
 from tests.clm import pki
 from tests.cmp.conftest import MakeWorld
 from tests.cmp.world import (
+    ISSUING,
     MACHINE,
     MASTER_KEY,
     OPERATOR,
@@ -111,6 +114,43 @@ def noted(function: Callable[..., Any], name: str, done: list[str]) -> Callable[
         return function(*arguments, **named)
 
     return call
+
+
+def spell_otherwise(world: World) -> None:
+    """The issuing CA gets a certificate for its key from a CA that writes names in PrintableStrings."""
+    stored = world.run(world.store.object(Kind.CA, ISSUING))
+    assert stored is not None
+    root, issuing, maker = world.ca("root"), world.ca("issuing"), Maker(OPERATOR, MASTER_KEY)
+    subject = x509.Name(
+        x509.NameAttribute(one.oid, one.value, _type=_ASN1Type.PrintableString)
+        for one in issuing.certificate.subject
+    )
+    certificate = certify_ca(maker, root, subject, issuing.key.public_key(), 365 * 86400, 0)
+    world.run(world.store.commit(install_certificate(maker, stored, [certificate, root.certificate]).unit))
+    assert world.ca("issuing").subject_der != issuing.subject_der
+
+
+def lose(world: World) -> None:
+    """The issuing CA cannot be loaded any more; another issues."""
+    world.put_ca("next", "P-256")
+    world.change_policy(ca="next")
+    world.put(Kind.CA, ISSUING, "issuing", {})
+
+
+@pytest.mark.parametrize("change", [spell_otherwise, lose])
+def test_a_certificate_is_known_whatever_becomes_of_its_issuer(
+    make_world: MakeWorld, change: Callable[[World], None]
+) -> None:
+    """It was looked for under the CAs that are served and have its issuer's very name: none may by now."""
+    world = make_world()
+    device, revoked = world.device(number=172), world.device(number=173)
+    world.client(revoked).begin().send(
+        requests.revocation(revoked.certificate.issuer, revoked.certificate.serial_number)
+    )
+    question = requests.general_message("1.3.6.1.5.5.7.4.17")
+    asked = [world.client(holder).begin().compose(question) for holder in (device, revoked)]
+    change(world)
+    assert [world.respond(body).record.fail_info for body in asked] == ["", "certRevoked"]
 
 
 def test_an_issued_certificate_protects_until_its_end(make_world: MakeWorld) -> None:

@@ -10,6 +10,7 @@ import pytest
 
 from cmpd.clm.bootstrap import DEMO_ENTITY
 from cmpd.clm.client import Client
+from cmpd.clm.store.base import Store
 from cmpd.clm.throttle import FREE
 from cmpd.cmp.exchange import Call
 from cmpd.cmp.protection.mac import MacAlgorithm
@@ -88,21 +89,47 @@ def test_another_worker_on_the_store_goes_on_counting(make_world: MakeWorld) -> 
     assert world.run(at_another_worker(body)) == "systemUnavail"
 
 
-def test_of_guesses_made_at_once_no_more_are_looked_at_than_one_after_the_other(
-    make_world: MakeWorld,
-) -> None:
-    """While one's key is derived, in a thread or by a store that is far, others arrive."""
-    world = make_world()
+def _guess_at_once(world: World, bodies: list[bytes]) -> Counter[str]:
+    """What becomes of messages that come while one's key is derived, in a thread or by a store far away."""
 
     async def derive(algorithm: MacAlgorithm, secret: bytes) -> bytes:
         await asyncio.sleep(0.01)
         return algorithm.derive(secret)
 
-    async def guess_at_once(bodies: list[bytes]) -> list[str]:
+    async def guess() -> list[str]:
         responder = Responder(world.clm, world.settings, derive)
         calls = (responder.respond(Call(body, peer=f"10.0.0.{number}")) for number, body in enumerate(bodies))
         return [reply.record.fail_info for reply in await asyncio.gather(*calls)]
 
+    return Counter(world.run(guess()))
+
+
+def test_of_guesses_made_at_once_no_more_are_looked_at_than_one_after_the_other(
+    make_world: MakeWorld,
+) -> None:
+    world = make_world()
     wrong = world.client(cmpclient.PBM(DEMO_ENTITY, "wrong"))
-    outcomes = Counter(world.run(guess_at_once([wrong.begin().compose(BODY) for _ in range(40)])))
+    outcomes = _guess_at_once(world, [wrong.begin().compose(BODY) for _ in range(40)])
     assert outcomes == {"badMessageCheck": FREE + 1, "systemUnavail": 39 - FREE}
+
+
+def test_who_is_told_to_wait_cannot_tell_by_the_time_whether_the_entity_is_there(
+    make_world: MakeWorld, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Whoever guessed at once with others, and was told to wait after the key was derived, was spared a
+    lookup where the entity is there."""
+    lookups = []
+    for reference in (DEMO_ENTITY, "0" * 8 + DEMO_ENTITY[8:]):
+        world = make_world()
+        with monkeypatch.context() as patch:
+            done: list[bytes] = []
+
+            async def noted(self: Store, reference: bytes, done: list[bytes] = done) -> None:
+                done.append(reference)
+
+            patch.setattr(type(world.store), "entity_by_reference", noted)
+            wrong = world.client(cmpclient.PBM(reference, "wrong"))
+            outcomes = _guess_at_once(world, [wrong.begin().compose(BODY) for _ in range(20)])
+        assert outcomes["systemUnavail"] == 19 - FREE
+        lookups.append(len(done))
+    assert lookups == [20, 20]

@@ -102,3 +102,31 @@ def test_of_two_acts_that_meet_the_client_is_told_what_holds(
         assert state is CertificateState.REJECTED
     world.run(_time_is_over(world))
     assert world.state(issued.certificate) is state
+
+
+@pytest.mark.parametrize("way", ["certConf", "certConf that rejects", "error"])
+def test_a_certificate_revoked_after_it_was_read_stays_revoked(
+    make_world: MakeWorld, monkeypatch: pytest.MonkeyPatch, way: str
+) -> None:
+    """A request begins with one look into the store; what it decides by that holds only if it still does."""
+    world = make_world()
+    transaction = world.client().begin()
+    issued = transaction.send(BODY)
+    bodies = {
+        "certConf": requests.confirmation(issued.certificate),
+        "certConf that rejects": ("certConf", []),
+        "error": requests.error("no"),
+    }
+    request = transaction.compose(bodies[way])
+    look = world.clm.outset
+
+    async def look_too_early(transaction_id: bytes, reference: bytes) -> Any:
+        seen = await look(transaction_id, reference)
+        assert await _revoke(world, issued.certificate.serial_number) == "revoked"
+        return seen
+
+    with monkeypatch.context() as patch:
+        patch.setattr(world.clm, "outset", look_too_early)
+        assert world.respond(request).record.fail_info == "certRevoked"
+    assert world.state(issued.certificate) is CertificateState.REVOKED
+    assert world.respond(request).record.fail_info == "certRevoked"

@@ -71,6 +71,17 @@ REFUSED = {
     "a time in another zone": ("InvalidityDate", "1813" + b"20260101000000+0100".hex()),
     "a time without seconds": ("InvalidityDate", "180d" + b"202601010000Z".hex()),
     "a fraction that ends in zero": ("InvalidityDate", "1812" + b"20260101000000.10Z".hex()),
+    "a fraction of more digits than are kept": (
+        "InvalidityDate",
+        "1817" + b"20260101000000.1234567Z".hex(),
+    ),
+    "a fraction of nothing": ("InvalidityDate", "1810" + b"20260101000000.Z".hex()),
+    # asn1tools' strptime took blanks for digits
+    "a time with a blank": ("InvalidityDate", "180f" + b"202601 1000000Z".hex()),
+    "a time with a blank and a fraction": ("InvalidityDate", "1811" + b"202601 1000000.5Z".hex()),
+    "midnight at the end of a day": ("InvalidityDate", "180f" + b"20260101240000Z".hex()),
+    "a leap second": ("InvalidityDate", "180f" + b"20161231235960Z".hex()),
+    "digits with a length in the long form for no need": ("DirectoryText", "12810131"),
     "the 31st of February": ("InvalidityDate", "180f" + b"20260231000000Z".hex()),
     "a UTCTime without seconds": ("Time", "170b" + b"2601010000Z".hex() + "00"),
     "a reason nobody knows": ("CRLReason", "0a0107"),

@@ -10,7 +10,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from cmpd.config import HTTPConfig
-from cmpd.server.http import peer_of
+from cmpd.server.http import Connection, Phase, peer_of
+from cmpd.server.limits import Limits
 from cmpd.server.messages import HTTPRequest, HTTPResponse
 from tests.server.outside import CLOSE, KEEP, echo, outside, post, responses
 
@@ -33,6 +34,7 @@ def _statuses(data: bytes, config: HTTPConfig | None = None, *, half_close: bool
         (post(b"", CLOSE), [200]),
         (post(b"x", b"CONNECTION: Close"), [200]),
         (post(b"x", b"Connection: keep-alive, close"), [200]),
+        (post(b"x", b"Connection: keep-alive, close", version=b"1.0"), [200]),
         (post(b"x", CLOSE, method=b"DELETE"), [200]),
         (post(b"x" * 65536, CLOSE), [200]),
         (post(b"x") + post(b"y") + post(b"z", CLOSE), [200, 200, 200]),
@@ -129,6 +131,60 @@ def test_pipelined_requests_are_answered_one_after_the_other_in_their_order() ->
 def test_thousands_of_pipelined_requests_are_no_way_to_exhaust_the_stack() -> None:
     assert _statuses(post(b"x") * 3000, half_close=True) == [200] * 3000
     assert _statuses(post(b"x") * 3000, HTTPConfig(max_requests=0), half_close=True) == [503]
+
+
+def test_a_client_that_ends_with_an_empty_line_is_not_kept_for_more() -> None:
+    """Some put one after the body (RFC 9112, section 2.2). Where the end came before the answer, the
+    connection once stayed until it had been idle for too long."""
+
+    async def handler(request: HTTPRequest) -> HTTPResponse:
+        await asyncio.sleep(0.05)
+        return await echo(request)
+
+    async def run() -> bytes:
+        async with outside(handler) as server:
+            return await server.exchange(post(b"x", KEEP) + b"\r\n", half_close=True)
+
+    assert [status for status, _, _ in responses(asyncio.run(run()))] == [200]
+
+
+class Closing(asyncio.Transport):
+    """A transport that hands on what comes after `close`, as asyncio's for TLS does until all is written."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.written = b""
+        self.closing = False
+
+    def write(self, data: bytes | bytearray | memoryview) -> None:
+        self.written += data
+
+    def close(self) -> None:
+        self.closing = True
+
+    def is_closing(self) -> bool:
+        return self.closing
+
+    def can_write_eof(self) -> bool:
+        return False
+
+
+def test_what_comes_while_the_connection_closes_is_not_looked_at() -> None:
+    """It was once parsed, and refused on the closed transport."""
+
+    async def run() -> None:
+        config, transport = HTTPConfig(), Closing()
+        connection = Connection(echo, config, Limits(config))
+        connection.connection_made(transport)
+        for data in (post(b"x", CLOSE), b"no request\r\n\r\n"):
+            connection.get_buffer(-1)[: len(data)] = data
+            connection.buffer_updated(len(data))
+            await asyncio.sleep(0.01)
+        assert transport.closing
+        assert connection.phase is Phase.WRITING
+        assert len(responses(transport.written)) == 1
+
+    asyncio.run(run())
 
 
 @pytest.mark.parametrize("version", [b"1.0", b"1.1"])

@@ -13,10 +13,19 @@ from typing import Any
 import pytest
 
 from cmpd.clm.audit import first_break
+from cmpd.clm.model import TransactionState
 from cmpd.clm.store import open_store
 from cmpd.clm.store.base import CertificateQuery, Conflict, Store, StoreError, StoreUnavailable
-from cmpd.clm.store.changes import AddCertificate, AddEntity, Audit, LimitActive, Unit, UsePassword
-from tests.support.records import NOW, a_certificate, an_entity, an_event
+from cmpd.clm.store.changes import (
+    AddCertificate,
+    AddEntity,
+    Audit,
+    LimitActive,
+    OpenTransaction,
+    Unit,
+    UsePassword,
+)
+from tests.support.records import NOW, a_certificate, a_transaction, an_entity, an_event
 
 PROJECT = Path(__file__).parents[3]
 
@@ -41,6 +50,23 @@ async def test_units_that_share_a_commit_fail_each_for_itself(store: Store) -> N
     assert isinstance(outcomes[7], TypeError)
     assert sorted(await _serials(store)) == sorted(one.serial for one in (taken, *good))
     assert len([record async for record in store.audit()]) == 11
+    assert await first_break(store.audit(), await store.audit_heads()) is None
+
+
+async def test_what_is_forgotten_beside_a_unit_that_fails_is_counted_once(store: Store) -> None:
+    """Units that share a commit are applied again where one of them fails."""
+    taken = a_certificate()
+    over = [a_transaction(state=TransactionState.CLOSED, expires=NOW - 1) for _ in range(3)]
+    await store.commit([AddCertificate(taken), *map(OpenTransaction, over)])
+    forgotten, conflict, noted = await asyncio.gather(
+        store.forget_transactions(NOW, 10),
+        store.commit([AddCertificate(taken), OpenTransaction(a_transaction())]),
+        store.commit([Audit(an_event())]),
+        return_exceptions=True,
+    )
+    assert (forgotten, noted) == (3, None)
+    assert isinstance(conflict, Conflict)
+    assert await store.count_remembered() == 0
     assert await first_break(store.audit(), await store.audit_heads()) is None
 
 
@@ -139,6 +165,7 @@ async def test_a_store_that_can_be_read_and_written_passes_its_check(store: Stor
 
 WRITER = """
 import asyncio, sys
+from cmpd.clm.model import TransactionState
 from cmpd.clm.store import open_store
 from cmpd.clm.store.changes import AddCertificate, Audit
 from tests.support.records import a_certificate, an_event

@@ -52,8 +52,18 @@ class Session:
         self._task: asyncio.Task[None] | None = None
         self.chain = node
         """The audit chain this process appends to."""
-        self.counter: int | None = None
-        """The change counter as last heard; None while nothing can be heard."""
+        self._heard: int | None = None
+        self._seen = 0
+
+    @property
+    def counter(self) -> int | None:
+        """The change counter, the highest that was heard or seen since there is this connection; None while
+        nothing can be heard."""
+        return None if self._heard is None else max(self._heard, self._seen)
+
+    def saw(self, counter: int) -> None:
+        """Note a change counter that was read elsewhere."""
+        self._seen = max(self._seen, counter)
 
     async def start(self, patience: float) -> None:
         """Raises StoreError where the first connection does not come about in so many seconds."""
@@ -68,17 +78,21 @@ class Session:
             with contextlib.suppress(asyncio.CancelledError):
                 await self._task
             self._task = None
-        self.counter = None
+        self._lost()
 
     async def _run(self, connection: Connection) -> None:
         while True:
             try:
                 await self._listen(connection)
             except psycopg.Error:
-                self.counter = None
+                self._lost()
             finally:
                 await connection.close()
             connection = await self._reconnected()
+
+    def _lost(self) -> None:
+        """A server that took over may lack the latest commits, and count on from less."""
+        self._heard, self._seen = None, 0
 
     async def _reconnected(self) -> Connection:
         while True:
@@ -98,7 +112,7 @@ class Session:
 
     async def _ask(self, connection: Connection) -> None:
         rows = await (await connection.execute(POSTGRES.change_counter)).fetchall()
-        self.counter = int(rows[0][0])
+        self._heard = int(rows[0][0])
 
     async def _listen(self, connection: Connection) -> None:
         while True:

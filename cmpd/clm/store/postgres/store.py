@@ -91,8 +91,6 @@ class PostgresStore(Reading):
         self._patience = patience
         self._connections = Connections(self._address, most=connections, synchronous=synchronous)
         self._session = Session(self._address, self._node)
-        self._seen_counter = 0
-        """The highest change counter this process has read."""
         self._head: tuple[str, ChainHead] | None = None
         """The chain this process wrote to last, and its end then."""
         self._open = False
@@ -120,18 +118,18 @@ class PostgresStore(Reading):
     async def commit(self, unit: Unit) -> None:
         await self._commit(unit)
         if any(isinstance(change, PutObject | DeleteObject) for change in unit):
-            self._seen_counter = await super().change_counter()
+            self._session.saw(await super().change_counter())
 
     async def check(self) -> None:
         await self._commit([Probe()])
 
     async def change_counter(self) -> int:
-        heard = self._session.counter
-        return await super().change_counter() if heard is None else max(heard, self._seen_counter)
+        counter = self._session.counter
+        return await super().change_counter() if counter is None else counter
 
     async def outset(self, transaction: bytes, entity: str) -> Outset:
         outset = await super().outset(transaction, entity)
-        self._seen_counter = max(self._seen_counter, outset.counter)
+        self._session.saw(outset.counter)
         return outset
 
     async def forget_transactions(self, now: int, limit: int) -> int:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import time
 
+import psycopg
 import pytest
 
 from cmpd.clm.audit import first_break
@@ -53,6 +54,29 @@ async def test_a_node_that_lost_its_ears_asks_instead(url: str, postgres_server:
     assert await _sees_another_than(before, deaf, within=3)
     await deaf.close()
     await other.close()
+
+
+async def test_a_server_that_took_over_without_the_latest_commits_is_believed(
+    url: str, postgres_server: PostgresServer
+) -> None:
+    """Were the counter read before kept, the configuration would be compiled for each request, and a change
+    that counts up to it again not be seen."""
+    node = PostgresStore(url)
+    await node.open()
+    await node.commit([PutObject(an_object())])
+    before = (await node.outset(b"", "")).counter
+    assert before == await node.change_counter() > 0
+    with psycopg.connect(url, autocommit=True) as connection:
+        connection.execute("UPDATE counters SET value = value - 1 WHERE name = 'configuration'")
+    postgres_server.execute(
+        "SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE query LIKE '%configuration%' "
+        "AND pid <> pg_backend_pid()"
+    )
+    assert await _sees_another_than(before, node, within=3)
+    assert (await node.outset(b"", "")).counter == await node.change_counter() == before - 1
+    await asyncio.sleep(1)  # by then there is a new connection to hear by
+    assert await node.change_counter() == before - 1
+    await node.close()
 
 
 async def test_each_process_of_each_node_has_a_chain_of_its_own_and_takes_up_its_old_one(url: str) -> None:
