@@ -2,12 +2,16 @@
 
 from __future__ import annotations
 
+import contextlib
 import json
 import logging
 import re
 import sys
+import time
+from collections.abc import Callable
+from dataclasses import dataclass
 from datetime import UTC, datetime
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, TextIO
 
 if TYPE_CHECKING:
     from cmpd.cmp.exchange import Record
@@ -24,8 +28,6 @@ class JournalFormatter(logging.Formatter):
 
     def format(self, record: logging.LogRecord) -> str:
         priority = PRIORITIES.get(record.levelno, 5)
-        if hasattr(record, "fields"):  # a request's line, which is one already
-            return f"<{priority}>{record.msg}"
         text = super().format(record)
         return "\n".join(f"<{priority}>{line}" for line in text.splitlines())
 
@@ -34,30 +36,77 @@ class JSONFormatter(logging.Formatter):
     """One JSON object a line."""
 
     def format(self, record: logging.LogRecord) -> str:
-        value: dict[str, Any] = {
-            "time": datetime.fromtimestamp(record.created, UTC).isoformat(timespec="milliseconds"),
-            "level": record.levelname.lower(),
-            "logger": record.name,
-        }
-        fields = getattr(record, "fields", None)
-        if fields is None:
-            value["message"] = record.getMessage()
-        else:
-            value.update(fields)
+        said = {"message": record.getMessage()}
         if record.exc_info:
-            value["exception"] = self.formatException(record.exc_info)
-        return json.dumps(value)
+            said["exception"] = self.formatException(record.exc_info)
+        return json_line(record.created, record.levelno, record.name, said)
+
+
+def json_line(when: float, level: int, logger: str, said: dict[str, str]) -> str:
+    """A JSON object; `when` in seconds since the epoch."""
+    value = {
+        "time": datetime.fromtimestamp(when, UTC).isoformat(timespec="milliseconds"),
+        "level": logging.getLevelName(level).lower(),
+        "logger": logger,
+    }
+    return json.dumps(value | said)
+
+
+def pairs(said: dict[str, str]) -> str:
+    """``name=value`` for each; what a stranger put into a value stays on one line."""
+    return " ".join(
+        [f"{name}={value if _is_plain(value) else json.dumps(value)}" for name, value in said.items()]
+    )
+
+
+_is_plain = re.compile(r"[!#-<>-~]*").fullmatch
+"""Printable ASCII without space, quotation mark and equals sign."""
+
+Form = Callable[[int, dict[str, str]], str]
+"""A request's line from its level and what is to be said."""
+
+
+def _for_people(level: int, said: dict[str, str]) -> str:
+    return pairs(said)
+
+
+def _for_journald(level: int, said: dict[str, str]) -> str:
+    return f"<{PRIORITIES[level]}>{pairs(said)}"
+
+
+def _as_json(level: int, said: dict[str, str]) -> str:
+    return json_line(time.time(), level, requests.name, said)
+
+
+@dataclass(slots=True)
+class RequestLog:
+    """Writes the lines of requests. They do not pass through `logging`, which takes longer than making
+    them."""
+
+    stream: TextIO | None = None
+    form: Form = _for_people
+
+    def write(self, level: int, said: dict[str, str]) -> None:
+        if self.stream is not None:
+            with contextlib.suppress(OSError):  # a log that cannot be written must not fail a request
+                self.stream.write(self.form(level, said) + "\n")
+
+
+_request_log = RequestLog()
 
 
 def set_up(config: LogConfig) -> None:
     """Send all logging to standard error as configured."""
-    logging.logThreads = logging.logProcesses = logging.logMultiprocessing = False  # nothing shows them
     handler = logging.StreamHandler(sys.stderr)
+    form = _for_people  # who needs no priorities
     if config.format == "json":
         handler.setFormatter(JSONFormatter())
-    elif not sys.stderr.isatty():  # people need no priorities
+        form = _as_json
+    elif not sys.stderr.isatty():
         handler.setFormatter(JournalFormatter())
+        form = _for_journald
     logging.basicConfig(handlers=[handler], level=config.level.upper(), force=True)
+    _request_log.stream, _request_log.form = sys.stderr, form
 
 
 def log_request(record: Record, milliseconds: float) -> None:
@@ -84,15 +133,4 @@ def log_request(record: Record, milliseconds: float) -> None:
         )
         if value
     }
-    line = " ".join(
-        [f"{name}={value if _is_plain(value) else json.dumps(value)}" for name, value in said.items()]
-    )
-    # Made by hand: logging would look up the calling line, which takes as long as all the rest.
-    entry = logging.LogRecord(requests.name, level, "", 0, line, None, None)
-    entry.fields = said
-    requests.handle(entry)
-
-
-_is_plain = re.compile(r"[!#-<>-~]*").fullmatch
-"""Printable ASCII without space, quotation mark and equals sign. What a stranger put into any other value
-stays on one line, quoted."""
+    _request_log.write(level, said)
