@@ -30,6 +30,11 @@ def fill(path: Path, certificates: int = CERTIFICATES, entities: int = ENTITIES)
         for start in range(0, certificates, BATCH):
             some = range(start, min(start + BATCH, certificates))
             _insert(connection, "certificates", _certificates(connection, some, names, ca, policy))
+        connection.execute("DELETE FROM certificate_counts")
+        connection.execute(
+            "INSERT INTO certificate_counts (ca, policy, state, amount) "
+            "SELECT ca, coalesce(policy, ''), state, count(*) FROM certificates GROUP BY 1, 2, 3"
+        )
         connection.execute("COMMIT")
         connection.execute("PRAGMA wal_checkpoint(TRUNCATE)")
     finally:

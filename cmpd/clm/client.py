@@ -301,7 +301,11 @@ class Client:
         """Accept an issued certificate; what it replaces goes as the policy says."""
         unit.append(
             MoveCertificate(
-                record.ca, record.serial, (CertificateState.UNCONFIRMED,), CertificateState.ACTIVE
+                record.ca,
+                record.serial,
+                record.policy,
+                (CertificateState.UNCONFIRMED,),
+                CertificateState.ACTIVE,
             )
         )
         self.audit(unit, f"entity:{record.entity}", "certificate.confirm", name_of(record))
@@ -324,6 +328,7 @@ class Client:
             MoveCertificate(
                 record.ca,
                 record.serial,
+                record.policy,
                 (CertificateState.UNCONFIRMED,),
                 CertificateState.REJECTED,
                 revoked=self.now(),
@@ -345,6 +350,7 @@ class Client:
             MoveCertificate(
                 record.ca,
                 record.serial,
+                record.policy,
                 expected,
                 state,
                 revoked=self.now() if gone else None,

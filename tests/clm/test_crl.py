@@ -38,7 +38,11 @@ def refreshed(pki: PKI) -> tuple[StoredCRL, x509.CertificateRevocationList]:
 
 
 def revoke(pki: PKI, record: Certificate, state: CertificateState, reason: int | None) -> None:
-    pki.commit(MoveCertificate(record.ca, record.serial, tuple(CertificateState), state, pki.now, reason))
+    pki.commit(
+        MoveCertificate(
+            record.ca, record.serial, record.policy, tuple(CertificateState), state, pki.now, reason
+        )
+    )
 
 
 def test_a_crl_is_signed_by_its_ca_and_names_number_key_and_distribution_point(pki: PKI) -> None:
@@ -91,7 +95,7 @@ def test_an_active_certificate_and_one_released_from_hold_are_not_on_the_crl(pki
     revoke(pki, record, CertificateState.ON_HOLD, 6)
     assert len(refreshed(pki)[1]) == 1
     pki.commit(
-        MoveCertificate(record.ca, record.serial, (CertificateState.ON_HOLD,), CertificateState.ACTIVE)
+        MoveCertificate(record.ca, record.serial, None, (CertificateState.ON_HOLD,), CertificateState.ACTIVE)
     )
     assert len(refreshed(pki)[1]) == 0
 

@@ -60,9 +60,8 @@ def certificate(pki: PKI) -> Certificate:
 
 
 def revoking(record: Certificate) -> MoveCertificate:
-    return MoveCertificate(
-        record.ca, record.serial, (CertificateState.ACTIVE,), CertificateState.REVOKED, record.issued, 1
-    )
+    active, revoked = (CertificateState.ACTIVE,), CertificateState.REVOKED
+    return MoveCertificate(record.ca, record.serial, record.policy, active, revoked, record.issued, 1)
 
 
 def location(certificate: x509.Certificate) -> str:

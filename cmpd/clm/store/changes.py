@@ -106,6 +106,8 @@ class MoveCertificate:
 
     ca: str
     serial: int
+    policy: str | None
+    """The certificate's, by which it is counted."""
     expected: tuple[CertificateState, ...]
     state: CertificateState
     revoked: int | None = None

@@ -179,3 +179,5 @@ class _SQLiteSide(Side):
 
     def write(self, table: Table, rows: Iterator[Row]) -> None:
         self._connection.executemany(table.insert, rows)
+        if table.afterwards:
+            self._connection.execute(table.afterwards)

@@ -8,7 +8,7 @@ drives it within a database transaction, and undoes the unit where the effect ra
 from __future__ import annotations
 
 from collections.abc import Callable, Generator, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field, replace
 from typing import Any
 
 from cmpd.clm.audit import START, ChainHead, chain_hash
@@ -32,12 +32,24 @@ Effect = Generator[tuple[str, Row], Any, None]
 
 @dataclass(slots=True)
 class Book:
-    """The audit chain during one database transaction: its end is read once, and written once."""
+    """What many changes of one database transaction add to, and is written once: the end of the audit
+    chain, and how many certificates there are."""
 
     chain: str
     head: ChainHead | None = None
     """None: not read yet."""
     grown: bool = False
+    counts: dict[tuple[str, str, str], int] = field(default_factory=dict)
+    """(CA, policy or empty, state) → how many more."""
+
+    def count(self, ca: str, policy: str | None, state: str, amount: int) -> None:
+        """Note that there are so many more."""
+        key = (ca, policy or "", str(state))
+        self.counts[key] = self.counts.get(key, 0) + amount
+
+    def copy(self) -> Book:
+        """To go back to where a unit is undone."""
+        return replace(self, counts=dict(self.counts))
 
 
 @dataclass(frozen=True, slots=True)
@@ -71,6 +83,9 @@ def close_book(sql: Statements, book: Book) -> Effect:
     """To be run before the database transaction is committed."""
     if book.grown and book.head is not None:
         yield sql.put_audit_head, (book.chain, book.head.sequence, book.head.hash)
+    for key, amount in book.counts.items():
+        if amount:
+            yield sql.count_certificates, (*key, amount)
 
 
 def _put_object(sql: Statements, book: Book, change: changes.PutObject) -> Effect:
@@ -168,25 +183,28 @@ def _add_certificate(sql: Statements, book: Book, change: changes.AddCertificate
         raise Conflict(
             "serial", f"CA {certificate.ca} has issued the serial number {certificate.serial:x} already"
         )
+    book.count(certificate.ca, certificate.policy, certificate.state, 1)
 
 
 def _move_certificate(sql: Statements, book: Book, change: changes.MoveCertificate) -> Effect:
-    moved = yield (
-        sql.move_certificate,
-        (
-            change.ca,
-            serial_key(change.serial),
-            f",{','.join(change.expected)},",
-            str(change.state),
-            change.revoked,
-            change.reason,
-        ),
+    key = (change.ca, serial_key(change.serial))
+    before: str | None = change.expected[0]
+    if len(change.expected) > 1:
+        rows = yield sql.certificate_standing, key
+        before = next((state for state, _ in rows if state in change.expected), None)
+    moved = before is not None and (
+        yield (
+            sql.move_certificate,
+            (*key, str(before), str(change.state), change.revoked, change.reason),
+        )
     )
-    if not moved:
+    if before is None or not moved:
         raise Conflict(
             "state",
             f"certificate {change.serial:x} of CA {change.ca} is not {' or '.join(change.expected)}",
         )
+    book.count(change.ca, change.policy, before, -1)
+    book.count(change.ca, change.policy, change.state, 1)
 
 
 def _archive_certificate(sql: Statements, book: Book, change: changes.ArchiveCertificate) -> Effect:
@@ -196,7 +214,9 @@ def _archive_certificate(sql: Statements, book: Book, change: changes.ArchiveCer
         raise Conflict(
             "state", f"certificate {change.serial:x} of CA {change.ca} is not there, or has not ended"
         )
+    ((state, policy),) = yield sql.certificate_standing, key
     yield sql.delete_certificate, key
+    book.count(change.ca, policy, state, -1)
 
 
 def _limit_active(sql: Statements, book: Book, change: changes.LimitActive) -> Effect:

@@ -42,6 +42,7 @@ class Statements:
 
     # Certificates.
     add_certificate: str
+    certificate_standing: str
     move_certificate: str
     archive_certificate: str
     delete_certificate: str
@@ -53,6 +54,7 @@ class Statements:
     certificates_of_entity: str
     certificates_by_end: str
     archived_certificates: str
+    count_certificates: str
     certificate_count_by_state: str
     certificate_count_by_policy: str
     certificate_count_by_ca: str

@@ -21,6 +21,8 @@ class Table:
     """For SQLite."""
     copy: str
     """For PostgreSQL."""
+    afterwards: str | None = None
+    """For both engines: what follows from the rows."""
 
 
 TABLES = (
@@ -76,6 +78,9 @@ TABLES = (
         COPY certificates (ca, serial, der, subject, not_before, not_after, key_id, key_hash,
             entity, policy, transaction_id, state, issued, revoked, reason, replaces_ca, replaces_serial)
         FROM STDIN""",
+        """
+        INSERT INTO certificate_counts (ca, policy, state, amount)
+        SELECT ca, coalesce(policy, ''), state, count(*) FROM certificates GROUP BY 1, 2, 3""",
     ),
     Table(
         "archived_certificates",

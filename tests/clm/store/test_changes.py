@@ -100,12 +100,14 @@ REFUSALS = [
     Refusal("serial", "a serial number again",
             [AddCertificate(a_certificate(ca=CERTIFICATE.ca, serial=CERTIFICATE.serial))]),
     Refusal("state", "a certificate in another state",
-            [MoveCertificate(CERTIFICATE.ca, CERTIFICATE.serial, (CertificateState.ON_HOLD,),
+            [MoveCertificate(CERTIFICATE.ca, CERTIFICATE.serial, None, (CertificateState.ON_HOLD,),
                              CertificateState.ACTIVE)]),
     Refusal("state", "an unknown certificate",
-            [MoveCertificate("other", CERTIFICATE.serial, tuple(CertificateState), CertificateState.ACTIVE)]),
+            [MoveCertificate("other", CERTIFICATE.serial, None, tuple(CertificateState),
+                             CertificateState.ACTIVE)]),
     Refusal("state", "an impossible serial number",
-            [MoveCertificate(CERTIFICATE.ca, 1 << 200, tuple(CertificateState), CertificateState.ACTIVE)]),
+            [MoveCertificate(CERTIFICATE.ca, 1 << 200, None, tuple(CertificateState),
+                             CertificateState.ACTIVE)]),
     Refusal("state", "archiving a living certificate",
             [ArchiveCertificate(CERTIFICATE.ca, CERTIFICATE.serial, NOW)]),
     Refusal("limit", "one active certificate too many", [LimitActive(ENTITY.id, "p", 0, NOW)]),
@@ -276,10 +278,10 @@ async def test_a_certificate_moves_from_any_expected_state(store: Store) -> None
     await store.commit([AddCertificate(CERTIFICATE)])
     key = (CERTIFICATE.ca, CERTIFICATE.serial)
     unrevoked = (CertificateState.ACTIVE, CertificateState.ON_HOLD)
-    await store.commit([MoveCertificate(*key, unrevoked, CertificateState.ON_HOLD, NOW, 6)])
-    await store.commit([MoveCertificate(*key, unrevoked, CertificateState.ACTIVE)])
+    await store.commit([MoveCertificate(*key, None, unrevoked, CertificateState.ON_HOLD, NOW, 6)])
+    await store.commit([MoveCertificate(*key, None, unrevoked, CertificateState.ACTIVE)])
     assert await store.certificate(*key) == CERTIFICATE
-    await store.commit([MoveCertificate(*key, unrevoked, CertificateState.REVOKED, NOW, 1)])
+    await store.commit([MoveCertificate(*key, None, unrevoked, CertificateState.REVOKED, NOW, 1)])
     expected = replace(CERTIFICATE, state=CertificateState.REVOKED, revoked=NOW, reason=1)
     assert await store.certificate(*key) == expected
 

@@ -86,7 +86,11 @@ async def test_certificates_are_counted_as_they_come_and_move(store: Store) -> N
     first = CERTIFICATES[1]
     assert first.state is CertificateState.ACTIVE
     await store.commit(
-        [MoveCertificate(first.ca, first.serial, (first.state,), CertificateState.REVOKED, NOW, 1)]
+        [
+            MoveCertificate(
+                first.ca, first.serial, first.policy, (first.state,), CertificateState.REVOKED, NOW, 1
+            )
+        ]
     )
     assert await store.count_certificates("state") == {
         "unconfirmed": 24, "active": 23, "on_hold": 24, "revoked": 25, "rejected": 24

@@ -51,3 +51,5 @@ class _PostgresSide(Side):
         with self._connection.cursor() as cursor, cursor.copy(table.copy.encode()) as copying:
             for row in rows:
                 copying.write_row(row)
+        if table.afterwards:
+            self._connection.execute(table.afterwards.encode())

@@ -103,33 +103,10 @@ _FIRST = (
         ca text COLLATE "C" NOT NULL,
         policy text COLLATE "C" NOT NULL,
         state text COLLATE "C" NOT NULL,
-        backend integer NOT NULL,
+        backend integer NOT NULL DEFAULT 0,
         amount bigint NOT NULL,
         PRIMARY KEY (ca, policy, state, backend)
     ) WITH (fillfactor = 50)
-    """,
-    """
-    CREATE FUNCTION count_certificate() RETURNS trigger LANGUAGE plpgsql AS $$
-    BEGIN
-        IF TG_OP = 'UPDATE' AND new.state = old.state THEN
-            RETURN NULL;
-        END IF;
-        IF TG_OP <> 'INSERT' THEN
-            INSERT INTO certificate_counts AS c (ca, policy, state, backend, amount)
-                VALUES (old.ca, coalesce(old.policy, ''), old.state, pg_backend_pid() % 256, -1)
-                ON CONFLICT (ca, policy, state, backend) DO UPDATE SET amount = c.amount - 1;
-        END IF;
-        IF TG_OP <> 'DELETE' THEN
-            INSERT INTO certificate_counts AS c (ca, policy, state, backend, amount)
-                VALUES (new.ca, coalesce(new.policy, ''), new.state, pg_backend_pid() % 256, 1)
-                ON CONFLICT (ca, policy, state, backend) DO UPDATE SET amount = c.amount + 1;
-        END IF;
-        RETURN NULL;
-    END $$
-    """,
-    """
-    CREATE TRIGGER certificates_counted AFTER INSERT OR DELETE OR UPDATE OF state ON certificates
-        FOR EACH ROW EXECUTE FUNCTION count_certificate()
     """,
     # In partitions by their end, so that years may be kept elsewhere: an operator makes one before its time,
     # and what belongs to none is in the last. Nothing has to be unique over all of it.

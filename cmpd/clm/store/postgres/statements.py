@@ -67,9 +67,10 @@ POSTGRES = Statements(
             policy, transaction_id, state, issued, revoked, reason, replaces_ca, replaces_serial)
         VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14, $15, $16, $17)
         ON CONFLICT DO NOTHING""",
+    certificate_standing="SELECT state, policy FROM certificates WHERE ca = $1 AND serial = $2 FOR UPDATE",
     move_certificate="""
         UPDATE certificates SET state = $4, revoked = $5, reason = $6
-        WHERE ca = $1 AND serial = $2 AND strpos($3, ',' || state || ',') > 0""",
+        WHERE ca = $1 AND serial = $2 AND state = $3""",
     archive_certificate="""
         INSERT INTO archived_certificates (ca, serial, der, subject, not_before, not_after, key_id, key_hash,
             entity, policy, transaction_id, state, issued, revoked, reason, replaces_ca, replaces_serial)
@@ -134,6 +135,10 @@ POSTGRES = Statements(
         SELECT ca, serial, der, subject, not_before, not_after, key_id, key_hash, entity, policy,
             transaction_id, state, issued, revoked, reason, replaces_ca, replaces_serial, number
         FROM archived_certificates WHERE number > $1 ORDER BY number LIMIT $2""",
+    count_certificates="""
+        INSERT INTO certificate_counts AS c (ca, policy, state, backend, amount)
+        VALUES ($1, $2, $3, pg_backend_pid() % 256, $4)
+        ON CONFLICT (ca, policy, state, backend) DO UPDATE SET amount = c.amount + excluded.amount""",
     certificate_count_by_state="SELECT state, sum(amount)::bigint FROM certificate_counts GROUP BY state",
     certificate_count_by_policy="SELECT policy, sum(amount)::bigint FROM certificate_counts GROUP BY policy",
     certificate_count_by_ca="SELECT ca, sum(amount)::bigint FROM certificate_counts GROUP BY ca",
@@ -291,11 +296,14 @@ DAMAGED = (
     (
         "certificate counts that do not fit the certificates",
         """
+        WITH noted AS (
+                SELECT ca, policy, state, sum(amount)::bigint AS amount FROM certificate_counts
+                GROUP BY ca, policy, state HAVING sum(amount) <> 0),
+            found AS (SELECT ca, coalesce(policy, ''), state, count(*) FROM certificates GROUP BY 1, 2, 3)
         SELECT count(*) FROM (
-            SELECT ca, policy, state, sum(amount) AS amount FROM certificate_counts
-            GROUP BY ca, policy, state HAVING sum(amount) <> 0
-            EXCEPT
-            SELECT ca, coalesce(policy, ''), state, count(*) FROM certificates GROUP BY 1, 2, 3) AS wrong""",
+            (SELECT * FROM noted EXCEPT SELECT * FROM found)
+            UNION ALL
+            (SELECT * FROM found EXCEPT SELECT * FROM noted)) AS wrong""",
     ),
     (
         "end entities whose references are not those in their row",

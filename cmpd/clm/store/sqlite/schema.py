@@ -103,28 +103,6 @@ _FIRST = (
     ) WITHOUT ROWID
     """,
     """
-    CREATE TRIGGER certificates_added AFTER INSERT ON certificates BEGIN
-        INSERT INTO certificate_counts (ca, policy, state, amount)
-            VALUES (new.ca, coalesce(new.policy, ''), new.state, 1)
-            ON CONFLICT (ca, policy, state) DO UPDATE SET amount = amount + 1;
-    END
-    """,
-    """
-    CREATE TRIGGER certificates_moved AFTER UPDATE OF state ON certificates BEGIN
-        UPDATE certificate_counts SET amount = amount - 1
-            WHERE ca = old.ca AND policy = coalesce(old.policy, '') AND state = old.state;
-        INSERT INTO certificate_counts (ca, policy, state, amount)
-            VALUES (new.ca, coalesce(new.policy, ''), new.state, 1)
-            ON CONFLICT (ca, policy, state) DO UPDATE SET amount = amount + 1;
-    END
-    """,
-    """
-    CREATE TRIGGER certificates_removed AFTER DELETE ON certificates BEGIN
-        UPDATE certificate_counts SET amount = amount - 1
-            WHERE ca = old.ca AND policy = coalesce(old.policy, '') AND state = old.state;
-    END
-    """,
-    """
     CREATE TABLE archived_certificates (
         number INTEGER PRIMARY KEY,
         ca TEXT NOT NULL,

@@ -66,9 +66,10 @@ SQLITE = Statements(
             policy, transaction_id, state, issued, revoked, reason, replaces_ca, replaces_serial)
         VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, ?12, ?13, ?14, ?15, ?16, ?17)
         ON CONFLICT DO NOTHING""",
+    certificate_standing="SELECT state, policy FROM certificates WHERE ca = ?1 AND serial = ?2",
     move_certificate="""
         UPDATE certificates SET state = ?4, revoked = ?5, reason = ?6
-        WHERE ca = ?1 AND serial = ?2 AND instr(?3, ',' || state || ',')""",
+        WHERE ca = ?1 AND serial = ?2 AND state = ?3""",
     archive_certificate="""
         INSERT INTO archived_certificates (ca, serial, der, subject, not_before, not_after, key_id, key_hash,
             entity, policy, transaction_id, state, issued, revoked, reason, replaces_ca, replaces_serial)
@@ -127,6 +128,9 @@ SQLITE = Statements(
         SELECT ca, serial, der, subject, not_before, not_after, key_id, key_hash, entity, policy,
             transaction_id, state, issued, revoked, reason, replaces_ca, replaces_serial, number
         FROM archived_certificates WHERE number > ?1 ORDER BY number LIMIT ?2""",
+    count_certificates="""
+        INSERT INTO certificate_counts (ca, policy, state, amount) VALUES (?1, ?2, ?3, ?4)
+        ON CONFLICT (ca, policy, state) DO UPDATE SET amount = amount + excluded.amount""",
     certificate_count_by_state="SELECT state, sum(amount) FROM certificate_counts GROUP BY state",
     certificate_count_by_policy="SELECT policy, sum(amount) FROM certificate_counts GROUP BY policy",
     certificate_count_by_ca="SELECT ca, sum(amount) FROM certificate_counts GROUP BY ca",
@@ -238,3 +242,12 @@ SQLITE = Statements(
     audit_heads="SELECT chain, sequence, hash FROM audit_heads",
     probe="UPDATE counters SET value = value + 1 WHERE name = 'probe'",
 )
+
+WRONG_COUNTS = """
+    WITH noted AS (SELECT ca, policy, state, amount FROM certificate_counts WHERE amount <> 0),
+        found AS (SELECT ca, coalesce(policy, ''), state, count(*) FROM certificates GROUP BY 1, 2, 3)
+    SELECT count(*) FROM (
+        SELECT * FROM (SELECT * FROM noted EXCEPT SELECT * FROM found)
+        UNION ALL
+        SELECT * FROM (SELECT * FROM found EXCEPT SELECT * FROM noted))"""
+"""How many counts of certificates do not fit the certificates."""

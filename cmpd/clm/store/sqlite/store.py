@@ -42,7 +42,7 @@ from cmpd.clm.store.rows import Row
 from cmpd.clm.store.sqlite import connection as connections
 from cmpd.clm.store.sqlite.backup import back_up
 from cmpd.clm.store.sqlite.failures import is_busy, is_engine_failure, translated
-from cmpd.clm.store.sqlite.statements import SQLITE
+from cmpd.clm.store.sqlite.statements import SQLITE, WRONG_COUNTS
 
 CHAIN = "main"
 """The one audit chain: as SQLite lets one process write at a time, one chain costs no one anything."""
@@ -197,6 +197,9 @@ class SQLiteStore(Reading):
             try:
                 found = connection.execute("PRAGMA integrity_check").fetchall()
                 found += connection.execute("PRAGMA foreign_key_check").fetchall()
+                ((wrong,),) = connection.execute(WRONG_COUNTS)
+                if wrong:
+                    found.append((f"{wrong} certificate counts that do not fit the certificates",))
             finally:
                 connection.close()
         except sqlite3.Error as error:
@@ -293,12 +296,12 @@ class SQLiteStore(Reading):
         book = Book(CHAIN)
         outcomes = []
         for unit in units:
-            head, grown = book.head, book.grown
+            before = book.copy()
             connection.execute("SAVEPOINT unit")
             outcome = self._attempt(connection, book, unit)
             if outcome is not None:
                 connection.execute("ROLLBACK TO unit")
-                book.head, book.grown = head, grown
+                book = before
             connection.execute("RELEASE unit")
             outcomes.append(outcome)
         if None in outcomes:

@@ -261,3 +261,9 @@ async def test_each_commit_is_synced_unless_the_operator_says_otherwise(
     assert store._usable().execute("PRAGMA synchronous").fetchone() == (level,)
     assert store._usable().execute("PRAGMA journal_mode").fetchone() == ("wal",)
     await store.close()
+
+
+async def test_counts_that_do_not_fit_are_told_by_the_integrity_check(store: SQLiteStore) -> None:
+    await _write(store)
+    store._usable().execute("UPDATE certificate_counts SET amount = amount + 1")
+    assert await store.integrity() == ["2 certificate counts that do not fit the certificates"]
