@@ -33,7 +33,10 @@ if TYPE_CHECKING:
 
 RSA_KEY_LENGTH: Final = "1.3.6.1.5.5.7.5.1.12"
 """id-regCtrl-rsaKeyLen (RFC 9810, section 5.3.19.16): the bits of an RSA key, which no algorithm says."""
-PREFERRED: Final = ("P-256", "P-384", "P-521", "Ed25519", "Ed448", "RSA")
+PREFERRED: Final = (
+    *("P-256", "P-384", "P-521", "Ed25519", "Ed448", "RSA"),
+    *("ML-DSA-44", "ML-DSA-65", "ML-DSA-87"),
+)
 """Where the choice is left to the server: the first that the policy certifies."""
 
 _MAKERS: Final = ThreadPoolExecutor(max_workers=2, thread_name_prefix="keys")
@@ -54,7 +57,13 @@ async def completed(exchange: Exchange, wish: KeylessWish, pvno: int) -> Wish:
     _recipient(exchange, pvno)
     await _authority(exchange)
     name = key_name(wish, policy)
-    return wish.with_key(await asyncio.get_running_loop().run_in_executor(_MAKERS, keypairs.generate, name))
+    try:
+        key = await asyncio.get_running_loop().run_in_executor(_MAKERS, keypairs.generate, name)
+    except keypairs.KeyProblem as problem:
+        raise CMPFailure(
+            FailInfo.systemFailure, f"{name} keys cannot be made here", detail=str(problem)
+        ) from None
+    return wish.with_key(key)
 
 
 async def deliver(exchange: Exchange, key: PrivateKey, record: Certificate, pvno: int) -> bytes:

@@ -195,6 +195,31 @@ def test_what_waited_under_pvno_2_comes_as_openssl_reads_it(make_world: MakeWorl
     assert public(private.public_key()) == public(response.certificate.public_key())
 
 
+@pytest.mark.parametrize("name", ["ML-DSA-44", "ML-DSA-65", "ML-DSA-87"])
+def test_post_quantum_keys_are_made_where_the_policy_certifies_them(
+    make_world: MakeWorld, tmp_path: Path, name: str
+) -> None:
+    world = make_world({**ALLOWED, "keys": {"algorithms": [name]}})
+    response = world.client(pvno=3).begin().send(asked(algorithm=KEY_TYPES[name].identifier))
+    private = opened(world, tmp_path, reader.password_decrypt(enveloped(response), DEMO_PASSWORD.encode()))
+    assert keys.key_name(private.public_key()) == name
+    assert public(private.public_key()) == public(response.certificate.public_key())
+
+
+def test_a_key_that_the_library_cannot_make_is_systemFailure(
+    world: World, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def generate(name: str) -> Any:
+        raise keys.KeyProblem("not in this build")
+
+    monkeypatch.setattr(keys, "generate", generate)
+    reply = world.respond(world.client(pvno=3).begin().compose(asked()))
+    response = Response.parse(reply.body)
+    assert response.fail_info == ("systemFailure",)
+    assert "P-256 keys cannot be made here" in response.text
+    assert reply.record.detail == "not in this build"
+
+
 def test_implicit_confirmation_is_granted(world: World) -> None:
     client = world.client(pvno=3)
     response = client.begin(general_info={IMPLICIT_CONFIRM: NULL}).send(asked())
@@ -271,7 +296,7 @@ LENGTH = {bits: {RSA_KEY_LENGTH: schema.encode("RsaKeyLenCtrl", bits)} for bits 
         (asked(proof=("keyEncipherment", ("subsequentMessage", 0))), "badPOP", "no public key"),
         (asked(algorithm=X25519), "badCertTemplate", "not made here"),
         (asked(algorithm=SECP256K1), "badCertTemplate", "not made here"),
-        (asked(algorithm=KEY_TYPES["ML-DSA-44"].identifier), "badCertTemplate", "not made here"),
+        (asked(algorithm=KEY_TYPES["ML-DSA-44"].identifier), "badCertTemplate", "not made under this policy"),
         (asked(algorithm=NULL), "badDataFormat", "no algorithm"),
         (asked(algorithm=RSA, controls=LENGTH[1024]), "badCertTemplate", "lengths"),
         (asked(algorithm=RSA, controls=LENGTH[2049]), "badCertTemplate", "lengths"),
