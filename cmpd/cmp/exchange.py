@@ -98,8 +98,6 @@ class Answer:
     text: str = ""
     detail: dict[str, Any] | None = None
     """What the transaction remembers for later messages; None: as before."""
-    pvno: int | None = None
-    """Where it must be another than the request's."""
     response: bytes | None = None
     """The response where it is complete already: that to the one message in a nested one."""
 

@@ -63,7 +63,7 @@ def respond(
     seal = _seal(addressing, party, authority)
     extra_certs = (*seal.extra_certs, *(der for der in answer.extra_certs if der not in seal.extra_certs))
     header = messages.encode_header(
-        pvno=answer.pvno or addressing.pvno,
+        pvno=addressing.pvno,
         sender=directory_name(authority.signer.subject) if authority else null_dn(),
         recipient=addressing.recipient or null_dn(),
         message_time=now,

@@ -18,9 +18,9 @@ from cryptography.hazmat.primitives.serialization import Encoding, PublicFormat
 
 from cmpd.clm.issuing import CertificateRequest
 from cmpd.clm.unreadable import UNREADABLE
-from cmpd.cmp import decryption, pop, schema
+from cmpd.cmp import decryption, oids, pop, schema
 from cmpd.cmp.failure import CMPFailure, FailInfo
-from cmpd.cmp.message import Body, Message
+from cmpd.cmp.message import Body, Message, parse_algorithm
 from cmpd.cmp.schema import DecodeError
 from cmpd.records import quick_dataclass
 
@@ -132,7 +132,7 @@ def _lacks_key(template: dict[str, Any]) -> bool:
 
 def _keyless(template: dict[str, Any], popo: tuple[str, Any] | None, controls: Any) -> KeylessWish:
     def prove() -> None:
-        if popo is not None:
+        if popo is not None and popo[0] != "raVerified":  # which Bouncy Castle 1.86 says where none is set
             raise CMPFailure(
                 FailInfo.badPOP, f"popo {popo[0]} has nothing to prove: certTemplate holds no public key"
             )
@@ -226,6 +226,7 @@ def _request(
         raise CMPFailure(
             FailInfo.badCertTemplate, "publicKey: no key of a supported kind", detail=str(error)
         ) from None
+    _check_algorithm(parsed.tbs_certrequest_bytes, spki)
     try:
         extensions = parsed.extensions
         subject = parsed.subject
@@ -241,6 +242,20 @@ def _request(
         not_after=_time(validity, "notAfter"),
     )
     return request, hashlib.sha256(spki).digest()
+
+
+def _check_algorithm(info: bytes, spki: bytes) -> None:
+    """A certificate has the key's algorithm as it was asked for. `cryptography` takes a key that is bound to
+    RSASSA-PSS (RFC 4055, section 1.2) for any RSA key, and would certify it as that."""
+    if spki in info:
+        return
+    asked = schema.decode("RawCertificationRequestInfo", info)["subjectPKInfo"]["algorithm"]
+    given = schema.decode("RawSubjectPublicKeyInfo", spki)["algorithm"]
+    if parse_algorithm(asked).oid != parse_algorithm(given).oid:
+        name = oids.name(parse_algorithm(asked).oid)
+        raise CMPFailure(
+            FailInfo.badCertTemplate, f"publicKey: keys for nothing but {name} are not certified"
+        )
 
 
 def _time(validity: dict[str, Any] | None, name: str) -> int | None:

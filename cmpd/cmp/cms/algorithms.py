@@ -30,8 +30,13 @@ def identifier(oid: str, parameters: bytes | None = None) -> bytes:
 def encrypt(key: bytes, iv: bytes, content: bytes) -> bytes:
     """AES-CBC with the padding of RFC 5652, section 6.3."""
     padder = PKCS7(8 * BLOCK_OCTETS).padder()
+    return encrypt_blocks(key, iv, padder.update(content) + padder.finalize())
+
+
+def encrypt_blocks(key: bytes, iv: bytes, blocks: bytes) -> bytes:
+    """AES-CBC of whole blocks."""
     encryptor = Cipher(algorithms.AES(key), modes.CBC(iv)).encryptor()
-    return encryptor.update(padder.update(content) + padder.finalize()) + encryptor.finalize()
+    return encryptor.update(blocks) + encryptor.finalize()
 
 
 def in_order(type_name: str, values: Iterable[Any]) -> list[Any]:

@@ -4,10 +4,12 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Final
 
-from cryptography.hazmat.primitives.serialization import Encoding, NoEncryption, PrivateFormat, PublicFormat
+from cryptography.hazmat.primitives.serialization import Encoding, PublicFormat
 
+from cmpd.clm.keys import private_der
 from cmpd.cmp import schema
-from cmpd.cmp.cms.enveloped import SIGNED_DATA, encrypted_key, envelop
+from cmpd.cmp.checks import CMP2021
+from cmpd.cmp.cms.enveloped import DATA, SIGNED_DATA, encrypted_key, envelop
 from cmpd.cmp.cms.signed import ContentSigner, sign
 
 if TYPE_CHECKING:
@@ -23,20 +25,24 @@ V2: Final = 1
 
 def key_package(key: PrivateKey) -> bytes:
     """DER of AsymmetricKeyPackage with one key, its public half beside it."""
-    encoded = key.private_bytes(Encoding.DER, PrivateFormat.PKCS8, NoEncryption())
     public = key.public_key().public_bytes(Encoding.DER, PublicFormat.SubjectPublicKeyInfo)
-    one = schema.decode("RawOneAsymmetricKey", encoded)
+    one = schema.decode("RawOneAsymmetricKey", private_der(key))
     one["version"] = V2
     one["publicKey"] = schema.decode("RawSubjectPublicKeyInfo", public)["subjectPublicKey"]
     return schema.encode("RawAsymmetricKeyPackage", [one])
 
 
 def deliver(
-    key: PrivateKey, authority: ContentSigner, recipient: Recipient, random: Callable[[int], bytes]
+    key: PrivateKey, authority: ContentSigner, recipient: Recipient, random: Callable[[int], bytes], pvno: int
 ) -> bytes:
     """A generated private key as CertifiedKeyPair's privateKey: DER of EncryptedKey.
 
-    The package is signed by the key generation authority and then enveloped for the recipient.
+    The package is signed by the key generation authority and then enveloped for the recipient. `pvno` is
+    the request's. Under pvno 2, which has no EnvelopedData and so no rule for what is in it, the key goes
+    alone, in no package: who asks under it is OpenSSL, which up to 3.6 reads nothing else.
     """
-    signed = sign(key_package(key), ASYMMETRIC_KEY_PACKAGE, authority)
+    if pvno >= CMP2021:
+        signed = sign(key_package(key), ASYMMETRIC_KEY_PACKAGE, authority)
+    else:
+        signed = sign(private_der(key), DATA, authority)
     return encrypted_key(envelop(signed, SIGNED_DATA, recipient, random))

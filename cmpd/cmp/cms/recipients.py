@@ -1,7 +1,7 @@
 """Whom content is encrypted for, each by a key management technique (RFC 9810, section 5.2.2; RFC 9481).
 
 RSA keys get key transport with OAEP; the older PKCS #1 v1.5 is never used in EnvelopedData. EC keys get
-key agreement, ephemeral-static ECDH. A shared secret gets PBKDF2 and AES key wrap.
+key agreement, ephemeral-static ECDH. A shared secret gets PBKDF2 and AES key wrap, or PWRI-KEK.
 """
 
 from __future__ import annotations
@@ -19,7 +19,14 @@ from cryptography.hazmat.primitives.keywrap import aes_key_wrap
 from cryptography.hazmat.primitives.serialization import Encoding, PublicFormat
 
 from cmpd.cmp import schema
-from cmpd.cmp.cms.algorithms import AES256_WRAP, KEY_OCTETS, identifier
+from cmpd.cmp.cms.algorithms import (
+    AES256_CBC,
+    AES256_WRAP,
+    BLOCK_OCTETS,
+    KEY_OCTETS,
+    encrypt_blocks,
+    identifier,
+)
 from cmpd.cmp.failure import CMPFailure, FailInfo
 from cmpd.cmp.protection import digests, keys, pbmac1
 from cmpd.cmp.protection.rsa import MGF1
@@ -30,6 +37,7 @@ if TYPE_CHECKING:
     from cmpd.cmp.protection import PublicKey
 
 RSAES_OAEP: Final = "1.2.840.113549.1.1.7"
+PWRI_KEK: Final = "1.2.840.113549.1.9.16.3.9"
 EC_PUBLIC_KEY: Final = "1.2.840.10045.2.1"
 PBKDF2_ITERATIONS: Final = 100_000
 """Some 30 milliseconds here, and for whoever guesses at each of their guesses."""
@@ -164,9 +172,42 @@ class Password(Recipient):
         return "pwri", {
             "version": 0,
             "keyDerivationAlgorithm": {"algorithm": pbmac1.PBKDF2, "parameters": parameters},
+            **self._wrapped(wrapping_key, content_key, random),
+        }
+
+    def _wrapped(
+        self, wrapping_key: bytes, content_key: bytes, random: Callable[[int], bytes]
+    ) -> dict[str, bytes]:
+        return {
             "keyEncryptionAlgorithm": identifier(AES256_WRAP),
             "encryptedKey": aes_key_wrap(wrapping_key, content_key),
         }
+
+
+@dataclass(frozen=True, slots=True)
+class PasswordKEK(Password):
+    """PBKDF2 and PWRI-KEK with AES-256-CBC (RFC 3211, section 2.3.1), which is all that OpenSSL takes from
+    who knows a password: up to 3.6 it knows no other key encryption there."""
+
+    def _wrapped(
+        self, wrapping_key: bytes, content_key: bytes, random: Callable[[int], bytes]
+    ) -> dict[str, bytes]:
+        iv = random(BLOCK_OCTETS)
+        cipher = identifier(AES256_CBC, schema.encode("InitializationVector", iv))
+        return {
+            "keyEncryptionAlgorithm": identifier(PWRI_KEK, cipher),
+            "encryptedKey": pwri_kek(wrapping_key, iv, content_key, random),
+        }
+
+
+def pwri_kek(wrapping_key: bytes, iv: bytes, content_key: bytes, random: Callable[[int], bytes]) -> bytes:
+    """Length, three octets to check, the key, padding; encrypted, and what comes out encrypted once more
+    with its last block for an IV, so that each octet depends on all (RFC 3211, section 2.3.1)."""
+    check = bytes(octet ^ 0xFF for octet in content_key[:3])
+    block = bytes([len(content_key)]) + check + content_key
+    block += random(-len(block) % BLOCK_OCTETS)
+    once = encrypt_blocks(wrapping_key, iv, block)
+    return encrypt_blocks(wrapping_key, once[-BLOCK_OCTETS:], once)
 
 
 def for_key(key: PublicKey, identity: CertificateId) -> Recipient:

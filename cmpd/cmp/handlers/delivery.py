@@ -33,5 +33,5 @@ async def certified_key_pair(
         return {"certOrEncCert": ("encryptedCert", encrypted)}
     pair: dict[str, Any] = {"certOrEncCert": ("certificate", record.der)}
     if wish.generated is not None:
-        pair["privateKey"] = await generation.deliver(exchange, wish.generated, record)
+        pair["privateKey"] = await generation.deliver(exchange, wish.generated, record, pvno)
     return pair

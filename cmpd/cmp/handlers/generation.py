@@ -33,7 +33,10 @@ if TYPE_CHECKING:
 
 RSA_KEY_LENGTH: Final = "1.3.6.1.5.5.7.5.1.12"
 """id-regCtrl-rsaKeyLen (RFC 9810, section 5.3.19.16): the bits of an RSA key, which no algorithm says."""
-PREFERRED: Final = ("P-256", "P-384", "P-521", "Ed25519", "Ed448", "RSA")
+PREFERRED: Final = (
+    *("P-256", "P-384", "P-521", "Ed25519", "Ed448", "RSA"),
+    *("ML-DSA-44", "ML-DSA-65", "ML-DSA-87"),
+)
 """Where the choice is left to the server: the first that the policy certifies."""
 
 _MAKERS: Final = ThreadPoolExecutor(max_workers=2, thread_name_prefix="keys")
@@ -50,18 +53,23 @@ async def completed(exchange: Exchange, wish: KeylessWish, pvno: int) -> Wish:
         raise CMPFailure(
             FailInfo.badCertTemplate, "publicKey: it is missing, and keys are not made here under this policy"
         )
-    if pvno < CMP2021:
-        raise CMPFailure(FailInfo.badRequest, "a request without publicKey takes pvno 3")
     wish.prove()
-    _recipient(exchange)
+    _recipient(exchange, pvno)
     await _authority(exchange)
     name = key_name(wish, policy)
-    return wish.with_key(await asyncio.get_running_loop().run_in_executor(_MAKERS, keypairs.generate, name))
+    try:
+        key = await asyncio.get_running_loop().run_in_executor(_MAKERS, keypairs.generate, name)
+    except keypairs.KeyProblem as problem:
+        raise CMPFailure(
+            FailInfo.systemFailure, f"{name} keys cannot be made here", detail=str(problem)
+        ) from None
+    return wish.with_key(key)
 
 
-async def deliver(exchange: Exchange, key: PrivateKey, record: Certificate) -> bytes:
-    """The private key for CertifiedKeyPair, for nobody but the requester: DER of EncryptedKey."""
-    recipient, authority = _recipient(exchange), await _authority(exchange)
+async def deliver(exchange: Exchange, key: PrivateKey, record: Certificate, pvno: int) -> bytes:
+    """The private key for CertifiedKeyPair, for nobody but the requester: DER of EncryptedKey. `pvno` is
+    that of the request."""
+    recipient, authority = _recipient(exchange, pvno), await _authority(exchange)
     exchange.clm.audit(
         exchange.unit,
         exchange.party.actor,
@@ -70,7 +78,7 @@ async def deliver(exchange: Exchange, key: PrivateKey, record: Certificate) -> b
         algorithm=keypairs.key_name(key.public_key()),
         recipient=type(recipient).__name__,
     )
-    return await asyncio.to_thread(keys.deliver, key, authority, recipient, exchange.clm.random)
+    return await asyncio.to_thread(keys.deliver, key, authority, recipient, exchange.clm.random, pvno)
 
 
 def key_name(wish: KeylessWish, policy: Policy) -> str:
@@ -140,14 +148,14 @@ async def _authority(exchange: Exchange) -> ContentSigner:
     return ContentSigner(kga.key, kga.key_id, (kga.certificate_der, *issuing_chain(authority)))
 
 
-def _recipient(exchange: Exchange) -> Recipient:
-    """Who protected the request, by the means of its protection."""
+def _recipient(exchange: Exchange, pvno: int) -> Recipient:
+    """Who protected the request, by the means of its protection; `pvno` is that of the request."""
     party = exchange.party
     if party.mac is not None:
         secret, usable = exchange.clm.credentials.shared_secret(party.entity)
         if not usable:
             raise CMPFailure(FailInfo.notAuthorized, "the shared secret is not valid any more")
-        return recipients.Password(secret)
+        return recipients.Password(secret) if pvno >= CMP2021 else recipients.PasswordKEK(secret)
     if party.certificate is None or party.is_ra:
         raise CMPFailure(
             FailInfo.notAuthorized,

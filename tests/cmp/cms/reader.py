@@ -37,11 +37,15 @@ def enveloped(encrypted_key: bytes) -> dict[str, Any]:
 
 def openssl_decrypt(folder: Path, value: dict[str, Any], key: Any) -> bytes:
     """What `openssl cms` finds in an EnvelopedData with a private key."""
-    path = folder / "enveloped.der"
-    path.write_bytes(content_info(ENVELOPED_DATA, schema.encode("RawEnvelopedData", value)))
-    words = ["openssl", "cms", "-decrypt", "-binary", "-inform", "DER", "-in", str(path)]
+    words = ["openssl", "cms", "-decrypt", "-binary", "-inform", "DER", "-in", str(_written(folder, value))]
     words += ["-inkey", str(write_key(folder / "recipient.key", key))]
     return _run(words)
+
+
+def _written(folder: Path, value: dict[str, Any]) -> Path:
+    path = folder / "enveloped.der"
+    path.write_bytes(content_info(ENVELOPED_DATA, schema.encode("RawEnvelopedData", value)))
+    return path
 
 
 def openssl_verify(folder: Path, signed: bytes, anchor: Holder) -> bytes:
@@ -71,6 +75,12 @@ def password_decrypt(value: dict[str, Any], secret: bytes) -> bytes:
     inside = value["encryptedContentInfo"]
     cipher = schema.decode("AlgorithmIdentifier", inside["contentEncryptionAlgorithm"])
     return aes_decrypt(content_key, cipher["parameters"], inside["encryptedContent"])
+
+
+def openssl_password_decrypt(folder: Path, value: dict[str, Any], secret: bytes) -> bytes:
+    """What a shared secret opens for `openssl cms`, which knows PWRI-KEK alone."""
+    words = ["openssl", "cms", "-decrypt", "-binary", "-inform", "DER", "-in", str(_written(folder, value))]
+    return _run([*words, "-pwri_password", secret.decode()])
 
 
 def aes_decrypt(key: bytes, parameters: bytes, content: bytes) -> bytes:

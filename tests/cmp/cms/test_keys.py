@@ -7,6 +7,8 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 from cryptography import x509
+from cryptography.hazmat.primitives.ciphers import Cipher, algorithms, modes
+from cryptography.hazmat.primitives.serialization import load_der_private_key
 
 from cmpd.cmp import schema
 from cmpd.cmp.cms import keys, recipients
@@ -46,7 +48,7 @@ def test_openssl_recovers_a_delivered_key(tmp_path: Path, kga: str, recipient: s
     ca, signer = authority(kga)
     generated = key("P-256", 50)
     delivered = keys.deliver(
-        generated, signer, recipients.for_key(key(recipient).public_key(), ID), os.urandom
+        generated, signer, recipients.for_key(key(recipient).public_key(), ID), os.urandom, 3
     )
     value = reader.enveloped(delivered)
     assert value["encryptedContentInfo"]["contentType"] == SIGNED_DATA
@@ -57,10 +59,35 @@ def test_openssl_recovers_a_delivered_key(tmp_path: Path, kga: str, recipient: s
 
 def test_a_shared_secret_opens_what_was_enveloped_for_it(tmp_path: Path) -> None:
     ca, signer = authority("P-256")
-    delivered = keys.deliver(key("RSA", 50), signer, recipients.Password(b"secret"), os.urandom)
+    delivered = keys.deliver(key("RSA", 50), signer, recipients.Password(b"secret"), os.urandom, 3)
     signed = reader.password_decrypt(reader.enveloped(delivered), b"secret")
     package = reader.openssl_verify(tmp_path, signed, ca)
     assert reader.read_package(package).public_key() == key("RSA", 50).public_key()
+
+
+@pytest.mark.parametrize("kind", ["RSA", "P-256", "Ed448", "ML-DSA-44"])
+def test_under_pvno_2_the_key_is_alone_and_openssl_opens_it_with_the_secret(
+    tmp_path: Path, kind: str
+) -> None:
+    ca, signer = authority("P-256")
+    delivered = keys.deliver(key(kind, 50), signer, recipients.PasswordKEK(b"secret"), os.urandom, 2)
+    signed = reader.openssl_password_decrypt(tmp_path, reader.enveloped(delivered), b"secret")
+    content = reader.openssl_verify(tmp_path, signed, ca)
+    assert load_der_private_key(content, None).public_key() == key(kind, 50).public_key()
+
+
+def test_pwri_kek_says_length_and_check_value_under_two_encryptions() -> None:
+    content_key, wrapping_key, iv = bytes(range(32)), b"k" * 32, b"i" * 16
+    wrapped = recipients.pwri_kek(wrapping_key, iv, content_key, lambda count: b"p" * count)
+    last = _decrypt_blocks(wrapping_key, wrapped[-32:-16], wrapped[-16:])
+    once = _decrypt_blocks(wrapping_key, last, wrapped)
+    block = _decrypt_blocks(wrapping_key, iv, once)
+    assert block == b"\x20\xff\xfe\xfd" + content_key + b"p" * 12
+
+
+def _decrypt_blocks(wrapping_key: bytes, iv: bytes, blocks: bytes) -> bytes:
+    decryptor = Cipher(algorithms.AES(wrapping_key), modes.CBC(iv)).decryptor()
+    return decryptor.update(blocks) + decryptor.finalize()
 
 
 @pytest.mark.parametrize(
@@ -69,6 +96,7 @@ def test_a_shared_secret_opens_what_was_enveloped_for_it(tmp_path: Path) -> None
         (recipients.for_key(key("RSA").public_key(), ID), 0, "ktri"),
         (recipients.for_key(key("P-256").public_key(), ID), 2, "kari"),
         (recipients.Password(b"secret", iterations=1000), 3, "pwri"),
+        (recipients.PasswordKEK(b"secret", iterations=1000), 3, "pwri"),
     ],
 )
 def test_the_version_and_the_one_recipient_info_go_with_the_technique(

@@ -31,11 +31,14 @@ import org.bouncycastle.cert.crmf.jcajce.JceAsymmetricValueDecryptorGenerator;
 import org.bouncycastle.cms.CMSEnvelopedData;
 import org.bouncycastle.cms.CMSSignedData;
 import org.bouncycastle.cms.KeyTransRecipientInformation;
+import org.bouncycastle.cms.PasswordRecipient;
+import org.bouncycastle.cms.PasswordRecipientInformation;
 import org.bouncycastle.cms.RecipientInformation;
 import org.bouncycastle.cms.SignerInformation;
 import org.bouncycastle.cms.jcajce.JcaSimpleSignerInfoVerifierBuilder;
 import org.bouncycastle.cms.jcajce.JceKeyAgreeEnvelopedRecipient;
 import org.bouncycastle.cms.jcajce.JceKeyTransEnvelopedRecipient;
+import org.bouncycastle.cms.jcajce.JcePasswordEnvelopedRecipient;
 import org.bouncycastle.operator.jcajce.JcaContentVerifierProviderBuilder;
 
 /** What a client does with an EncryptedKey (RFC 4211, section 6.4): open it, and see who signed what is in it. */
@@ -75,8 +78,11 @@ final class Envelope {
                 && authority.isSignatureValid(new JcaContentVerifierProviderBuilder().build(one.getPublicKey()));
         }
         demand(certified, "the CA certified the authority");
-        ASN1Sequence packed = ASN1Sequence.getInstance(signed.getSignedContent().getContent());
-        PrivateKeyInfo one = PrivateKeyInfo.getInstance(packed.getObjectAt(0));
+        byte[] inside = (byte[]) signed.getSignedContent().getContent();
+        // Under pvno 2 the key is alone, under pvno 3 in an AsymmetricKeyPackage.
+        PrivateKeyInfo one = signed.getSignedContentTypeOID().equals(PKCSObjectIdentifiers.data.getId())
+            ? PrivateKeyInfo.getInstance(inside)
+            : PrivateKeyInfo.getInstance(ASN1Sequence.getInstance(inside).getObjectAt(0));
         // Without the public key beside it, as version 1 of PKCS #8 has it, which everybody reads.
         return new PrivateKeyInfo(one.getPrivateKeyAlgorithm(), one.parsePrivateKey());
     }
@@ -86,12 +92,18 @@ final class Envelope {
         ASN1Encodable value = encrypted.getValue();
         EnvelopedData enveloped = EnvelopedData.getInstance(value);
         RecipientInfo first = RecipientInfo.getInstance(enveloped.getRecipientInfos().getObjectAt(0));
-        if (first.getInfo() instanceof PasswordRecipientInfo password) {
+        if (first.getInfo() instanceof PasswordRecipientInfo password
+                && !password.getKeyEncryptionAlgorithm().getAlgorithm().equals(PKCSObjectIdentifiers.id_alg_PWRI_KEK)) {
             return openWithPassword(enveloped.getEncryptedContentInfo(), password, secret);
         }
         CMSEnvelopedData parsed =
             new CMSEnvelopedData(new ContentInfo(PKCSObjectIdentifiers.envelopedData, enveloped));
         RecipientInformation recipient = parsed.getRecipientInfos().iterator().next();
+        if (recipient instanceof PasswordRecipientInformation) {
+            return recipient.getContent(
+                new JcePasswordEnvelopedRecipient(secret).setProvider("BC").setPasswordConversionScheme(
+                    PasswordRecipient.PKCS5_SCHEME2_UTF8));
+        }
         return recipient.getContent(
             recipient instanceof KeyTransRecipientInformation
                 ? new JceKeyTransEnvelopedRecipient(key).setProvider("BC")
