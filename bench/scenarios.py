@@ -33,7 +33,7 @@ def latency(folder: Path, count: int) -> dict[str, Any]:
 
 def workers(folder: Path, runs: int, count: int) -> dict[str, Any]:
     """Throughput with one and two workers; requests made beforehand leave the cores to the server."""
-    options = ("--prepared", "--threads", "16", "--keys", "1")
+    options = ("--prepared", "--threads", "32", "--keys", "1")
     found: dict[str, list[float]] = {"1": [], "2": []}
     with (
         Cmpd(folder / "one") as one,

@@ -54,7 +54,7 @@ MOST_GATHERED = 64
 QUIET = 2
 """Passes of the loop without a new unit: what was read in the first would have queued in the second."""
 
-_FIRST_PAUSE = 0.001
+_FIRST_PAUSE = 0.0005
 _LONGEST_PAUSE = 0.01
 _OPENING_WAIT = 10.0
 
