@@ -106,6 +106,7 @@ def set_up(config: LogConfig) -> None:
         handler.setFormatter(JournalFormatter())
         form = _for_journald
     logging.basicConfig(handlers=[handler], level=config.level.upper(), force=True)
+    logging.captureWarnings(True)  # what libraries warn of has a priority, too
     _request_log.stream, _request_log.form = sys.stderr, form
 
 

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import json
 import logging
+import subprocess
+import sys
 from collections.abc import Iterator
 
 import pytest
@@ -86,3 +88,13 @@ def test_a_failure_with_its_traceback_has_the_priority_on_each_line(
     except RuntimeError:
         logging.getLogger("cmpd").exception("failed")
     assert all(line.startswith("<3>") for line in capsys.readouterr().err.splitlines())
+
+
+def test_what_libraries_warn_of_has_a_priority_too() -> None:
+    program = (
+        "import warnings; from cmpd.config import LogConfig; from cmpd.server import logs; "
+        "logs.set_up(LogConfig()); warnings.warn('old')"
+    )
+    said = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, check=True).stderr
+    assert all(line.startswith("<4>") for line in said.splitlines())
+    assert "old" in said
