@@ -46,10 +46,6 @@ class Catalog:
         self._loaded: dict[tuple[str, int], Authority | None] = {}
         self._loading = asyncio.Lock()
 
-    async def served(self, policy_id: str) -> ServedPolicy | None:
-        """The policy with that UUID, if it can be served."""
-        return (await self.current()).policies.get(policy_id)
-
     async def policies(self) -> list[ServedPolicy]:
         """All that can be served."""
         return list((await self.current()).policies.values())

@@ -13,10 +13,10 @@ from collections.abc import Callable, Iterable
 from typing import TYPE_CHECKING, Any
 
 from cmpd.clm import issuing
-from cmpd.clm.authority import key_id_of
 from cmpd.clm.catalog import Catalog, Edition, ServedPolicy
 from cmpd.clm.credentials import Credentials, uuid_of
 from cmpd.clm.identities import identities_of
+from cmpd.clm.issued import Issued
 from cmpd.clm.model import (
     AuditEvent,
     Certificate,
@@ -101,6 +101,7 @@ class Client:
         self._clock = clock
         self.upkeep = Upkeep(store, master_key, catalog, clock)
         """Keeps CRLs and signers in order; its `run` belongs into a task of the daemon's."""
+        self.issued = Issued(store, catalog)
         self.credentials = Credentials(store, master_key, clock, random(16))
         self.room = Room(store)
         """Whether another transaction may begin; its `look` belongs into a task of the daemon's."""
@@ -213,41 +214,6 @@ class Client:
             unit.append(UsePassword(entity.id))
 
     # Certificates
-
-    async def certificate(self, ca: str, serial: int) -> Certificate | None:
-        return await self.store.certificate(ca, serial)
-
-    async def holder_of(
-        self, certificate: x509.Certificate, der: bytes, likely: str | None
-    ) -> tuple[Certificate, Entity | None] | None:
-        """The record of exactly this certificate, whose DER is `der`, and its end entity, if it was issued
-        here. `likely`: the id of the CA that is asked for first."""
-        serial = certificate.serial_number
-        if likely is not None:
-            found = await self.store.holder(likely, serial)
-            if found is not None and found[0].der == der:
-                return found
-        for authority in await self.catalog.authorities_by_subject(certificate.issuer.public_bytes()):
-            found = await self.store.holder(authority.id, serial)
-            if found is not None and found[0].der == der:
-                return found
-        # Its CA may be served no more, or have a certificate by now that spells its name otherwise.
-        for record in await self.store.certificates_by_key_id(key_id_of(certificate), MOST_OF_A_KEY):
-            if record.der == der:
-                return await self.store.holder(record.ca, serial)
-        return None
-
-    async def certificates_by_key_id(self, key_id: bytes, most: int) -> list[Certificate]:
-        """The latest first."""
-        return await self.store.certificates_by_key_id(key_id, most)
-
-    async def certificate_by_issuer(self, issuer: bytes, serial: int) -> Certificate | None:
-        """By issuer (DER of its Name) and serial number, over all CAs with that name."""
-        for authority in await self.catalog.authorities_by_subject(issuer):
-            record = await self.store.certificate(authority.id, serial)
-            if record is not None:
-                return record
-        return None
 
     def issue(
         self,

@@ -49,7 +49,7 @@ async def _closing(client: Client, transaction: Transaction, until: int) -> list
         )
     ]
     if transaction.ca is not None and transaction.serial is not None:
-        record = await client.certificate(transaction.ca, transaction.serial)
+        record = await client.issued.certificate(transaction.ca, transaction.serial)
         if record is not None and record.state is CertificateState.UNCONFIRMED:
             client.reject(record, unit, why="not confirmed in time", actor="cmpd")
     else:

@@ -6,21 +6,19 @@ the certificate behind a signature and the trust in it. What the party may do is
 
 from __future__ import annotations
 
-import hashlib
 from collections.abc import Awaitable, Callable
 from dataclasses import replace
 from typing import TYPE_CHECKING
 
 from cryptography import x509
-from cryptography.hazmat.primitives.serialization import Encoding, PublicFormat
+from cryptography.hazmat.primitives.serialization import Encoding
 
 from cmpd.clm import paths
 from cmpd.clm.model import Certificate, CertificateState, Entity, EntityState
 from cmpd.clm.policy import Policy
 from cmpd.clm.unreadable import UNREADABLE, read_certificate
-from cmpd.cmp import protection
+from cmpd.cmp import protection, signers
 from cmpd.cmp.failure import CMPFailure, FailInfo
-from cmpd.cmp.names import directory_name
 from cmpd.cmp.protection import mac, signature
 from cmpd.records import quick_dataclass
 
@@ -33,11 +31,7 @@ MOST_EXTRA_CERTS = 32
 """Certificates a message may carry; more is refused before any is parsed."""
 MOST_CANDIDATES = 3
 """Certificates that may stand for one senderKID; each costs a signature check."""
-MOST_OF_A_KEY = 64
-"""Of those issued for one key, the latest that are looked at: one began the transaction, or is active."""
 ACTIVE = CertificateState.ACTIVE
-CMC_RA = x509.ObjectIdentifier("1.3.6.1.5.5.7.3.28")
-"""id-kp-cmcRA (RFC 6402): the extended key usage of an RA (RFC 9483, section 5)."""
 
 Derive = Callable[[mac.MacAlgorithm, bytes], Awaitable[bytes]]
 """Derives a MAC key, away from the event loop where that takes long."""
@@ -193,11 +187,11 @@ class Authenticator:
         parsed = signature.parse(claim.algorithm)
         extra = self._extra_certificates(message)
         certificate = await self._signer(message, claim, parsed, extra, expected)
-        if _names(certificate) != message.header.sender:
+        if signers.names(certificate) != message.header.sender:
             raise CMPFailure(
                 FailInfo.badMessageCheck, "sender is not the subject of the protection certificate"
             )
-        if not _may_sign(certificate):
+        if not signers.may_sign(certificate):
             raise CMPFailure(
                 FailInfo.signerNotTrusted, "the protection certificate's keyUsage lacks digitalSignature"
             )
@@ -234,10 +228,14 @@ class Authenticator:
         """The certificate, of extraCerts or issued here, whose key made the signature. Several may have one
         key: of those issued here it is the one that began the transaction, or the latest that is active."""
         kid = message.header.sender_kid
-        candidates = [certificate for certificate in extra if _fits(certificate, kid, message.header.sender)]
+        candidates = [
+            certificate for certificate in extra if signers.fits(certificate, kid, message.header.sender)
+        ]
         if not candidates and kid:
-            records = await self.clm.certificates_by_key_id(kid, MOST_OF_A_KEY)
-            records.sort(key=lambda record: (_name(record.der) != expected, record.state is not ACTIVE))
+            records = await self.clm.issued.by_key_id(kid)
+            records.sort(
+                key=lambda record: (signers.name_of(record.der) != expected, record.state is not ACTIVE)
+            )
             candidates = [x509.load_der_x509_certificate(record.der) for record in records[:MOST_CANDIDATES]]
         failure = CMPFailure(
             FailInfo.badMessageCheck,
@@ -246,7 +244,7 @@ class Authenticator:
         )
         for certificate in candidates[:MOST_CANDIDATES]:
             try:
-                algorithm.verify(_key(certificate), claim.value, claim.data)
+                algorithm.verify(signers.key_of(certificate), claim.value, claim.data)
             except CMPFailure as error:
                 failure = error
             else:
@@ -264,15 +262,15 @@ class Authenticator:
         """Why the holder of a protection certificate is trusted, and as whom."""
         policy = served.policy if served is not None else NO_POLICY
         der = certificate.public_bytes(Encoding.DER)
-        name = _name(der)
-        holder = await self.clm.holder_of(certificate, der, served.authority.id if served else None)
+        name = signers.name_of(der)
+        holder = await self.clm.issued.holder_of(certificate, der, served.authority.id if served else None)
         if holder is not None:
             party = self._trust_issued(name, certificate, *holder)
             return replace(
                 party, is_ra=served is not None and self._is_trusted_ra(certificate, extra, served)
             )
         now = self.clm.now()
-        if policy.ra_certificates and _is_ra(certificate):
+        if policy.ra_certificates and signers.is_ra(certificate):
             try:
                 paths.build_path(certificate, extra, policy.ra_certificates, now)
             except paths.PathError as error:
@@ -281,7 +279,7 @@ class Authenticator:
                 ) from None
             return Party(name, certificate=certificate, is_ra=True)
         if basic is not None and policy.password_login:
-            own = _own_key(certificate)
+            own = signers.own_key(certificate)
             if expected in (None, own):
                 return Party(own, entity=basic, certificate=certificate)
         try:
@@ -307,7 +305,7 @@ class Authenticator:
         self, certificate: x509.Certificate, extra: list[x509.Certificate], served: ServedPolicy
     ) -> bool:
         """Whether a certificate issued here is that of an RA the policy trusts."""
-        if not served.policy.ra_certificates or not _is_ra(certificate):
+        if not served.policy.ra_certificates or not signers.is_ra(certificate):
             return False
         between = [*extra, served.authority.certificate]
         try:
@@ -344,58 +342,3 @@ def _check_turn(wait: int) -> None:
 def _may_know(party: Party, policy: Policy) -> bool:
     """Whether a party may learn what the policy allows, and so that it is there."""
     return party.entity is None or policy.id in party.entity.policies
-
-
-def _name(der: bytes) -> str:
-    """The party that is known by this certificate."""
-    return f"cert:{hashlib.sha256(der).hexdigest()}"
-
-
-def _key(certificate: x509.Certificate) -> protection.PublicKey:
-    try:
-        return certificate.public_key()
-    except UNREADABLE as error:
-        raise CMPFailure(
-            FailInfo.badAlg, "the protection certificate's key is of no supported kind", detail=str(error)
-        ) from None
-
-
-def _own_key(certificate: x509.Certificate) -> str:
-    """The party that is known by nothing but its key."""
-    spki = _key(certificate).public_bytes(Encoding.DER, PublicFormat.SubjectPublicKeyInfo)
-    return f"key:{hashlib.sha256(spki).hexdigest()}"
-
-
-def _names(certificate: x509.Certificate) -> bytes:
-    return directory_name(certificate.subject.public_bytes())
-
-
-def _key_id(certificate: x509.Certificate) -> bytes | None:
-    try:
-        return certificate.extensions.get_extension_for_class(x509.SubjectKeyIdentifier).value.digest
-    except x509.ExtensionNotFound:
-        return None
-
-
-def _fits(certificate: x509.Certificate, kid: bytes | None, sender: bytes) -> bool:
-    """Whether a certificate may be the one that senderKID and sender mean (RFC 9483, section 3.1)."""
-    own = _key_id(certificate)
-    if kid is not None and own is not None:
-        return kid == own
-    return _names(certificate) == sender
-
-
-def _may_sign(certificate: x509.Certificate) -> bool:
-    """Whether keyUsage, where there is one, has digitalSignature (RFC 9483, section 3.2)."""
-    try:
-        return certificate.extensions.get_extension_for_class(x509.KeyUsage).value.digital_signature
-    except x509.ExtensionNotFound:
-        return True
-
-
-def _is_ra(certificate: x509.Certificate) -> bool:
-    try:
-        usage = certificate.extensions.get_extension_for_class(x509.ExtendedKeyUsage).value
-    except x509.ExtensionNotFound:
-        return False
-    return CMC_RA in usage

@@ -83,7 +83,7 @@ class PKI:
 
     def served(self, policy_id: str = DEMO_POLICY) -> ServedPolicy:
         async def work(store: Store) -> ServedPolicy:
-            served = await (await self.client(store)).catalog.served(policy_id)
+            served = (await (await self.client(store)).catalog.current()).policies.get(policy_id)
             assert served is not None
             return served
 

@@ -58,7 +58,7 @@ def test_no_more_certificates_than_the_policy_allows_however_many_ask_at_once(ma
 
 async def _revoke(world: World, serial: int) -> str:
     """An operator revokes; gives whether it was done."""
-    record = await world.clm.certificate("issuing-1", serial)
+    record = await world.clm.issued.certificate("issuing-1", serial)
     assert record is not None
     unit: list[Any] = []
     world.clm.revoke(record, 1, unit, actor="operator:test")

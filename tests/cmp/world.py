@@ -175,7 +175,7 @@ class World:
 
     def record(self, certificate: x509.Certificate) -> Certificate:
         """The store's record of a certificate."""
-        found = self.run(self.clm.certificate(ISSUING, certificate.serial_number))
+        found = self.run(self.clm.issued.certificate(ISSUING, certificate.serial_number))
         assert found is not None
         return found
 

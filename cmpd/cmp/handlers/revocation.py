@@ -112,7 +112,7 @@ async def _named(exchange: Exchange, template: dict[str, Any]) -> Certificate:
     for field in sorted(REQUESTED):
         if field not in template:
             raise CMPFailure(FailInfo.badCertTemplate, f"certDetails lacks {field}")
-    record = await exchange.clm.certificate_by_issuer(bytes(template["issuer"]), template["serialNumber"])
+    record = await exchange.clm.issued.by_issuer(bytes(template["issuer"]), template["serialNumber"])
     if record is None:
         raise CMPFailure(FailInfo.badCertId, "no certificate of this issuer and serialNumber was issued here")
     return record

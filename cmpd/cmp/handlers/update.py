@@ -18,7 +18,7 @@ async def replaced(exchange: Exchange, wish: Wish) -> Certificate:
     own = exchange.party.record
     named = wish.old_certificate
     if exchange.party.is_ra and named is not None:
-        own = await exchange.clm.certificate_by_issuer(*named)
+        own = await exchange.clm.issued.by_issuer(*named)
         if own is None:
             raise CMPFailure(FailInfo.badCertId, "oldCertID names no certificate that was issued here")
         exchange.check_ra_reaches(own)
