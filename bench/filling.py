@@ -9,6 +9,8 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
+from cmpd.clm.store.tables import COUNT_CERTIFICATES
+
 CERTIFICATES = 1_000_000
 ENTITIES = 100_000
 BATCH = 50_000
@@ -31,10 +33,7 @@ def fill(path: Path, certificates: int = CERTIFICATES, entities: int = ENTITIES)
             some = range(start, min(start + BATCH, certificates))
             _insert(connection, "certificates", _certificates(connection, some, names, ca, policy))
         connection.execute("DELETE FROM certificate_counts")
-        connection.execute(
-            "INSERT INTO certificate_counts (ca, policy, state, amount) "
-            "SELECT ca, coalesce(policy, ''), state, count(*) FROM certificates GROUP BY 1, 2, 3"
-        )
+        connection.execute(COUNT_CERTIFICATES)
         connection.execute("COMMIT")
         connection.execute("PRAGMA wal_checkpoint(TRUNCATE)")
     finally:

@@ -49,8 +49,6 @@ if TYPE_CHECKING:
 ISSUED = (CertificateState.UNCONFIRMED, CertificateState.ACTIVE)
 """The standings of a certificate that may still be revoked for good."""
 
-MOST_OF_A_KEY = 64
-"""Certificates for one key, the latest, that are looked through for one whose CA is not known."""
 REMOVE_FROM_CRL = REASONS["removeFromCRL"]
 CERTIFICATE_HOLD = REASONS["certificateHold"]
 SUPERSEDED = REASONS["superseded"]
@@ -134,12 +132,6 @@ class Client:
 
     # Policies
 
-    async def outset(self, transaction_id: bytes, reference: bytes) -> tuple[Edition, Outset]:
-        """What a request begins with, by one look into the store: the configuration, the transaction of
-        that id with its certificate, and the end entity whose UUID in ASCII the reference is."""
-        outset = await self.store.outset(transaction_id, uuid_of(reference) or "")
-        return await self.catalog.as_of(outset.counter), outset
-
     def default_policy(self, edition: Edition) -> ServedPolicy:
         """The API client's default policy. Raises InvalidIdentifier where it has none."""
         record = edition.clients.get(self.id)
@@ -179,20 +171,6 @@ class Client:
         return await self.catalog.authorities()
 
     # Entities
-
-    async def audit_sample(
-        self, actor: str, action: str, subject: str, outcome: str, /, **detail: Any
-    ) -> None:
-        """Write down what was refused to somebody who may ask for it without end, within what such may make
-        this server write (`cmpd.clm.strangers`)."""
-        left_out = self._samples.take()
-        if left_out is None:
-            return
-        if left_out:
-            detail["left_out"] = left_out
-        unit: list[Change] = []
-        self.audit(unit, actor, action, subject, outcome, **detail)
-        await self.commit(unit)
 
     def register(self, certificate: x509.Certificate, policy_id: str, unit: list[Change]) -> Entity:
         """A new end entity for the holder of a vendor certificate (a policy's auto_register)."""
@@ -328,6 +306,12 @@ class Client:
 
     # Transactions, audit, commit
 
+    async def outset(self, transaction_id: bytes, reference: bytes) -> tuple[Edition, Outset]:
+        """What a request begins with, by one look into the store: the configuration, the transaction of
+        that id with its certificate, and the end entity whose UUID in ASCII the reference is."""
+        outset = await self.store.outset(transaction_id, uuid_of(reference) or "")
+        return await self.catalog.as_of(outset.counter), outset
+
     async def transaction(self, transaction_id: bytes) -> Transaction | None:
         return await self.store.transaction(transaction_id)
 
@@ -342,6 +326,20 @@ class Client:
         **detail: Any,
     ) -> None:
         unit.append(Audit(AuditEvent(self.now(), actor, action, subject, outcome, detail)))
+
+    async def audit_sample(
+        self, actor: str, action: str, subject: str, outcome: str, /, **detail: Any
+    ) -> None:
+        """Write down what was refused to somebody who may ask for it without end, within what such may make
+        this server write (`cmpd.clm.strangers`)."""
+        left_out = self._samples.take()
+        if left_out is None:
+            return
+        if left_out:
+            detail["left_out"] = left_out
+        unit: list[Change] = []
+        self.audit(unit, actor, action, subject, outcome, **detail)
+        await self.commit(unit)
 
     async def commit(self, unit: Iterable[Change]) -> None:
         """Durable when it returns. Raises Conflict, StoreUnavailable (`cmpd.clm.store.base`)."""

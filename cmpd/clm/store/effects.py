@@ -192,12 +192,10 @@ def _move_certificate(sql: Statements, book: Book, change: changes.MoveCertifica
     if len(change.expected) > 1:
         rows = yield sql.certificate_standing, key
         before = next((state for state, _ in rows if state in change.expected), None)
-    moved = before is not None and (
-        yield (
-            sql.move_certificate,
-            (*key, str(before), str(change.state), change.revoked, change.reason),
-        )
-    )
+    moved = 0
+    if before is not None:
+        standing = (str(before), str(change.state), change.revoked, change.reason)
+        moved = yield sql.move_certificate, (*key, *standing)
     if before is None or not moved:
         raise Conflict(
             "state",

@@ -25,6 +25,11 @@ class Table:
     """For both engines: what follows from the rows."""
 
 
+COUNT_CERTIFICATES = """
+    INSERT INTO certificate_counts (ca, policy, state, amount)
+    SELECT ca, coalesce(policy, ''), state, count(*) FROM certificates GROUP BY 1, 2, 3"""
+"""Of a store that has none counted yet, for both engines."""
+
 TABLES = (
     Table(
         "objects",
@@ -78,9 +83,7 @@ TABLES = (
         COPY certificates (ca, serial, der, subject, not_before, not_after, key_id, key_hash,
             entity, policy, transaction_id, state, issued, revoked, reason, replaces_ca, replaces_serial)
         FROM STDIN""",
-        """
-        INSERT INTO certificate_counts (ca, policy, state, amount)
-        SELECT ca, coalesce(policy, ''), state, count(*) FROM certificates GROUP BY 1, 2, 3""",
+        COUNT_CERTIFICATES,
     ),
     Table(
         "archived_certificates",

@@ -164,7 +164,7 @@ async def test_a_copy_that_was_killed_leaves_an_empty_store_and_may_be_begun_ane
 ) -> None:
     await store.commit(UNIT)
     for target in (str(tmp_path / "copy.db"), postgres_server.new_database()):
-        killed = subprocess.run([sys.executable, "-c", KILLED, where, target], check=False)  # noqa: ASYNC221
+        killed = subprocess.run([sys.executable, "-c", KILLED, where, target], check=False)  # noqa: ASYNC221 - nobody waits
         assert killed.returncode == -signal.SIGKILL
         copy = open_store(target)
         await copy.open()

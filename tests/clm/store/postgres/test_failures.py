@@ -6,6 +6,7 @@ import asyncio
 import contextlib
 import signal
 import time
+from collections.abc import Iterator
 from urllib.parse import urlsplit
 
 import psycopg
@@ -32,6 +33,21 @@ def url(postgres_server: PostgresServer) -> str:
 @pytest.fixture
 def store(url: str) -> PostgresStore:
     return PostgresStore(url, node="here", patience=5)
+
+
+@pytest.fixture
+def pair() -> Iterator[tuple[PostgresServer, PostgresServer]]:
+    """A primary, and a standby that its commits wait for."""
+    primary = PostgresServer()
+    try:
+        primary.start()
+        standby = primary.standby()
+        try:
+            yield primary, standby
+        finally:
+            standby.remove()
+    finally:
+        primary.remove()
 
 
 def _over(wire: Wire, url: str, *, patience: float = 5) -> PostgresStore:
@@ -168,78 +184,60 @@ async def test_a_server_that_crashes_under_load_is_waited_for() -> None:
         server.remove()
 
 
-async def test_a_fail_over_to_a_standby_loses_and_doubles_nothing() -> None:
-    primary = PostgresServer()
-    try:
-        primary.start()
-        url = primary.new_database()
-        create_store(url)
-        standby = primary.standby()
-        try:
-            both = url.replace(f":{primary.port}/", f":{primary.port},127.0.0.1:{standby.port}/")
-            store = PostgresStore(both, patience=20)
-            await store.open()
-            load = Load(store)
-            await load.reaches(50)
-            await asyncio.to_thread(primary.stop)
-            await asyncio.sleep(0.2)
-            await asyncio.to_thread(standby.promote)
-            await load.reaches(100)
-            await load.end()
-            assert await _counts(store) == (load.done, load.done)
-            assert await first_break(store.audit(), await store.audit_heads()) is None
-            await store.close()
-        finally:
-            standby.remove()
-    finally:
-        primary.remove()
+async def test_a_fail_over_to_a_standby_loses_and_doubles_nothing(
+    pair: tuple[PostgresServer, PostgresServer],
+) -> None:
+    primary, standby = pair
+    url = primary.new_database()
+    create_store(url)
+    both = url.replace(f":{primary.port}/", f":{primary.port},127.0.0.1:{standby.port}/")
+    store = PostgresStore(both, patience=20)
+    await store.open()
+    load = Load(store)
+    await load.reaches(50)
+    await asyncio.to_thread(primary.stop)
+    await asyncio.sleep(0.2)
+    await asyncio.to_thread(standby.promote)
+    await load.reaches(100)
+    await load.end()
+    assert await _counts(store) == (load.done, load.done)
+    assert await first_break(store.audit(), await store.audit_heads()) is None
+    await store.close()
 
 
-async def test_a_commit_that_waits_for_a_standby_that_is_away_is_said_to_be_unknown_and_done_once() -> None:
-    primary = PostgresServer()
-    try:
-        primary.start()
-        url = primary.new_database()
-        create_store(url)
-        standby = primary.standby()
-        try:
-            store = PostgresStore(url, patience=0.5)
-            await store.open()
-            await store.commit(_unit())
-            await asyncio.to_thread(standby.stop)
-            units = [store.commit(_unit()) for _ in range(3)]
-            outcomes = await asyncio.gather(*units, return_exceptions=True)
-            assert [type(outcome) for outcome in outcomes] == [OutcomeUnknown] * 3
-            assert "is a standby away that commits wait for?" in str(outcomes[0])
-            assert await _counts(store) == (1, 1)
-            await asyncio.to_thread(standby.start)
-            for _ in range(300):
-                if await _counts(store) == (4, 4):
-                    break
-                await asyncio.sleep(0.1)
-            await store.commit(_unit())
-            assert await _counts(store) == (5, 5)
-            assert await first_break(store.audit(), await store.audit_heads()) is None
-            await store.close()
-        finally:
-            standby.remove()
-    finally:
-        primary.remove()
+async def test_a_commit_that_waits_for_a_standby_that_is_away_is_said_to_be_unknown_and_done_once(
+    pair: tuple[PostgresServer, PostgresServer],
+) -> None:
+    primary, standby = pair
+    url = primary.new_database()
+    create_store(url)
+    store = PostgresStore(url, patience=0.5)
+    await store.open()
+    await store.commit(_unit())
+    await asyncio.to_thread(standby.stop)
+    units = [store.commit(_unit()) for _ in range(3)]
+    outcomes = await asyncio.gather(*units, return_exceptions=True)
+    assert [type(outcome) for outcome in outcomes] == [OutcomeUnknown] * 3
+    assert "is a standby away that commits wait for?" in str(outcomes[0])
+    assert await _counts(store) == (1, 1)
+    await asyncio.to_thread(standby.start)
+    for _ in range(300):
+        if await _counts(store) == (4, 4):
+            break
+        await asyncio.sleep(0.1)
+    await store.commit(_unit())
+    assert await _counts(store) == (5, 5)
+    assert await first_break(store.audit(), await store.audit_heads()) is None
+    await store.close()
 
 
-async def test_a_store_is_made_while_a_standby_is_away() -> None:
-    primary = PostgresServer()
-    try:
-        primary.start()
-        standby = primary.standby()
-        try:
-            url = primary.new_database()
-            await asyncio.to_thread(standby.stop)
-            await asyncio.to_thread(create_store, url)
-        finally:
-            standby.remove()
-    finally:
-        primary.remove()
+async def test_a_store_is_made_while_a_standby_is_away(
+    pair: tuple[PostgresServer, PostgresServer],
+) -> None:
+    primary, standby = pair
+    url = primary.new_database()
+    await asyncio.to_thread(standby.stop)
+    await asyncio.to_thread(create_store, url)
 
 
 @pytest.mark.parametrize("before", range(6))
