@@ -314,7 +314,7 @@ async def _list(place: Workplace, arguments: argparse.Namespace) -> int:
 
 
 async def _show(place: Workplace, arguments: argparse.Namespace) -> int:
-    from cmpd.clm.policy import pem_text
+    from cmpd.clm.rules.certificates import pem_text
 
     authority = _load(place, await draft(place), arguments.ca)
     for der in (authority.certificate_der, *authority.chain):

@@ -93,6 +93,8 @@ def summary(record: Certificate) -> dict[str, Any]:
         "not_after": time_text(record.not_after),
         "entity": record.entity,
         "policy": record.policy,
+        "requested_by": record.requested_by,
+        "held_by": record.held_by,
         "issued": time_text(record.issued),
         "revoked": record.revoked and time_text(record.revoked),
         "reason": next((name for name, code in REASONS.items() if code == record.reason), None),
@@ -217,7 +219,7 @@ async def _find(place: Workplace, arguments: argparse.Namespace) -> Certificate:
 
 
 async def _show(place: Workplace, arguments: argparse.Namespace) -> int:
-    from cmpd.clm.policy import pem_text
+    from cmpd.clm.rules.certificates import pem_text
 
     record = await _find(place, arguments)
     if arguments.json:

@@ -11,11 +11,12 @@ from typing import TYPE_CHECKING
 from cmpd.clm.room import FULL
 from cmpd.cmp.failure import CMPFailure, FailInfo
 from cmpd.cmp.message import Body
+from cmpd.cmp.parties.party import Capacity
 from cmpd.cmp.transactions import Step
 
 if TYPE_CHECKING:
-    from cmpd.cmp.authentication import Party
     from cmpd.cmp.exchange import Exchange
+    from cmpd.cmp.parties.party import Party
 
 
 def holder(party: Party) -> str:
@@ -29,7 +30,7 @@ async def admit(exchange: Exchange, step: Step) -> None:
     if step is not Step.BEGIN or exchange.message.tag == Body.GENM:
         return
     settings, party = exchange.settings, exchange.party
-    per_party = 0 if party.is_ra else settings.transactions_per_party
+    per_party = 0 if party.capacity is Capacity.RA else settings.transactions_per_party
     lacking = exchange.clm.room.lacking(holder(party), settings.transactions_max, per_party)
     if lacking is None:
         return

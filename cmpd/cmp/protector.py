@@ -12,9 +12,9 @@ from typing import TYPE_CHECKING
 from cryptography.hazmat.primitives.asymmetric import rsa
 
 from cmpd.cmp import message as messages
-from cmpd.cmp.authentication import Party
 from cmpd.cmp.checks import CMP2021
 from cmpd.cmp.names import directory_name, null_dn
+from cmpd.cmp.parties.party import Party
 from cmpd.cmp.protection.signature import signer_algorithm
 from cmpd.records import quick_dataclass
 

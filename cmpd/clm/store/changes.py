@@ -112,6 +112,8 @@ class MoveCertificate:
     state: CertificateState
     revoked: int | None = None
     reason: int | None = None
+    held_by: str | None = None
+    """Who puts it on hold."""
 
 
 @quick_dataclass(frozen=True, slots=True)

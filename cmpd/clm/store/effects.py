@@ -194,7 +194,7 @@ def _move_certificate(sql: Statements, book: Book, change: changes.MoveCertifica
         before = next((state for state, _ in rows if state in change.expected), None)
     moved = 0
     if before is not None:
-        standing = (str(before), str(change.state), change.revoked, change.reason)
+        standing = (str(before), str(change.state), change.revoked, change.reason, change.held_by)
         moved = yield sql.move_certificate, (*key, *standing)
     if before is None or not moved:
         raise Conflict(

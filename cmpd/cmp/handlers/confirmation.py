@@ -42,7 +42,7 @@ async def confirm(exchange: Exchange) -> Answer:
         raise CMPFailure(FailInfo.badCertId, "certHash matches no certificate of this transaction")
     info = status.get("statusInfo")
     if is_accepted(info):
-        await exchange.clm.confirm(exchange.served, record, exchange.unit)
+        await exchange.clm.confirm(exchange.served, record, exchange.unit, by=exchange.party)
     else:
         why = " ".join((info or {}).get("statusString", ())) or "the client rejects it"
         exchange.clm.reject(record, exchange.unit, why=why, actor=exchange.party.actor)

@@ -13,14 +13,12 @@ from dataclasses import replace
 from cmpd.cmp.exchange import Answer, Envelope, Exchange
 from cmpd.cmp.failure import CMPFailure, FailInfo
 from cmpd.cmp.message import Body
+from cmpd.cmp.parties.cells import Operation, Whom
 
 
 async def unwrap(exchange: Exchange) -> Answer:
     """The answers to what the message holds. Raises CMPFailure where the envelope itself will not do."""
-    if not exchange.party.is_ra:
-        raise CMPFailure(
-            FailInfo.notAuthorized, "nested messages are for registration authorities that the policy trusts"
-        )
+    exchange.require(Operation.NESTED, Whom.NONE)
     held: list[bytes] = exchange.message.content
     settings = exchange.settings
     layer = exchange.envelope.layer + 1 if exchange.envelope else 1
