@@ -141,6 +141,12 @@ class Declaration:
         for key in CERTIFICATE_KEYS:
             if isinstance(value.get(key), list):
                 value[key] = [self._pem(item, f"{key}[{n}]") for n, item in enumerate(value[key])]
+        for n, row in enumerate(value.get("registration_authorities", ())):
+            if isinstance(row, dict) and isinstance(row.get("certificates"), list):
+                where = f"registration_authorities[{n}].certificates"
+                row["certificates"] = [
+                    self._pem(one, f"{where}[{m}]") for m, one in enumerate(row["certificates"])
+                ]
         document = Policy.of(id, name, value).document()
         if stored is None:
             self._new(StoredObject(Kind.POLICY, id, name, document))

@@ -117,6 +117,16 @@ class MoveCertificate:
 
 
 @quick_dataclass(frozen=True, slots=True)
+class AssignCertificate:
+    """Give a certificate that has no end entity, or one that was deleted, to an end entity. Conflicts:
+    ``state`` (it is not there, or has one)."""
+
+    ca: str
+    serial: int
+    entity: str
+
+
+@quick_dataclass(frozen=True, slots=True)
 class ArchiveCertificate:
     """Move a certificate that ended before `ended_before` out of the way of requests, to where only
     `Store.archived_certificates` looks. Conflicts: ``state`` (it is not there, or ends later)."""
@@ -165,6 +175,7 @@ Change = (
     | AdvanceTransaction
     | AddCertificate
     | MoveCertificate
+    | AssignCertificate
     | ArchiveCertificate
     | LimitActive
     | PutCRL

@@ -205,6 +205,14 @@ def _move_certificate(sql: Statements, book: Book, change: changes.MoveCertifica
     book.count(change.ca, change.policy, change.state, 1)
 
 
+def _assign_certificate(sql: Statements, book: Book, change: changes.AssignCertificate) -> Effect:
+    assigned = yield sql.assign_certificate, (change.ca, serial_key(change.serial), change.entity)
+    if not assigned:
+        raise Conflict(
+            "state", f"certificate {change.serial:x} of CA {change.ca} is not there, or has an end entity"
+        )
+
+
 def _archive_certificate(sql: Statements, book: Book, change: changes.ArchiveCertificate) -> Effect:
     key = (change.ca, serial_key(change.serial))
     archived = yield sql.archive_certificate, (*key, change.ended_before)
@@ -286,6 +294,7 @@ EFFECTS: Mapping[type, Callable[[Statements, Book, Any], Effect]] = {
     changes.AdvanceTransaction: _advance_transaction,
     changes.AddCertificate: _add_certificate,
     changes.MoveCertificate: _move_certificate,
+    changes.AssignCertificate: _assign_certificate,
     changes.ArchiveCertificate: _archive_certificate,
     changes.LimitActive: _limit_active,
     changes.PutCRL: _put_crl,

@@ -73,6 +73,9 @@ POSTGRES = Statements(
     move_certificate="""
         UPDATE certificates SET state = $4, revoked = $5, reason = $6, held_by = $7
         WHERE ca = $1 AND serial = $2 AND state = $3""",
+    assign_certificate="""
+        UPDATE certificates SET entity = $3 WHERE ca = $1 AND serial = $2
+            AND (entity IS NULL OR entity NOT IN (SELECT id FROM entities WHERE id = certificates.entity))""",
     archive_certificate="""
         INSERT INTO archived_certificates (ca, serial, der, subject, not_before, not_after, key_id, key_hash,
             entity, policy, transaction_id, state, issued, revoked, reason, replaces_ca,
