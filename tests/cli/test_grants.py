@@ -41,7 +41,10 @@ def test_one_command_gives_a_registration_authority_its_rights_and_one_takes_the
     assert "  may not revoke certificates of others (rr): rights: revoke is not set" in told
     assert cmpd("policy", "remove-ra", POLICY, "line").status == 0
     assert "registration authority" not in cmpd("policy", "explain", POLICY).out
-    assert "has no registration authority 'line'; it has none" in cmpd("policy", "remove-ra", POLICY, "line").complaint
+    assert (
+        "has no registration authority 'line'; it has none"
+        in cmpd("policy", "remove-ra", POLICY, "line").complaint
+    )
 
 
 def test_an_entity_is_made_a_registration_authority_and_told_what_it_may(cmpd: Operator) -> None:
