@@ -21,6 +21,7 @@ from cmpd.clm.entities import password_context
 from cmpd.clm.model import AuditEvent, Entity, EntityState, Kind, StoredObject
 from cmpd.clm.points import PARTITIONS
 from cmpd.clm.policy import UUID, Policy
+from cmpd.clm.secrets import SecretError
 from cmpd.clm.settings import TEXT, DocumentError, dump, listing, nested, optional, read, setting
 from cmpd.clm.store.changes import AddEntity, Audit, UpdateEntity
 from cmpd.clm.template import Template
@@ -199,10 +200,9 @@ class Declaration:
         if declared.password_file is None:
             return entity
         password = self._file(declared.password_file, "password_file").strip().encode()
-        context, master_key = password_context(id), self.draft.master_key
-        if entity.password is not None and master_key.open(entity.password, context) == password:
+        if self._is_password_of(entity, password):
             return entity
-        sealed = master_key.seal(password, context)
+        sealed = self.draft.master_key.seal(password, password_context(id))
         lasts = declared.password_expires
         return replace(
             entity,
@@ -210,6 +210,15 @@ class Declaration:
             password_uses=declared.password_uses,
             password_expires=None if lasts is None else self.draft.act.time + lasts,
         )
+
+    def _is_password_of(self, entity: Entity, password: bytes) -> bool:
+        """Not so where the stored one cannot be unsealed: then a new one is what mends it."""
+        if entity.password is None:
+            return False
+        try:
+            return self.draft.master_key.open(entity.password, password_context(entity.id)) == password
+        except SecretError:
+            return False
 
     def _audited(self, change: AddEntity | UpdateEntity, action: str, id: str) -> None:
         act = self.draft.act
