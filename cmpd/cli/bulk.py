@@ -60,8 +60,10 @@ def _opened(path: Path) -> Iterator[TextIO]:
     try:
         with path.open(encoding="utf-8", newline="") as file:
             yield file
-    except (OSError, UnicodeDecodeError) as error:
-        raise CommandError(f"{path} cannot be read: {error}", os.EX_NOINPUT) from None
+    except OSError as error:
+        raise CommandError(f"{path} cannot be read: {error.strerror}", os.EX_NOINPUT) from None
+    except UnicodeDecodeError:
+        raise CommandError(f"{path} is not UTF-8 text", os.EX_DATAERR) from None
 
 
 def _format(arguments: argparse.Namespace) -> str:

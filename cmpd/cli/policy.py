@@ -4,13 +4,14 @@ from __future__ import annotations
 
 import argparse
 import os
+from pathlib import Path
 from typing import Any
 
 from cmpd.cli import COMMANDS
 from cmpd.cli.common import Workplace, add_json, in_workplace, print_json, print_table
 from cmpd.cli.configuring import add_changes, add_settings, assigned, deleting, draft
 
-EXAMPLE = """excess=refuse, keys.algorithms='["P-256"]' or confirm_wait=10m"""
+EXAMPLE = """excess=refuse, keys.algorithms='["P-256"]' or trust_anchors='["vendor.pem"]' (a file)"""
 
 
 def register(subparsers: Any) -> None:
@@ -45,13 +46,20 @@ def register(subparsers: Any) -> None:
         verb.set_defaults(run=in_workplace(run))
 
 
+def _assigned(document: dict[str, Any], words: list[str]) -> dict[str, Any]:
+    """The document with the settings in it. Files that they name are relative to the current folder."""
+    from cmpd.clm.declare.files import with_files_read
+
+    return with_files_read(assigned(document, words), Path.cwd())
+
+
 async def _add(place: Workplace, arguments: argparse.Namespace) -> int:
     import uuid
 
     from cmpd.clm.model import Kind, StoredObject
 
     id = (arguments.id or str(uuid.uuid4())).lower()
-    document = assigned({"ca": arguments.ca, "template": arguments.template}, arguments.settings)
+    document = _assigned({"ca": arguments.ca, "template": arguments.template}, arguments.settings)
     changes = await draft(place)
     changes.put(StoredObject(Kind.POLICY, id, arguments.name, document), "add")
     await changes.commit()
@@ -64,7 +72,7 @@ async def _set(place: Workplace, arguments: argparse.Namespace) -> int:
 
     changes = await draft(place)
     stored = changes.get(Kind.POLICY, arguments.policy)
-    changed = changes.change(stored, assigned(stored.document, arguments.settings))
+    changed = changes.change(stored, _assigned(stored.document, arguments.settings))
     await changes.commit()
     print(f"policy {stored.name} {'changed' if changed else 'is like that already'}")
     return os.EX_OK

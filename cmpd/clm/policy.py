@@ -33,6 +33,7 @@ from cmpd.clm.settings import (
     read,
     setting,
 )
+from cmpd.clm.unreadable import UNREADABLE
 
 UUID = re.compile(r"[0-9a-f]{8}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{12}")
 NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,63}")
@@ -57,6 +58,10 @@ SIGNATURES = (
 """Signature algorithms for message protection, by the names of RFC 9481 and RFC 9882."""
 
 
+PEM = "-----BEGIN "
+"""What the text of a certificate has in it, and no name of a file (RFC 7468, section 2)."""
+
+
 class PolicyError(DocumentError):
     """A policy's document is wrong; `key` names where."""
 
@@ -65,15 +70,21 @@ def _certificates(value: Any, key: str) -> tuple[bytes, ...]:
     """DER of each certificate in a list of PEM texts, each of which may hold several."""
     ders: list[bytes] = []
     for index, text in enumerate(listing(Kind(lambda item, _: item)).parse(value, key)):
-        where = f"{key}[{index}]"
-        if not isinstance(text, str):
-            raise DocumentError(where, "certificates in PEM are expected")
         try:
-            found = x509.load_pem_x509_certificates(text.encode())
-        except ValueError as error:
-            raise DocumentError(where, f"certificates in PEM are expected: {error}") from error
+            found = x509.load_pem_x509_certificates(text.encode() if isinstance(text, str) else b"")
+        except UNREADABLE:
+            raise DocumentError(f"{key}[{index}]", _no_certificates(text)) from None
         ders += [certificate.public_bytes(Encoding.DER) for certificate in found]
     return tuple(ders)
+
+
+def _no_certificates(text: Any) -> str:
+    if isinstance(text, str) and PEM in text:
+        return "certificates in PEM are expected; what is there is damaged, or something else in PEM"
+    return (
+        "certificates in PEM are expected, as text; the name of a file with them will do in `cmpd apply`, "
+        "`cmpd policy add` and `cmpd policy set`"
+    )
 
 
 def pem_text(der: bytes) -> str:
