@@ -12,7 +12,7 @@ from cmpd.cli.common import CommandError, Workplace, add_json, in_workplace, pri
 from cmpd.cli.configuring import add_changes, add_settings, assigned, deleting, draft
 from cmpd.cli.entity import find
 
-EXAMPLE = """excess=refuse, keys.algorithms='["P-256"]' or confirm_wait=10m"""
+EXAMPLE = """excess=refuse, keys.algorithms='["P-256"]' or trust_anchors='["vendor.pem"]' (a file)"""
 
 
 def register(subparsers: Any) -> None:
@@ -96,13 +96,20 @@ def register(subparsers: Any) -> None:
         verb.set_defaults(run=in_workplace(run))
 
 
+def _assigned(document: dict[str, Any], words: list[str]) -> dict[str, Any]:
+    """The document with the settings in it. Files that they name are relative to the current folder."""
+    from cmpd.clm.declare.files import with_files_read
+
+    return with_files_read(assigned(document, words), Path.cwd())
+
+
 async def _add(place: Workplace, arguments: argparse.Namespace) -> int:
     import uuid
 
     from cmpd.clm.model import Kind, StoredObject
 
     id = (arguments.id or str(uuid.uuid4())).lower()
-    document = assigned({"ca": arguments.ca, "template": arguments.template}, arguments.settings)
+    document = _assigned({"ca": arguments.ca, "template": arguments.template}, arguments.settings)
     changes = await draft(place)
     changes.put(StoredObject(Kind.POLICY, id, arguments.name, document), "add")
     await changes.commit()
@@ -115,7 +122,7 @@ async def _set(place: Workplace, arguments: argparse.Namespace) -> int:
 
     changes = await draft(place)
     stored = changes.get(Kind.POLICY, arguments.policy)
-    changed = changes.change(stored, assigned(stored.document, arguments.settings))
+    changed = changes.change(stored, _assigned(stored.document, arguments.settings))
     await changes.commit()
     print(f"policy {stored.name} {'changed' if changed else 'is like that already'}")
     return os.EX_OK
@@ -158,7 +165,7 @@ async def _add_ra(place: Workplace, arguments: argparse.Namespace) -> int:
     row = {
         "name": arguments.name,
         "rights": arguments.right,
-        "certificates": [_pem(file) for file in arguments.certificate],
+        "certificates": arguments.certificate,
         "entities": [(await find(place, one)).id for one in arguments.entity],
         "subject": dict(_pattern(one) for one in arguments.subject),
         "san": dict(_pattern(one) for one in arguments.san),
@@ -175,6 +182,7 @@ async def _remove_ra(place: Workplace, arguments: argparse.Namespace) -> int:
 
 async def _change_ras(place: Workplace, arguments: argparse.Namespace, rows: list[dict[str, Any]]) -> int:
     """Put these rows in the place of the one of that name. Raises CommandError where none is to be taken."""
+    from cmpd.clm.declare.files import with_files_read
     from cmpd.clm.model import Kind
 
     changes = await draft(place)
@@ -187,22 +195,13 @@ async def _change_ras(place: Workplace, arguments: argparse.Namespace, rows: lis
             f"policy {stored.name} has no registration authority {arguments.name!r}; it has {known}"
         )
     document = {**stored.document, "registration_authorities": [*kept, *rows]}
+    document = with_files_read(document, Path.cwd())
     if not document["registration_authorities"]:
         del document["registration_authorities"]
     changes.change(stored, document)
     await changes.commit()
     print(f"policy {stored.name} changed; `cmpd policy explain {stored.name}` says who may do what")
     return os.EX_OK
-
-
-def _pem(file: str) -> str:
-    try:
-        text = Path(file).read_text("ascii")
-    except UnicodeDecodeError:
-        text = ""
-    if "BEGIN CERTIFICATE" not in text:
-        raise CommandError(f"{file}: a certificate in PEM is expected", os.EX_DATAERR)
-    return text
 
 
 def _pattern(text: str) -> tuple[str, str]:

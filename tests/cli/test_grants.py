@@ -61,7 +61,7 @@ def test_an_entity_is_made_a_registration_authority_and_told_what_it_may(cmpd: O
 
 MISTAKES: list[tuple[tuple[str, ...], str]] = [
     (("--right", "enrol"), "has neither certificates nor entities: say who the RA is"),
-    (("--right", "enrol", "--certificate", "nothing.pem"), "nothing.pem: No such file"),
+    (("--right", "enrol", "--certificate", "nothing.pem"), "nothing.pem cannot be read: No such file"),
     (("--right", "everything", "--entity", "office"), "one of enrol, update"),
     (("--right", "enrol", "--entity", "nobody"), "there is no entity 'nobody'"),
     (("--right", "enrol", "--entity", "office", "--subject", "pump"), "is not NAME=PATTERN"),
