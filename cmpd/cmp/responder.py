@@ -18,11 +18,20 @@ from cmpd.clm.client import InvalidIdentifier
 from cmpd.clm.model import Entity, Transaction
 from cmpd.clm.store.base import Conflict, StoreError, StoreUnavailable
 from cmpd.clm.store.changes import Change
-from cmpd.cmp import admission, checks, memory, message, profiles, protector, transactions
+from cmpd.cmp import (
+    admission,
+    checks,
+    handlers,  # noqa: F401 - registers the body types
+    memory,
+    message,
+    profiles,
+    protector,
+    transactions,
+)
+from cmpd.cmp.bodies import BODY_TYPES
 from cmpd.cmp.choice import PolicyChoice, choose
 from cmpd.cmp.exchange import Answer, Call, Envelope, Exchange, Record, Reply
 from cmpd.cmp.failure import CMPFailure, FailInfo, PKIStatus
-from cmpd.cmp.handlers import HANDLERS
 from cmpd.cmp.message import Body, Message
 from cmpd.cmp.operations import check_operation
 from cmpd.cmp.parties import grants
@@ -204,13 +213,13 @@ class Responder:
         )
 
     async def _act(self, exchange: Exchange) -> Answer:
-        event = transactions.EVENTS[Body(exchange.message.tag)]
+        row = BODY_TYPES[exchange.message.tag]
         state = exchange.transaction.state if exchange.transaction else None
-        step = transactions.step(state, event)
+        step = transactions.step(state, row.event)
         if step is transactions.Step.BEGIN:
             exchange.require(Operation.BEGIN, Whom.NONE)
         await admission.admit(exchange, step)
-        return await HANDLERS[step, exchange.message.tag](exchange)
+        return await row.handle(exchange)
 
     async def _conclude(self, exchange: Exchange, answer: Answer, digest: bytes) -> Reply:
         """Protect the answer, commit what it says, and only then let it go."""
@@ -335,30 +344,23 @@ def _is_unprotected_genm(request: Message) -> bool:
 def _profile(request: Message, transaction: Transaction | None) -> str:
     """The certProfile that chooses the policy: that of the request, or of the one that began the
     transaction. Those of genm belong to its questions, one by one."""
-    if request.tag in checks.LATER_BODIES:
+    row = BODY_TYPES[request.tag]
+    if row.goes_on:
         return str(transaction.detail.get("profile", "")) if transaction else ""
-    if request.tag in (Body.GENM, Body.NESTED):
+    if row.asks or not row.begins:
         return ""
     return "".join(profiles.names(request))
-
-
-LATER = {
-    Body.CERTCONF: Operation.CERTCONF,
-    Body.POLLREQ: Operation.POLLREQ,
-    Body.POPDECR: Operation.POPDECR,
-    Body.ERROR: Operation.ERROR,
-}
-"""Body → what going on with a transaction by it is."""
 
 
 def _check_begun(
     request: Message, transaction: Transaction | None, party: Party, served: ServedPolicy
 ) -> None:
     """A transaction is gone on with by who began it, where it began. Raises CMPFailure."""
-    if transaction is None or request.tag not in checks.LATER_BODIES:
+    row = BODY_TYPES[request.tag]
+    if transaction is None or not row.goes_on or row.operation is None:
         return
     whom = Whom.ITSELF if transaction.party == party.name else Whom.OTHERS
-    grants.require(LATER[Body(request.tag)], whom, Facts(party, served.policy))
+    grants.require(row.operation, whom, Facts(party, served.policy))
     if transaction.policy != served.policy.id:
         raise CMPFailure(FailInfo.badRequest, "the transaction was begun under another policy")
 

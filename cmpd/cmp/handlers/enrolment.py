@@ -8,6 +8,7 @@ from typing import Any
 from cmpd.clm import issuing
 from cmpd.clm.model import Certificate, TransactionState
 from cmpd.cmp import general_info, original
+from cmpd.cmp.bodies import ASKS_NOTHING, BodyType, register, response_to
 from cmpd.cmp.decryption import Method
 from cmpd.cmp.exchange import Answer, Exchange
 from cmpd.cmp.failure import CMPFailure, FailInfo, PKIStatus
@@ -19,17 +20,11 @@ from cmpd.cmp.parties.cells import Operation, Whom
 from cmpd.cmp.parties.party import BY_PASSWORD
 from cmpd.cmp.protector import issuing_chain
 from cmpd.cmp.status import failure_info, status_info
+from cmpd.cmp.transactions import Event
 from cmpd.cmp.wish import KeylessWish, Wish, read_wish
 
-OPERATIONS = {
-    Body.IR: Operation.IR,
-    Body.CR: Operation.CR,
-    Body.KUR: Operation.KUR,
-    Body.P10CR: Operation.P10CR,
-}
 OF_PROTECTION = (FailInfo.badMessageCheck, FailInfo.wrongIntegrity)
 """What is wrong with the message's protection, not with its request: an error message says so."""
-RESPONSES = {Body.IR: Body.IP, Body.CR: Body.CP, Body.KUR: Body.KUP, Body.P10CR: Body.CP}
 
 
 async def enrol(exchange: Exchange) -> Answer:
@@ -60,7 +55,8 @@ async def _certify(exchange: Exchange, request: Message, wish: Wish, *, may_wait
     if body is Body.KUR:
         old = await update.replaced(exchange, wish)
         wish = update.completed(exchange, wish, old)
-    entity = await beneficiary.granted(exchange, OPERATIONS[body], wish, old)
+    operation = OPERATIONS[body]
+    entity = await beneficiary.granted(exchange, operation, wish, old)
     _check_possession(exchange, request, wish)
     first = exchange.transaction is None
     asks_challenge = wish.promise is not None and wish.promise.method is Method.CHALLENGE and first
@@ -86,7 +82,7 @@ async def _certify(exchange: Exchange, request: Message, wish: Wish, *, may_wait
         )
     except issuing.RequestRefused as refused:
         raise CMPFailure(FailInfo.badCertTemplate, f"{refused.field}: {refused.text}") from None
-    await beneficiary.check_issued(exchange, OPERATIONS[body], wish, record, old)
+    await beneficiary.check_issued(exchange, operation, wish, record, old)
     if wish.promise is not None:
         wish.promise.check_issued(record.der)
     if asks_challenge:
@@ -148,7 +144,7 @@ def _granted(
     if body is Body.IR and policy.ca_pubs and exchange.party.mac is not None:
         content["caPubs"] = [authority.root_der]
     return Answer(
-        RESPONSES[body],
+        response_to(body),
         content,
         general_info=info,
         extra_certs=issuing_chain(authority),
@@ -171,7 +167,7 @@ def _waiting(exchange: Exchange, body: Body, wish: Wish, draft: Certificate) -> 
         policy=exchange.served.policy.id,
     )
     return Answer(
-        RESPONSES[body],
+        response_to(body),
         {"response": [{"certReqId": wish.id, "status": status_info(PKIStatus.waiting)}]},
         state=TransactionState.WAITING,
         expires=exchange.now + exchange.settings.waiting_memory,
@@ -195,9 +191,29 @@ def _rejection(exchange: Exchange, body: Body, wish: Wish | KeylessWish, failure
 def rejection(body: Body, cert_req_id: int, failure: CMPFailure) -> Answer:
     """The response that refuses a certificate request."""
     return Answer(
-        RESPONSES[body],
+        response_to(body),
         {"response": [{"certReqId": cert_req_id, "status": failure_info(failure)}]},
         status=failure.status,
         fail_info=failure.fail_info,
         text=failure.text,
     )
+
+
+OPERATIONS = {
+    Body.IR: Operation.IR,
+    Body.CR: Operation.CR,
+    Body.KUR: Operation.KUR,
+    Body.P10CR: Operation.P10CR,
+}
+
+
+def _register(body: Body, response: Body, address: str) -> None:
+    operation = OPERATIONS[body]
+    addresses = {address: ASKS_NOTHING}
+    register(BodyType(body, Event.REQUEST, enrol, operation, response, certifies=True, addresses=addresses))
+
+
+_register(Body.IR, Body.IP, "initialization")
+_register(Body.CR, Body.CP, "certification")
+_register(Body.KUR, Body.KUP, "keyupdate")
+_register(Body.P10CR, Body.CP, "pkcs10")

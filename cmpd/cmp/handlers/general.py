@@ -5,14 +5,16 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 from cmpd.cmp import schema
+from cmpd.cmp.bodies import BodyType, register
 from cmpd.cmp.exchange import Answer, Exchange
 from cmpd.cmp.failure import CMPFailure, FailInfo
-from cmpd.cmp.information import ALL_RELEVANT, TYPES, UNSUPPORTED_OIDS
+from cmpd.cmp.information import ALL_RELEVANT, ID_IT, TYPES, UNSUPPORTED_OIDS
 from cmpd.cmp.message import Body
 from cmpd.cmp.parties import grants
 from cmpd.cmp.parties.cells import Operation, Whom
 from cmpd.cmp.parties.conditions import Facts
 from cmpd.cmp.profiles import names, select
+from cmpd.cmp.transactions import Event
 
 if TYPE_CHECKING:
     from cmpd.clm.catalog import ServedPolicy
@@ -71,3 +73,25 @@ def _require(exchange: Exchange, served: ServedPolicy, operation: Operation, pro
 
 def _item(oid: str, value: bytes | None) -> dict[str, Any]:
     return {"infoType": oid} if value is None else {"infoType": oid, "infoValue": value}
+
+
+ADDRESSES = {
+    "getcacerts": (17,),
+    "getrootupdate": (18, 20),
+    "getcertreqtemplate": (19,),
+    "getcrls": (6, 22),
+}
+"""Operation of an address → the infoTypes that it asks, by their numbers in id-it."""
+
+register(
+    BodyType(
+        Body.GENM,
+        Event.REQUEST,
+        inform,
+        response=Body.GENP,
+        asks=True,
+        addresses={
+            name: frozenset(f"{ID_IT}{number}" for number in numbers) for name, numbers in ADDRESSES.items()
+        },
+    )
+)

@@ -10,6 +10,7 @@ from cryptography import x509
 from cmpd.clm.client import AlreadyRevoked, InvalidIdentifier, name_of
 from cmpd.clm.model import Certificate, TransactionState
 from cmpd.cmp import schema
+from cmpd.cmp.bodies import ASKS_NOTHING, BodyType, register
 from cmpd.cmp.exchange import Answer, Exchange
 from cmpd.cmp.failure import CMPFailure, FailInfo, PKIStatus
 from cmpd.cmp.handlers.beneficiary import subject_alternative_names
@@ -18,6 +19,7 @@ from cmpd.cmp.parties.cells import Operation, Whom
 from cmpd.cmp.parties.party import Capacity
 from cmpd.cmp.schema import DecodeError
 from cmpd.cmp.status import failure_info, status_info
+from cmpd.cmp.transactions import Event
 from cmpd.reasons import REASONS
 
 if TYPE_CHECKING:
@@ -180,3 +182,6 @@ def rejection(failure: CMPFailure) -> Answer:
         fail_info=failure.fail_info,
         text=failure.text,
     )
+
+
+register(BodyType(Body.RR, Event.REQUEST, revoke, None, Body.RP, addresses={"revocation": ASKS_NOTHING}))
