@@ -7,7 +7,7 @@ Signatures and names are checked by `cryptography` all the same.
 All that a stranger sends is bounded: the length of a path, and how many issuers are tried. A certificate
 configured as an anchor may itself be the leaf: it is trusted as it is. Anchors must be in their validity
 and obey their own constraints. No certificate policy is demanded, and a path that demands one is refused.
-Revocation is not looked at: what was issued here the store knows, of others there is no CRL.
+Revocation is not looked at: what was issued here the store knows, of others `cmpd.clm.revocation` does.
 """
 
 from __future__ import annotations

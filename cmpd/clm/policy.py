@@ -6,8 +6,9 @@ rules on keys, names and validity are carried out in `cmpd.clm.rules` when a cer
 
 from __future__ import annotations
 
+import dataclasses
 import re
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -160,6 +161,9 @@ class Policy:
     """Vendor CA certificates (PEM in documents, DER here) under which signed requests are trusted."""
     ra_certificates: tuple[bytes, ...] = setting(CERTIFICATES, ())
     """Certificates of registration authorities, or of CAs that certify them (with EKU id-kp-cmcRA)."""
+    revocation: str = setting(choice("given", "required"), "given")
+    """Of certificates that others issued, those on a CRL that was handed in are refused (``given``); also
+    those of an issuer of whom no CRL in date was (``required``)."""
     auto_register: bool = setting(FLAG, False)
     """Whether a device with a certificate under a trust anchor becomes an entity by asking."""
     ca_pubs: bool = setting(FLAG, True)
@@ -186,6 +190,10 @@ class Policy:
         """What `of` reads; keys that have their default are left out."""
         return dump(self)
 
+    def certificates(self) -> Iterator[bytes]:
+        """DER of every certificate that the policy names, under whatever key."""
+        return _certificates_in(self)
+
     def _contradictions(self) -> None:
         self.keys.contradictions()
         self.subject.contradictions()
@@ -202,6 +210,18 @@ class Policy:
             x509.load_der_x509_certificate(der)
 
 
+def _certificates_in(settings: object) -> Iterator[bytes]:
+    if not dataclasses.is_dataclass(settings):
+        return
+    for one in dataclasses.fields(settings):
+        value = getattr(settings, one.name)
+        if one.metadata.get("kind") is CERTIFICATES:
+            yield from value
+            continue
+        for item in value if isinstance(value, tuple) else (value,):
+            yield from _certificates_in(item)
+
+
 def check_name(name: str, key: str = "name") -> None:
     """Raises DocumentError where a policy, template, CA or client cannot be called so."""
     if not NAME.fullmatch(name):
@@ -212,8 +232,6 @@ def check_name(name: str, key: str = "name") -> None:
 
 def policy_keys(cls: Any = Policy, prefix: str = "") -> Iterable[str]:
     """Every key of a policy's document, nested ones with dots."""
-    import dataclasses
-
     for one in dataclasses.fields(cls):
         if one.init:
             default = one.default

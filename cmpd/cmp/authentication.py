@@ -16,6 +16,7 @@ from cryptography.hazmat.primitives.serialization import Encoding
 from cmpd.clm import paths
 from cmpd.clm.model import Certificate, CertificateState, Entity, EntityState
 from cmpd.clm.policy import Policy
+from cmpd.clm.revocation import Revoked, StatusUnknown
 from cmpd.clm.unreadable import UNREADABLE, read_certificate
 from cmpd.cmp import protection, signers
 from cmpd.cmp.failure import CMPFailure, FailInfo
@@ -272,22 +273,24 @@ class Authenticator:
         now = self.clm.now()
         if policy.ra_certificates and signers.is_ra(certificate):
             try:
-                paths.build_path(certificate, extra, policy.ra_certificates, now)
+                path = paths.build_path(certificate, extra, policy.ra_certificates, now)
             except paths.PathError as error:
                 raise CMPFailure(
                     FailInfo.signerNotTrusted, f"the RA certificate is not trusted: {error}"
                 ) from None
+            await self._check_revocation(path, policy)
             return Party(name, certificate=certificate, is_ra=True)
         if basic is not None and policy.password_login:
             own = signers.own_key(certificate)
             if expected in (None, own):
                 return Party(own, entity=basic, certificate=certificate)
         try:
-            paths.build_path(certificate, extra, policy.trust_anchors, now)
+            path = paths.build_path(certificate, extra, policy.trust_anchors, now)
         except paths.PathError as error:
             raise CMPFailure(
                 FailInfo.signerNotTrusted, f"the protection certificate is not trusted: {error}"
             ) from None
+        await self._check_revocation(path, policy)
         entity = await self.clm.credentials.entity_of_certificate(certificate)
         if entity is None and not policy.auto_register:
             raise CMPFailure(
@@ -300,6 +303,20 @@ class Authenticator:
                 detail="blocked",
             )
         return Party(name, entity=entity, certificate=certificate, registers=entity is None)
+
+    async def _check_revocation(self, path: list[x509.Certificate], policy: Policy) -> None:
+        """Raises CMPFailure where a certificate that others issued is revoked, or might be and may not."""
+        required = policy.revocation == "required"
+        try:
+            await self.clm.revocations.check(path, self.clm.now(), required=required)
+        except Revoked as revoked:
+            raise CMPFailure(
+                FailInfo.certRevoked, f"the protection certificate is not trusted: {revoked}"
+            ) from None
+        except StatusUnknown as unknown:
+            raise CMPFailure(
+                FailInfo.signerNotTrusted, f"the protection certificate is not trusted: {unknown}"
+            ) from None
 
     def _is_trusted_ra(
         self, certificate: x509.Certificate, extra: list[x509.Certificate], served: ServedPolicy
