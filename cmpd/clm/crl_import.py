@@ -33,7 +33,7 @@ from cmpd.clm.paths import PathError, build_path, describe, extension
 from cmpd.clm.policy import Policy
 from cmpd.clm.settings import DocumentError
 from cmpd.clm.store.changes import Audit, PutCRL
-from cmpd.clm.unreadable import UNREADABLE
+from cmpd.clm.unreadable import UNREADABLE, is_readable
 
 if TYPE_CHECKING:
     from cmpd.clm.entities import Act
@@ -94,6 +94,8 @@ async def trusted_issuers(store: Store, more: Sequence[x509.Certificate], now: i
     a path to one of those. Raises CRLRefused, StoreError."""
     anchors = list(dict.fromkeys(await _certificates_of_policies(store)))
     for certificate in more:
+        if not is_readable(certificate):
+            raise CRLRefused("the issuer's certificate cannot be read to its end")
         try:
             build_path(certificate, more, anchors, now)
         except PathError as error:

@@ -283,6 +283,15 @@ def _check_ca(certificate: x509.Certificate) -> int | None:
     return basic.path_length
 
 
+def is_ca(certificate: x509.Certificate) -> bool:
+    """Whether it may certify others."""
+    try:
+        _check_ca(certificate)
+    except PathError:
+        return False
+    return True
+
+
 def _check_names(certificate: x509.Certificate, constraints: Sequence[x509.NameConstraints]) -> None:
     alternative = extension(certificate, x509.SubjectAlternativeName)
     for constraint in constraints:
