@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 
 from cryptography import x509
 from cryptography.hazmat.primitives import hashes
+from cryptography.hazmat.primitives.asymmetric import ec, rsa
 
 from tests.clm.pki import NOW, Holder
 
@@ -64,7 +65,8 @@ class CRLPlan:
             builder = builder.add_extension(value, critical)
         for one in self.entries:
             builder = builder.add_revoked_certificate(one)
-        return builder.sign(issuer.key, hashes.SHA256())
+        hashed = isinstance(issuer.key, rsa.RSAPrivateKey | ec.EllipticCurvePrivateKey)
+        return builder.sign(issuer.key, hashes.SHA256() if hashed else None)
 
     def _own_extensions(self, issuer: Holder) -> list[tuple[x509.ExtensionType, bool]]:
         found: list[tuple[x509.ExtensionType, bool]] = []

@@ -169,6 +169,13 @@ def test_a_complete_crl_of_a_trusted_issuer_is_taken(trusting: PKI, case: str) -
     assert found.der == crl.public_bytes(Encoding.DER)
 
 
+@pytest.mark.parametrize("kind", ["RSA", "P-384", "Ed25519", "Ed448", "ML-DSA-65"])
+def test_a_crl_is_verified_by_every_kind_of_key(trusting: PKI, kind: str) -> None:
+    works = Plan(name("Other Works"), key(kind, 47), ca=True).issue(ROOT)
+    (done,) = taken(trusting, CRLPlan().issue(works), more=(works,))
+    assert done.is_new
+
+
 LATER: dict[str, tuple[CRLPlan, CRLPlan, str | None]] = {
     "a higher number": (CRLPlan(number=7), CRLPlan(number=8), None),
     "a lower number": (CRLPlan(number=7), CRLPlan(number=6, days=(0, 8)), "number 7 is there"),
