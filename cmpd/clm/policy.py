@@ -192,7 +192,7 @@ class Policy:
 
     def certificates(self) -> Iterator[bytes]:
         """DER of every certificate that the policy names, under whatever key."""
-        return _certificates_in(self)
+        return certificates_in(self)
 
     def _contradictions(self) -> None:
         self.keys.contradictions()
@@ -210,7 +210,8 @@ class Policy:
             x509.load_der_x509_certificate(der)
 
 
-def _certificates_in(settings: object) -> Iterator[bytes]:
+def certificates_in(settings: object) -> Iterator[bytes]:
+    """DER of the certificates in a settings class, and in those nested in it, one by one or in lists."""
     if not dataclasses.is_dataclass(settings):
         return
     for one in dataclasses.fields(settings):
@@ -219,7 +220,7 @@ def _certificates_in(settings: object) -> Iterator[bytes]:
             yield from value
             continue
         for item in value if isinstance(value, tuple) else (value,):
-            yield from _certificates_in(item)
+            yield from certificates_in(item)
 
 
 def check_name(name: str, key: str = "name") -> None:

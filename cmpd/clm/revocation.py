@@ -21,7 +21,7 @@ from cmpd.clm.unreadable import read_certificate
 if TYPE_CHECKING:
     from cryptography import x509
 
-    from cmpd.clm.model import CRLHead
+    from cmpd.clm.model import CRLHead, StoredCRL
     from cmpd.clm.store.base import Store
 
 MOST_OCTETS = 64 << 20
@@ -125,18 +125,33 @@ class Revocations:
 
     async def _crl(self, head: CRLHead) -> ImportedCRL | None:
         """The CRL at a place; None where it was taken away meanwhile."""
+        crl = self._at_hand(head)
+        if crl is not None:
+            return crl
         async with self._reading:
-            crl = self._kept.pop(head.partition, None)
-            if crl is None or crl.act < head.number:
-                stored = await self._store.crl(IMPORTED, head.partition)
-                if stored is None or not stored.der:
-                    return None
-                crl = await asyncio.to_thread(ImportedCRL(stored).prepare)
-            self._kept[head.partition] = crl
+            crl = self._at_hand(head)
+            if crl is not None:
+                return crl
+            stored = await self._store.crl(IMPORTED, head.partition)
+            if stored is None or not stored.der:
+                return None
+            crl = self._kept[head.partition] = await asyncio.to_thread(_read, stored)
+            self._kept.move_to_end(head.partition)
             octets = sum(one.octets for one in self._kept.values())
             while octets > MOST_OCTETS and len(self._kept) > 1:
                 octets -= self._kept.popitem(last=False)[1].octets
             return crl
+
+    def _at_hand(self, head: CRLHead) -> ImportedCRL | None:
+        crl = self._kept.get(head.partition)
+        if crl is None or crl.act < head.number:
+            return None
+        self._kept.move_to_end(head.partition)
+        return crl
+
+
+def _read(stored: StoredCRL) -> ImportedCRL:
+    return ImportedCRL(stored).prepare()
 
 
 async def _is_signed(crl: ImportedCRL, issuer: x509.Certificate) -> bool:

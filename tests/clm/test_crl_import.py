@@ -14,7 +14,8 @@ from cmpd.clm import crl_import
 from cmpd.clm.crl_import import CRLRefused, Import, import_crl, read_crls, remove_crl, trusted_issuers
 from cmpd.clm.entities import Act
 from cmpd.clm.imported_crls import ImportedCRL, imported_crls
-from cmpd.clm.policy import Policy, pem_text
+from cmpd.clm.policy import CERTIFICATES, Policy, certificates_in, pem_text
+from cmpd.clm.settings import TEXT, listing, nested, setting
 from cmpd.clm.store.base import Store
 from cmpd.cmp import schema
 from tests.clm.conftest import PKI
@@ -230,6 +231,29 @@ def test_issuers_points_and_keys_have_a_crl_each(trusting: PKI) -> None:
 def test_an_issuer_that_no_policy_trusts_is_refused(trusting: PKI) -> None:
     with pytest.raises(CRLRefused, match="not trusted by any policy"):
         taken(trusting, CRLPlan().issue(STRANGER), more=(STRANGER,))
+
+
+@dataclass(frozen=True)
+class Inner:
+    chain: tuple[bytes, ...] = setting(CERTIFICATES, ())
+
+
+@dataclass(frozen=True)
+class Outer:
+    roots: tuple[bytes, ...] = setting(CERTIFICATES, ())
+    one: Inner = setting(nested(Inner), Inner())
+    rows: tuple[Inner, ...] = setting(listing(nested(Inner)), ())
+    names: tuple[str, ...] = setting(listing(TEXT), ())
+
+
+def test_issuers_are_the_certificates_of_a_policy_under_whatever_key_they_stand() -> None:
+    rows = (Inner((STRANGER.der,)), Inner((NAMESAKE.der, UNFIT.der)))
+    settings = Outer((ROOT.der,), Inner((WORKS.der,)), rows, ("a", "b"))
+    expected = [one.der for one in (ROOT, WORKS, STRANGER, NAMESAKE, UNFIT)]
+    assert list(certificates_in(settings)) == expected
+    document = {"ca": "issuing", "template": "device", "ra_certificates": [pem_text(ROOT.der)]}
+    policy = Policy.of("7be5c0a4-1c57-4f0e-8a33-6f1d2e4b5a20", "vendors", document)
+    assert list(policy.certificates()) == [ROOT.der]
 
 
 def test_acts_are_in_the_audit_with_issuer_and_number(trusting: PKI) -> None:
