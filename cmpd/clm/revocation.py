@@ -25,7 +25,7 @@ if TYPE_CHECKING:
     from cmpd.clm.store.base import Store
 
 MOST_OCTETS = 64 << 20
-"""Of CRLs that are kept parsed; the memory they take is about three times as much."""
+"""Of CRLs that are kept parsed; the memory they take is about four times as much."""
 
 
 class Revoked(Exception):
