@@ -28,7 +28,7 @@ COMMANDS: dict[str, str] = {
     "check": "what would be served, and what should not stay as it is",
     "client": "API clients: add, list, rotate, set, disable, enable, delete",
     "completion": "the shell's completion of cmpd's words: bash, zsh, fish",
-    "crl": "certificate revocation lists: list, make, show",
+    "crl": "certificate revocation lists: list, make, show, import, remove",
     "decode": "a CMP message, printed for human eyes",
     "entity": "end entities: add, list, show, password, block, unblock, import, export",
     "explain": "what an end entity may do, policy by policy",

@@ -25,6 +25,7 @@ from cmpd.clm.model import (
     StoredCRL,
     Transaction,
 )
+from cmpd.clm.revocation import Revocations
 from cmpd.clm.room import Room
 from cmpd.clm.store.changes import (
     AddCertificate,
@@ -112,6 +113,7 @@ class Client:
         self.upkeep = Upkeep(store, master_key, catalog, clock)
         """Keeps CRLs and signers in order; its `run` belongs into a task of the daemon's."""
         self.issued = Issued(store, catalog)
+        self.revocations = Revocations(store)
         self.credentials = Credentials(store, master_key, clock, random(16))
         self.room = Room(store)
         """Whether another transaction may begin; its `look` belongs into a task of the daemon's."""

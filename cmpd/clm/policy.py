@@ -6,8 +6,9 @@ rules on keys, names and validity are carried out in `cmpd.clm.rules` when a cer
 
 from __future__ import annotations
 
+import dataclasses
 import re
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -145,6 +146,9 @@ class Policy:
     certificate_enrolment: bool = setting(FLAG, False)
     """Whether a certificate issued here without an end entity may ask for another one with its very subject
     and subjectAltName by ir, cr or p10cr; without, it updates and revokes itself only."""
+    revocation: str = setting(choice("given", "required"), "given")
+    """Of certificates that others issued, those on a CRL that was handed in are refused (``given``); also
+    those of an issuer of whom no CRL in date was (``required``)."""
     auto_register: bool = setting(FLAG, False)
     """Whether a device with a certificate under a trust anchor becomes an entity by asking."""
     ca_pubs: bool = setting(FLAG, True)
@@ -181,6 +185,10 @@ class Policy:
         short = RegistrationAuthority(name="ra", rights=RIGHTS, certificates=self.ra_certificates)
         return (*self.registration_authorities, short)
 
+    def certificates(self) -> Iterator[bytes]:
+        """DER of every certificate that the policy names, under whatever key."""
+        return certificates_in(self)
+
     def _contradictions(self) -> None:
         self.keys.contradictions()
         self.subject.contradictions()
@@ -208,6 +216,19 @@ class Policy:
                 known[what] = f"RA {ra.name}"
 
 
+def certificates_in(settings: object) -> Iterator[bytes]:
+    """DER of the certificates in a settings class, and in those nested in it, one by one or in lists."""
+    if not dataclasses.is_dataclass(settings):
+        return
+    for one in dataclasses.fields(settings):
+        value = getattr(settings, one.name)
+        if one.metadata.get("kind") is CERTIFICATES:
+            yield from value
+            continue
+        for item in value if isinstance(value, tuple) else (value,):
+            yield from certificates_in(item)
+
+
 def check_name(name: str, key: str = "name") -> None:
     """Raises DocumentError where a policy, template, CA or client cannot be called so."""
     if not NAME.fullmatch(name):
@@ -218,8 +239,6 @@ def check_name(name: str, key: str = "name") -> None:
 
 def policy_keys(cls: Any = Policy, prefix: str = "") -> Iterable[str]:
     """Every key of a policy's document, nested ones with dots."""
-    import dataclasses
-
     for one in dataclasses.fields(cls):
         if one.init:
             default = one.default

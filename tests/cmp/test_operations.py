@@ -7,13 +7,13 @@ from typing import Any
 import pytest
 
 from cmpd.clm.model import CertificateState
-from cmpd.cmp import schema
+from cmpd.cmp import handlers, schema
 from cmpd.cmp.bodies import addresses
 from tests.clm import pki
 from tests.cmp.world import World, ra_holder, signed_by
 from tests.cmpclient import requests
 
-assert Responder  # registers the body types
+assert handlers.__all__  # whose import registers the body types
 OPERATIONS = {name: row.tag for name, row in addresses().items()}
 KEY = pki.key("P-256", 160)
 ID_IT = "1.3.6.1.5.5.7.4."

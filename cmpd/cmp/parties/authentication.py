@@ -17,6 +17,7 @@ from cryptography.hazmat.primitives.serialization import Encoding
 from cmpd.clm import paths
 from cmpd.clm.model import Certificate, CertificateState, Entity, EntityState
 from cmpd.clm.policy import Policy
+from cmpd.clm.revocation import Revoked, StatusUnknown
 from cmpd.clm.rules.registration import RegistrationAuthority, is_ra
 from cmpd.clm.unreadable import UNREADABLE, read_certificate
 from cmpd.cmp import protection
@@ -89,7 +90,7 @@ class Context:
     def policy(self) -> Policy:
         return self.served.policy if self.served is not None else NO_POLICY
 
-    def untrusted(self, fault: paths.PathError) -> CMPFailure:
+    def untrusted(self, fault: Exception) -> CMPFailure:
         """The failure of a certificate that no anchor vouches for."""
         text = f"{NOT_TRUSTED}: {fault}" if self.by_default else NOT_TRUSTED
         return CMPFailure(FailInfo.signerNotTrusted, text, detail=str(fault))
@@ -252,13 +253,16 @@ class Authenticator:
         holder = await self.clm.issued.holder_of(certificate, der, likely)
         if holder is not None:
             return self._trust_issued(Issued(name, certificate, *holder), extra, context)
+        if await self.clm.revocations.is_revoked(der):
+            raise CMPFailure(FailInfo.certRevoked, "the protection certificate is revoked")
         policy, basic = context.policy, context.basic
         fault: paths.PathError | None = None
         try:
-            ra = self._named_ra(certificate, extra, context)
+            ra, path = self._named_ra(certificate, extra, context)
         except paths.PathError as error:
-            ra, fault = None, error
+            ra, path, fault = None, [], error
         if ra is not None:
+            await self._check_revocation(path, context)
             return Party(name, Capacity.RA, certificate=certificate, ra=ra)
         if basic is not None and policy.password_login and policy.id in basic.policies:
             own = protection_certs.own_key(certificate)
@@ -270,6 +274,7 @@ class Authenticator:
             )
         except paths.PathError as error:
             raise context.untrusted(fault or error) from None
+        await self._check_revocation(path, context)
         entity = await self.clm.credentials.entity_of_certificate(certificate)
         return Party(
             name,
@@ -281,31 +286,42 @@ class Authenticator:
 
     def _named_ra(
         self, certificate: x509.Certificate, extra: Sequence[x509.Certificate], context: Context
-    ) -> RegistrationAuthority | None:
+    ) -> tuple[RegistrationAuthority | None, list[x509.Certificate]]:
         """The row of the policy that names a certificate as a registration authority's, pinned or under a CA
-        that certifies RAs (RFC 9483, section 3.4). Raises paths.PathError where its path is not valid."""
+        that certifies RAs (RFC 9483, section 3.4), with its path. Raises paths.PathError where that is not
+        valid."""
         der = certificate.public_bytes(Encoding.DER)
         now = self.clm.now()
         fault: paths.PathError | None = None
         for ra in context.policy.ras:
             if ra.pinned or not ra.certificates:
                 if der in ra.certificates:
-                    paths.build_path(certificate, (), (der,), now)
-                    return ra
+                    return ra, paths.build_path(certificate, (), (der,), now)
                 continue
             if not is_ra(certificate):
                 if der in ra.certificates:
                     raise context.no_ra()
                 continue
             try:
-                paths.build_path(certificate, [*extra, *context.anchors], ra.certificates, now)
+                return ra, paths.build_path(certificate, [*extra, *context.anchors], ra.certificates, now)
             except paths.PathError as error:
                 fault = error
-            else:
-                return ra
         if fault is not None:
             raise fault
-        return None
+        return None, []
+
+    async def _check_revocation(self, path: list[x509.Certificate], context: Context) -> None:
+        """Raises CMPFailure where a certificate that others issued is revoked, or might be and may not."""
+        required = context.policy.revocation == "required"
+        try:
+            await self.clm.revocations.check(path, self.clm.now(), required=required)
+        except Revoked as revoked:
+            if context.by_default:
+                text = f"{NOT_TRUSTED}: {revoked}"
+                raise CMPFailure(FailInfo.certRevoked, text) from None
+            raise context.untrusted(revoked) from None
+        except StatusUnknown as unknown:
+            raise context.untrusted(unknown) from None
 
     def _trust_issued(self, issued: Issued, extra: list[x509.Certificate], context: Context) -> Party:
         """A certificate issued here is trusted as long as the store says so."""
@@ -314,7 +330,7 @@ class Authenticator:
         if ra is None and context.served is not None:
             with suppress(paths.PathError):
                 between = [*extra, context.served.authority.certificate]
-                ra = self._named_ra(issued.certificate, between, context)
+                ra, _ = self._named_ra(issued.certificate, between, context)
         if ra is not None:
             capacity = Capacity.RA
         else:

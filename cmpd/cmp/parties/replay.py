@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Final
 from cmpd.clm.model import CertificateState, EntityState
 from cmpd.cmp.failure import CMPFailure, FailInfo
 from cmpd.cmp.parties.conditions import NOT_VERIFIED
+from cmpd.cmp.parties.protection_certs import name_of
 from cmpd.reasons import REASONS
 
 if TYPE_CHECKING:
@@ -42,6 +43,9 @@ async def check_sender(clm: Client, transaction: Transaction, request: Message) 
     signer = await _signer(clm, transaction)
     if signer is not None and signer.state in GONE and not await _by_its_own(clm, transaction, signer):
         raise CMPFailure(FailInfo.certRevoked, "the protection certificate is revoked")
+    for der in request.extra_certs if signer is None else ():
+        if name_of(der) == transaction.party and await clm.revocations.is_revoked(der):
+            raise CMPFailure(FailInfo.certRevoked, "the protection certificate is revoked")
 
 
 async def _signer(clm: Client, transaction: Transaction) -> Certificate | None:
