@@ -147,9 +147,7 @@ def _anchors(policies: Iterable[Policy]) -> tuple[x509.Certificate, ...]:
     """All certificates by which policies trust others' certificates, each once."""
     ders: dict[bytes, None] = {}
     for policy in policies:
-        ders |= dict.fromkeys(policy.trust_anchors)
-        for ra in policy.ras:
-            ders |= dict.fromkeys(ra.certificates)
+        ders |= dict.fromkeys(policy.certificates())
     return tuple(map(x509.load_der_x509_certificate, ders))
 
 
