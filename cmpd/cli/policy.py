@@ -48,7 +48,7 @@ def register(subparsers: Any) -> None:
 
 def _assigned(document: dict[str, Any], words: list[str]) -> dict[str, Any]:
     """The document with the settings in it. Files that they name are relative to the current folder."""
-    from cmpd.clm.declare.files import with_files_read
+    from cmpd.clm.declare.pemfiles import with_files_read
 
     return with_files_read(assigned(document, words), Path.cwd())
 

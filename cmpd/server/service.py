@@ -21,19 +21,20 @@ from cmpd.clm.store.base import StoreError
 from cmpd.cmp import schema
 from cmpd.cmp.responder import Responder
 from cmpd.config import Config, ConfigError, HTTPConfig
-from cmpd.server import listeners, logs, process, promises
-from cmpd.server.admin import Admin
-from cmpd.server.basic import BasicAuthentication
-from cmpd.server.endpoints import Endpoints
-from cmpd.server.gate import Gate
-from cmpd.server.http import Connection
-from cmpd.server.limits import Limits
-from cmpd.server.metrics import Metrics, MetricsUnavailable
-from cmpd.server.proxies import Proxies
-from cmpd.server.publications import Publications
-from cmpd.server.readiness import Readiness
-from cmpd.server.reloading import reloaded
-from cmpd.server.tls import ListenerTLS, tls_of
+from cmpd.server import promises
+from cmpd.server.admin.metrics import Metrics, MetricsUnavailable
+from cmpd.server.admin.pages import Admin
+from cmpd.server.admin.readiness import Readiness
+from cmpd.server.http.basic import BasicAuthentication
+from cmpd.server.http.endpoints import Endpoints
+from cmpd.server.http.gate import Gate
+from cmpd.server.http.limits import Limits
+from cmpd.server.http.protocol import Connection
+from cmpd.server.http.proxies import Proxies
+from cmpd.server.http.publications import Publications
+from cmpd.server.http.tls import ListenerTLS, tls_of
+from cmpd.server.process import hardening, listeners, logs
+from cmpd.server.process.reloading import reloaded
 
 if TYPE_CHECKING:
     import socket
@@ -41,9 +42,9 @@ if TYPE_CHECKING:
 
     from cmpd.cmp.exchange import Record
     from cmpd.cmp.protection.mac import MacAlgorithm
-    from cmpd.server.insight import Insight
-    from cmpd.server.messages import HTTPRequest, HTTPResponse
-    from cmpd.server.scoreboard import Scoreboard
+    from cmpd.server.admin.scoreboard import Scoreboard
+    from cmpd.server.http.semantics import HTTPRequest, HTTPResponse
+    from cmpd.server.process.insight import Insight
 
 log = logging.getLogger(__name__)
 
@@ -288,7 +289,7 @@ class Service:
             self._config, self._proxies, self._tls = result.config, proxies, tls
             self._limits.config = result.config.http
             logs.set_up(result.config.log)
-            process.allow_files(result.config.http.max_connections)
+            hardening.allow_files(result.config.http.max_connections)
             self._handler = self._endpoints()
             log.info("reloaded; changed: %s", ", ".join(result.changed) or "nothing")
             if result.waiting:

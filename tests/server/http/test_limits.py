@@ -12,9 +12,9 @@ from dataclasses import replace
 import pytest
 
 from cmpd.config import HTTPConfig
-from cmpd.server import limits
-from cmpd.server.messages import HTTPRequest, HTTPResponse
-from tests.server.outside import CLOSE, KEEP, Outside, echo, outside, post, responses
+from cmpd.server.http import limits
+from cmpd.server.http.semantics import HTTPRequest, HTTPResponse
+from tests.server.http.outside import CLOSE, KEEP, Outside, echo, outside, post, responses
 
 CONFIG = HTTPConfig(header_timeout=1, body_timeout=1, idle_timeout=1, write_timeout=1)
 

@@ -18,12 +18,12 @@ from enum import Enum, auto
 from functools import lru_cache
 from typing import TYPE_CHECKING, cast
 
-from cmpd.server.incoming import Incoming, Refused
-from cmpd.server.messages import HTTPRequest, HTTPResponse, encode, plain
+from cmpd.server.http.incoming import Incoming, Refused
+from cmpd.server.http.semantics import HTTPRequest, HTTPResponse, encode, plain
 
 if TYPE_CHECKING:
     from cmpd.config import HTTPConfig
-    from cmpd.server.limits import Limits
+    from cmpd.server.http.limits import Limits
 
 log = logging.getLogger(__name__)
 

@@ -9,7 +9,7 @@ from email.utils import formatdate, parsedate_to_datetime
 from functools import partial
 from typing import TYPE_CHECKING
 
-from cmpd.server.messages import HTTPRequest, HTTPResponse, plain
+from cmpd.server.http.semantics import HTTPRequest, HTTPResponse, plain
 
 if TYPE_CHECKING:
     from cmpd.clm.client import Client

@@ -14,14 +14,14 @@ from urllib.parse import unquote
 from cmpd.clm.store.base import StoreError
 from cmpd.cmp.exchange import Call, Record
 from cmpd.records import quick_dataclass
-from cmpd.server.http import RETRY
-from cmpd.server.messages import HTTPRequest, HTTPResponse, plain
+from cmpd.server.http.protocol import RETRY
+from cmpd.server.http.semantics import HTTPRequest, HTTPResponse, plain
 
 if TYPE_CHECKING:
     from cmpd.cmp.responder import Responder
-    from cmpd.server.basic import BasicAuthentication
-    from cmpd.server.proxies import Proxies
-    from cmpd.server.publications import Publications
+    from cmpd.server.http.basic import BasicAuthentication
+    from cmpd.server.http.proxies import Proxies
+    from cmpd.server.http.publications import Publications
 
 log = logging.getLogger(__name__)
 

@@ -10,16 +10,16 @@ from typing import TYPE_CHECKING, Any
 
 from cmpd.clm.secrets import SecretError
 from cmpd.clm.store.base import StoreError
-from cmpd.server.messages import HTTPRequest, HTTPResponse, plain
-from cmpd.server.metrics import Metrics, MetricsUnavailable, State, read_state
+from cmpd.server.admin.metrics import Metrics, MetricsUnavailable, State, read_state
+from cmpd.server.http.semantics import HTTPRequest, HTTPResponse, plain
 
 if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable
 
     from cmpd.clm.client import Client
     from cmpd.config import Config
-    from cmpd.server.readiness import Readiness
-    from cmpd.server.scoreboard import Scoreboard
+    from cmpd.server.admin.readiness import Readiness
+    from cmpd.server.admin.scoreboard import Scoreboard
 
 NO_STORE = (b"cache-control", b"no-store")
 PATIENCE = 3.0

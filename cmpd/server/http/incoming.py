@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 
 import h11
 
-from cmpd.server.messages import HTTPResponse, plain
+from cmpd.server.http.semantics import HTTPResponse, plain
 
 if TYPE_CHECKING:
     from cmpd.config import HTTPConfig

@@ -9,9 +9,9 @@ from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
 
 from cmpd.config import HTTPConfig
-from cmpd.server.http import Connection
-from cmpd.server.limits import Limits
-from cmpd.server.messages import HTTPRequest, HTTPResponse
+from cmpd.server.http.limits import Limits
+from cmpd.server.http.protocol import Connection
+from cmpd.server.http.semantics import HTTPRequest, HTTPResponse
 
 Handler = Callable[[HTTPRequest], Awaitable[HTTPResponse]]
 HEAD = re.compile(rb"HTTP/1\.1 (\d{3}) [^\r\n]+\r\n((?:[^\r\n]+\r\n)*)\r\n")

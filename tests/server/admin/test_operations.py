@@ -1,26 +1,24 @@
-"""What operators see of a worker: scoreboard, readiness, metrics, what a reload takes."""
+"""What operators see of a daemon: scoreboard, readiness, metrics."""
 
 from __future__ import annotations
 
 import asyncio
 import os
 import sys
-from dataclasses import dataclass, replace
-from pathlib import Path
-from typing import Any, cast
+from dataclasses import dataclass
+from typing import cast
 
 import pytest
 
 from cmpd.clm.client import Client
 from cmpd.clm.store.base import StoreUnavailable
-from cmpd.config import AdminConfig, CMPConfig, Config, HTTPConfig, ListenConfig, LogConfig
-from cmpd.server import process, readiness
-from cmpd.server.admin import Admin
-from cmpd.server.messages import HTTPRequest
-from cmpd.server.metrics import Metrics, MetricsUnavailable, State
-from cmpd.server.readiness import Readiness
-from cmpd.server.reloading import reloaded
-from cmpd.server.scoreboard import MINUTES, Scoreboard
+from cmpd.config import Config
+from cmpd.server.admin import readiness
+from cmpd.server.admin.metrics import Metrics, MetricsUnavailable, State
+from cmpd.server.admin.pages import Admin
+from cmpd.server.admin.readiness import Readiness
+from cmpd.server.admin.scoreboard import MINUTES, Scoreboard
+from cmpd.server.http.semantics import HTTPRequest
 
 NOW = 1_700_000_040  # the first second of a minute
 
@@ -160,45 +158,3 @@ def test_metrics_name_pending_approvals_days_left_and_what_is_remembered() -> No
         "cmpd_ready 1.0",
     ):
         assert line in text
-
-
-@pytest.mark.parametrize(
-    ("changes", "changed", "waiting"),
-    [
-        ({}, (), ()),
-        ({"http": HTTPConfig(body_size=2048)}, ("http.body_size",), ()),
-        ({"cmp": CMPConfig(time_tolerance=0)}, ("cmp.time_tolerance",), ()),
-        ({"log": LogConfig("json", "debug")}, ("log.format", "log.level"), ()),
-        ({"http": HTTPConfig(drain_timeout=1)}, (), ("http.drain_timeout",)),
-        (
-            {"listen": (ListenConfig(tls_client_ca=Path("cas.pem"), tls_minimum="1.3"),)},
-            ("listen 127.0.0.1:8504: tls_client_ca", "listen 127.0.0.1:8504: tls_minimum"),
-            (),
-        ),
-        ({"admin": AdminConfig("127.0.0.1:8505")}, (), ("admin.listen",)),
-        ({"listen": (ListenConfig("127.0.0.1:1", tls_minimum="1.3"),)}, (), ("listen",)),
-        ({"workers": 2, "listen": ()}, (), ("workers", "listen")),
-        ({"path": Path("elsewhere")}, (), ()),
-    ],
-)
-def test_a_reload_takes_what_is_marked_so(
-    changes: dict[str, Any], changed: tuple[str, ...], waiting: tuple[str, ...]
-) -> None:
-    result = reloaded(Config(), replace(Config(), **changes))
-    assert (result.changed, result.waiting) == (changed, waiting)
-    assert result.config.workers == 1
-    assert [one.address for one in result.config.listen] == ["127.0.0.1:8504"]
-
-
-def test_what_the_system_does_not_allow_is_said_and_lived_with(
-    monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
-) -> None:
-    monkeypatch.setattr("resource.getrlimit", lambda kind: (100, 1000))
-
-    def refuse(kind: int, limits: tuple[int, int]) -> None:
-        raise PermissionError("not permitted")
-
-    monkeypatch.setattr("resource.setrlimit", refuse)
-    process.allow_files(5000)
-    assert "at most 936 connections at once" in caplog.text
-    assert "no more than 100 files may be open: not permitted" in caplog.text

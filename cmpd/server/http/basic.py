@@ -12,7 +12,7 @@ import uuid
 from typing import TYPE_CHECKING
 
 from cmpd.printable import printable
-from cmpd.server.messages import HTTPResponse, plain
+from cmpd.server.http.semantics import HTTPResponse, plain
 
 if TYPE_CHECKING:
     from cmpd.clm.client import Client

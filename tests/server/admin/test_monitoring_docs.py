@@ -10,9 +10,9 @@ import pytest
 
 from cmpd.cmp.exchange import Record
 from cmpd.cmp.failure import FailInfo
-from cmpd.server.metrics import Metrics, State
+from cmpd.server.admin.metrics import Metrics, State
 
-FOLDER = Path(__file__).parents[2] / "docs" / "monitoring"
+FOLDER = Path(__file__).parents[3] / "docs" / "monitoring"
 SERIES = re.compile(r"\bcmpd_\w+")
 
 

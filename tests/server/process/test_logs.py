@@ -12,7 +12,7 @@ import pytest
 
 from cmpd.cmp.exchange import Record
 from cmpd.config import LogConfig
-from cmpd.server import logs
+from cmpd.server.process import logs
 
 RECORD = Record(
     peer="192.0.2.1",
@@ -92,7 +92,7 @@ def test_a_failure_with_its_traceback_has_the_priority_on_each_line(
 
 def test_what_libraries_warn_of_has_a_priority_too() -> None:
     program = (
-        "import warnings; from cmpd.config import LogConfig; from cmpd.server import logs; "
+        "import warnings; from cmpd.config import LogConfig; from cmpd.server.process import logs; "
         "logs.set_up(LogConfig()); warnings.warn('old')"
     )
     said = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, check=True).stderr

@@ -10,8 +10,8 @@ from pathlib import Path
 import pytest
 
 from cmpd.config import AdminConfig, Config, ConfigError, ListenConfig
-from cmpd.server.listeners import ListenError, listen, take_seats
-from cmpd.server.systemd import Given
+from cmpd.server.process.listeners import ListenError, listen, take_seats
+from cmpd.server.process.systemd import Given
 
 NOTHING = Given([], None)
 

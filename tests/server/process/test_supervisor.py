@@ -10,9 +10,9 @@ from pathlib import Path
 
 import pytest
 
-from cmpd.server import supervisor
-from cmpd.server.supervisor import Channel, Supervisor
-from cmpd.server.systemd import Notifier
+from cmpd.server.process import supervisor
+from cmpd.server.process.supervisor import Channel, Supervisor
+from cmpd.server.process.systemd import Notifier
 
 Work = Callable[[int, Channel], int]
 

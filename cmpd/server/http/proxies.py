@@ -10,7 +10,7 @@ from cmpd.config import ConfigError
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-    from cmpd.server.messages import HTTPRequest
+    from cmpd.server.http.semantics import HTTPRequest
 
 
 UNIX = "unix"

@@ -11,8 +11,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from cmpd.config import HTTPConfig
-from cmpd.server.incoming import Incoming, Refused
-from tests.server.outside import CLOSE, KEEP, post
+from cmpd.server.http.incoming import Incoming, Refused
+from tests.server.http.outside import CLOSE, KEEP, post
 
 SMALL = HTTPConfig(header_size=4096, body_size=200)
 STRICTER = {400, 413, 431, 505}

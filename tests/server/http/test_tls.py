@@ -18,11 +18,11 @@ from cryptography import x509
 from cryptography.hazmat.primitives.serialization import BestAvailableEncryption, Encoding
 
 from cmpd.config import ConfigError, HTTPConfig, ListenConfig
-from cmpd.server.gate import Gate
-from cmpd.server.http import Connection
-from cmpd.server.limits import Limits
-from cmpd.server.tls import ListenerTLS, tls_of
-from tests.server.outside import CLOSE, echo, post, responses
+from cmpd.server.http.gate import Gate
+from cmpd.server.http.limits import Limits
+from cmpd.server.http.protocol import Connection
+from cmpd.server.http.tls import ListenerTLS, tls_of
+from tests.server.http.outside import CLOSE, echo, post, responses
 from tests.support.certificates import self_signed
 
 T = TypeVar("T")

@@ -10,10 +10,10 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from cmpd.config import HTTPConfig
-from cmpd.server.http import Connection, Phase, peer_of
-from cmpd.server.limits import Limits
-from cmpd.server.messages import HTTPRequest, HTTPResponse
-from tests.server.outside import CLOSE, KEEP, echo, outside, post, responses
+from cmpd.server.http.limits import Limits
+from cmpd.server.http.protocol import Connection, Phase, peer_of
+from cmpd.server.http.semantics import HTTPRequest, HTTPResponse
+from tests.server.http.outside import CLOSE, KEEP, echo, outside, post, responses
 
 CHUNKED = b"POST /cmp HTTP/1.1\r\nHost: a\r\nConnection: close\r\nTransfer-Encoding: chunked\r\n\r\n"
 

@@ -9,9 +9,11 @@ from pathlib import Path
 
 import pytest
 
+from cmpd.server.process.hardening import allow_files
+
 REPORT = """
 import ctypes, os, resource
-from cmpd.server.process import harden
+from cmpd.server.process.hardening import harden
 os.umask(0)
 resource.setrlimit(resource.RLIMIT_CORE, (resource.getrlimit(resource.RLIMIT_CORE)[1],) * 2)
 harden()
@@ -21,7 +23,7 @@ print(ctypes.CDLL(None).prctl(PR_GET_DUMPABLE, 0, 0, 0, 0))
 """.replace("PR_GET_DUMPABLE", "3")
 HOLDER = """
 import ctypes, os, sys
-from cmpd.server.process import conceal
+from cmpd.server.process.hardening import conceal
 os.setuid(int(sys.argv[1]))
 ctypes.CDLL(None).prctl(PR_SET_DUMPABLE, 1, 0, 0, 0)  # which a change of the user takes away
 if sys.argv[2] == "concealed":
@@ -75,3 +77,17 @@ def test_memory_is_concealed_from_other_processes_of_the_same_user_in_workers_to
         assert _run(NEIGHBOUR, user, worker).strip() == told
     finally:
         holder.communicate()
+
+
+def test_what_the_system_does_not_allow_is_said_and_lived_with(
+    monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    monkeypatch.setattr("resource.getrlimit", lambda kind: (100, 1000))
+
+    def refuse(kind: int, limits: tuple[int, int]) -> None:
+        raise PermissionError("not permitted")
+
+    monkeypatch.setattr("resource.setrlimit", refuse)
+    allow_files(5000)
+    assert "at most 936 connections at once" in caplog.text
+    assert "no more than 100 files may be open: not permitted" in caplog.text

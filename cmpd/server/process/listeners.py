@@ -16,7 +16,7 @@ if TYPE_CHECKING:
     from collections.abc import Sequence
 
     from cmpd.config import Config
-    from cmpd.server.systemd import Given
+    from cmpd.server.process.systemd import Given
 
 BACKLOG = 1024
 

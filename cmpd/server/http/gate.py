@@ -11,11 +11,11 @@ import asyncio
 import ssl
 from typing import TYPE_CHECKING, cast
 
-from cmpd.server.http import Connection, peer_of
+from cmpd.server.http.protocol import Connection, peer_of
 
 if TYPE_CHECKING:
     from cmpd.config import HTTPConfig
-    from cmpd.server.limits import Limits
+    from cmpd.server.http.limits import Limits
 
 
 class Gate(asyncio.Protocol):

@@ -15,11 +15,11 @@ from cmpd.clm.throttle import CAP, FREE, Throttle
 from cmpd.cmp.exchange import Call, Record, Reply
 from cmpd.cmp.responder import Responder
 from cmpd.config import ConfigError
-from cmpd.server.basic import BasicAuthentication
-from cmpd.server.endpoints import Address, Endpoints, read_address
-from cmpd.server.messages import HTTPRequest, HTTPResponse
-from cmpd.server.proxies import Proxies
-from cmpd.server.publications import Publications
+from cmpd.server.http.basic import BasicAuthentication
+from cmpd.server.http.endpoints import Address, Endpoints, read_address
+from cmpd.server.http.proxies import Proxies
+from cmpd.server.http.publications import Publications
+from cmpd.server.http.semantics import HTTPRequest, HTTPResponse
 
 ENTITY = "251069b7-bcc3-4911-b312-04327925a1aa"
 POLICY = "ffc0d281-f9df-45cd-a30d-1881cd67012a"

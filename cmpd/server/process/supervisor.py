@@ -18,7 +18,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from cmpd.server import systemd
+from cmpd.server.process import systemd
 
 if TYPE_CHECKING:
     from types import FrameType
