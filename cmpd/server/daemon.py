@@ -22,8 +22,8 @@ from cmpd.server import promises, service
 from cmpd.server.admin.metrics import SharedFolder
 from cmpd.server.admin.scoreboard import Scoreboard
 from cmpd.server.process import hardening, listeners, logs, systemd
-from cmpd.server.process.insight import Insight
 from cmpd.server.process.supervisor import Channel, Supervisor
+from cmpd.server.process.tracing import MessageTrace
 
 if TYPE_CHECKING:
     from cmpd.config import Config
@@ -31,12 +31,12 @@ if TYPE_CHECKING:
 log = logging.getLogger(__name__)
 
 
-NOTHING = Insight()
+NOTHING = MessageTrace()
 COLLECTING = (10_000, 20, 50)
 """Thresholds of garbage collection: a request leaves some hundred objects, and hardly a cycle among them."""
 
 
-def serve(config: Config, insight: Insight = NOTHING) -> int:
+def serve(config: Config, trace: MessageTrace = NOTHING) -> int:
     """Serve until a signal ends it; gives the exit status.
 
     Raises what a start fails with: ConfigError, ListenError, SecretError, OutOfTime, LoginRefused,
@@ -50,25 +50,25 @@ def serve(config: Config, insight: Insight = NOTHING) -> int:
     hardening.allow_files(config.http.max_connections)
     notifier = systemd.Notifier()
     promises.require(config)
-    seats = listeners.take_seats(config, systemd.listen_fds())
+    sockets = listeners.open_sockets(config, systemd.listen_fds())
     asyncio.run(_look_at_calendar(config))
     service.load()
     gc.set_threshold(*COLLECTING)
     gc.freeze()  # what is loaded now stays: collections need not look at it, nor write to pages workers share
     scoreboard = Scoreboard(config.workers)
     if config.workers == 1:
-        asyncio.run(service.Service(config, seats[0], notifier, scoreboard, insight).run())
+        asyncio.run(service.Service(config, sockets[0], notifier, scoreboard, trace).run())
         return os.EX_OK
-    folder = SharedFolder() if seats[0].admin is not None else None
+    folder = SharedFolder() if sockets[0].admin is not None else None
 
     def work(number: int, channel: Channel) -> int:
-        for other, seat in enumerate(seats):
+        for other, theirs in enumerate(sockets):
             if other != number:
-                seat.close_own()
-        return _work(service.Service(config, seats[number], channel, scoreboard, insight, number), channel)
+                theirs.close_own()
+        return _work(service.Service(config, sockets[number], channel, scoreboard, trace, number), channel)
 
     supervisor = Supervisor(
-        len(seats),
+        len(sockets),
         work,
         notifier,
         drain=config.http.drain_timeout,

@@ -47,13 +47,13 @@ class Scoreboard:
         self._workers = workers
         self._cells = memoryview(mmap.mmap(-1, workers * _ROW * _OCTETS)).cast("q")
 
-    def row(self, seat: int) -> Row:
-        """The row of the worker in that seat."""
-        return Row(self._cells[seat * _ROW : (seat + 1) * _ROW])
+    def row(self, slot: int) -> Row:
+        """The row of the worker in that slot."""
+        return Row(self._cells[slot * _ROW : (slot + 1) * _ROW])
 
     def workers(self) -> list[Worker]:
         """All that have started."""
-        rows = (self._cells[seat * _ROW : (seat + 1) * _ROW] for seat in range(self._workers))
+        rows = (self._cells[slot * _ROW : (slot + 1) * _ROW] for slot in range(self._workers))
         return [
             Worker(row[_PID], row[_STARTED], row[_CONNECTIONS], row[_REQUESTS]) for row in rows if row[_PID]
         ]
@@ -63,8 +63,8 @@ class Scoreboard:
         found = []
         for minute in range(now // 60 - MINUTES + 1, now // 60 + 1):
             answered = refused = 0
-            for seat in range(self._workers):
-                at = seat * _ROW + _FIRST_MINUTE + minute % MINUTES * _CELLS
+            for slot in range(self._workers):
+                at = slot * _ROW + _FIRST_MINUTE + minute % MINUTES * _CELLS
                 if self._cells[at + _MINUTE] == minute:
                     answered += self._cells[at + _ANSWERED]
                     refused += self._cells[at + _REFUSED]
@@ -79,7 +79,7 @@ class Row:
         self._cells = cells
 
     def begin(self, pid: int, now: int) -> None:
-        """A new process took the seat; the counts of the one before stay."""
+        """A new process took the slot; the counts of the one before stay."""
         self._cells[_PID], self._cells[_STARTED] = pid, now
         self.occupy(0, 0)
 

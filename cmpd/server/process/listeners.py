@@ -71,7 +71,7 @@ def _remedy(error: OSError, port: int) -> str:
 
 
 @dataclass(frozen=True, slots=True)
-class Seat:
+class WorkerSockets:
     """The listening sockets of one worker."""
 
     own: tuple[socket.socket, ...]
@@ -88,7 +88,7 @@ class Seat:
                 listener.close()
 
 
-def take_seats(config: Config, given: Given) -> list[Seat]:
+def open_sockets(config: Config, given: Given) -> list[WorkerSockets]:
     """The sockets of every worker: those that systemd gave, or opened here.
 
     Raises ListenError; none stays open then. Raises ConfigError where systemd gave others than asked for.
@@ -105,28 +105,28 @@ def take_seats(config: Config, given: Given) -> list[Seat]:
                     f"listen: {len(config.listen)} listeners are configured, and the socket unit has "
                     f"{len(given.serving)}; each [[listen]] takes one ListenStream=, in the same order"
                 )
-            return [Seat(tuple(given.serving), admin, shared=True)] * config.workers
+            return [WorkerSockets(tuple(given.serving), admin, shared=True)] * config.workers
         first = [listen(one.address) for one in config.listen]
         opened += first
         if config.workers == 1:
-            return [Seat(tuple(first), admin)]
-        return _shared_seats(config, first, admin, opened)
+            return [WorkerSockets(tuple(first), admin)]
+        return _shared_sockets(config, first, admin, opened)
     except (ListenError, ConfigError):
         for listener in opened:
             listener.close()
         raise
 
 
-def _shared_seats(
+def _shared_sockets(
     config: Config, first: Sequence[socket.socket], admin: socket.socket | None, opened: list[socket.socket]
-) -> list[Seat]:
+) -> list[WorkerSockets]:
     """A socket for each worker at each port. `first` has shown that nobody else is there, which sockets
     that share a port would not; it makes room, and tells the port where the system was to choose one."""
     ports = [listener.getsockname()[1] if listener.family != socket.AF_UNIX else 0 for listener in first]
     for listener in first:
         if listener.family != socket.AF_UNIX:
             listener.close()
-    seats = []
+    workers = []
     for _ in range(config.workers):
         own = []
         for one, port, before in zip(config.listen, ports, first, strict=True):
@@ -136,5 +136,5 @@ def _shared_seats(
                 host = one.address.rpartition(":")[0]
                 own.append(listen(f"{host}:{port}", shared=True))
                 opened.append(own[-1])
-        seats.append(Seat(tuple(own), admin))
-    return seats
+        workers.append(WorkerSockets(tuple(own), admin))
+    return workers

@@ -53,7 +53,7 @@ def json_line(when: float, level: int, logger: str, said: dict[str, str]) -> str
 
 
 def pairs(said: dict[str, str]) -> str:
-    """``name=value`` for each; what a stranger put into a value stays on one line."""
+    """``name=value`` for each; what a peer put into a value stays on one line."""
     return " ".join(
         [f"{name}={value if _is_plain(value) else json.dumps(value)}" for name, value in said.items()]
     )

@@ -1,7 +1,7 @@
 """The parent of the workers: starts them, watches them, starts them again, passes signals on.
 
-Each worker has a seat: listening sockets of its own at the shared ports. The parent keeps all of them
-open, so that connections that wait at the seat of a worker that died are served by the next one in it.
+Each worker has a slot: listening sockets of its own at the shared ports. The parent keeps all of them
+open, so that connections that wait at the slot of a worker that died are served by the next one in it.
 Parent and worker hold the two ends of a channel: the worker says over it that it serves and that it
 lives; its end tells the worker that the parent is gone.
 """
@@ -42,7 +42,7 @@ class Worker:
     """A child, as the parent sees it."""
 
     pid: int
-    seat: int
+    slot: int
     channel: socket.socket
     started: float
     beat: float
@@ -50,7 +50,7 @@ class Worker:
 
 
 class Channel:
-    """The worker's end: what a service says to whom it serves under (`cmpd.server.service.Herald`)."""
+    """The worker's end: to its service the parent is a `cmpd.server.service.ServiceManager`."""
 
     interval: float | None = BEAT
 
@@ -77,11 +77,11 @@ class Channel:
 
 
 class Supervisor:
-    """Keeps a worker in every seat."""
+    """Keeps a worker in every slot."""
 
     def __init__(
         self,
-        seats: int,
+        slots: int,
         work: Callable[[int, Channel], int],
         notifier: systemd.Notifier,
         *,
@@ -89,7 +89,7 @@ class Supervisor:
         status: str,
         forget: Callable[[int], None] = lambda pid: None,
     ) -> None:
-        """`work` is what a worker does in its seat, and gives its exit status; `drain` is how many seconds
+        """`work` is what a worker does in its slot, and gives its exit status; `drain` is how many seconds
         it may take to stop; `forget` is told the process ids of workers that ended."""
         self._work = work
         self._notifier = notifier
@@ -97,8 +97,8 @@ class Supervisor:
         self._status = status
         self._forget = forget
         self._workers: dict[int, Worker] = {}
-        self._due: dict[int, float] = dict.fromkeys(range(seats), 0.0)
-        """Empty seats, and when a worker may be started there."""
+        self._due: dict[int, float] = dict.fromkeys(range(slots), 0.0)
+        """Empty slots, and when a worker may be started there."""
         self._selector = selectors.DefaultSelector()
         self._proved = False
         """Whether a worker was ready once."""
@@ -121,27 +121,27 @@ class Supervisor:
         signal.signal(signal.SIGHUP, self._reload)
         signal.signal(signal.SIGCHLD, lambda number, frame: None)
         while self._workers or (self._due and self._stop_by is None):
-            self._fill_seats()
+            self._fill_slots()
             for key, _ in self._selector.select(TICK):
                 self._listen(key)
-            self._bury()
+            self._reap()
             self._look_after()
         return self._result
 
-    def _fill_seats(self) -> None:
+    def _fill_slots(self) -> None:
         """Start what is due. Before anything else one worker alone: what keeps it from starting would keep
         all of them, and is to be said once."""
         now = time.monotonic()
         self._proved = self._proved or any(worker.ready for worker in self._workers.values())
-        due = [seat for seat, when in self._due.items() if when <= now]
+        due = [slot for slot, when in self._due.items() if when <= now]
         if not self._proved:
             due = due[:1] if not self._workers else []
-        for seat in due:
+        for slot in due:
             if self._stop_by is None:
-                del self._due[seat]
-                self._start(seat)
+                del self._due[slot]
+                self._start(slot)
 
-    def _start(self, seat: int) -> None:
+    def _start(self, slot: int) -> None:
         ours, theirs = socket.socketpair()
         blocked = signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGTERM, signal.SIGINT, signal.SIGHUP})
         pid = os.fork()
@@ -149,7 +149,7 @@ class Supervisor:
             theirs.close()
             ours.setblocking(False)
             now = time.monotonic()
-            self._workers[pid] = Worker(pid, seat, ours, now, now)
+            self._workers[pid] = Worker(pid, slot, ours, now, now)
             self._selector.register(ours, selectors.EVENT_READ, pid)
             signal.pthread_sigmask(signal.SIG_SETMASK, blocked)
             return
@@ -158,7 +158,7 @@ class Supervisor:
             self._become_worker(ours)
             signal.pthread_sigmask(signal.SIG_SETMASK, blocked)
             theirs.setblocking(False)
-            status = self._work(seat, Channel(theirs))
+            status = self._work(slot, Channel(theirs))
         except KeyboardInterrupt:
             status = os.EX_OK
         except BaseException:
@@ -195,7 +195,7 @@ class Supervisor:
         worker.beat = time.monotonic()
         worker.ready = worker.ready or READY in said
 
-    def _bury(self) -> None:
+    def _reap(self) -> None:
         while self._workers:
             pid, status = os.waitpid(-1, os.WNOHANG)
             if pid == 0:
@@ -217,7 +217,7 @@ class Supervisor:
             return
         now = time.monotonic()
         short = now - worker.started < QUICK
-        self._due[worker.seat] = now + QUICK if short else now
+        self._due[worker.slot] = now + QUICK if short else now
         how = f"signal {signal.Signals(-status).name}" if status < 0 else f"status {status}"
         log.warning("worker %d ended with %s; another takes its place", worker.pid, how)
 
@@ -256,4 +256,4 @@ class Supervisor:
             try:
                 os.kill(pid, number)
             except ProcessLookupError:
-                continue  # its burial is due
+                continue  # it is about to be reaped

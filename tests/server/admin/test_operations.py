@@ -25,12 +25,12 @@ NOW = 1_700_000_040  # the first second of a minute
 
 def test_the_scoreboard_adds_up_what_processes_wrote() -> None:
     board = Scoreboard(2)
-    for seat in range(2):
+    for slot in range(2):
         pid = os.fork()
         if pid == 0:
-            row = board.row(seat)
-            row.begin(100 + seat, NOW)
-            row.occupy(5, seat)
+            row = board.row(slot)
+            row.begin(100 + slot, NOW)
+            row.occupy(5, slot)
             for second in range(3):
                 row.count(NOW + 60 * second, refused=second == 0)
             os._exit(0)

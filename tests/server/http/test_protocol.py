@@ -69,7 +69,7 @@ def test_a_request_is_answered(data: bytes, statuses: list[int]) -> None:
         (CHUNKED + b"1\r\nxy\r\n", 400),
         (CHUNKED + b"1\r\nx\r\n" * 2100, 400),
         (CHUNKED.replace(b"chunked", b"gzip, chunked"), 501),
-        # What a proxy in front may frame otherwise, so that one connection carries a stranger's request
+        # What a proxy in front may frame otherwise, so that one connection carries somebody else's request
         # as another's (RFC 9112, sections 6.1 and 11.2)
         (CHUNKED.replace(b"Host", b"Content-Length: 4\r\nHost") + b"1\r\nx\r\n0\r\n\r\n", 400),
         (CHUNKED.replace(b"HTTP/1.1", b"HTTP/1.0") + b"1\r\nx\r\n0\r\n\r\n", 400),

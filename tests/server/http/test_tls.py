@@ -18,7 +18,7 @@ from cryptography import x509
 from cryptography.hazmat.primitives.serialization import BestAvailableEncryption, Encoding
 
 from cmpd.config import ConfigError, HTTPConfig, ListenConfig
-from cmpd.server.http.gate import Gate
+from cmpd.server.http.handshake import Handshake
 from cmpd.server.http.limits import Limits
 from cmpd.server.http.protocol import Connection
 from cmpd.server.http.tls import ListenerTLS, tls_of
@@ -72,7 +72,7 @@ def _with_server(tls: ListenerTLS, config: HTTPConfig, ask: Callable[[int], T]) 
     async def run() -> T:
         limits = Limits(config)
         server = await asyncio.get_running_loop().create_server(
-            lambda: Gate(Connection(echo, config, limits), tls.context, config, limits), "127.0.0.1", 0
+            lambda: Handshake(Connection(echo, config, limits), tls.context, config, limits), "127.0.0.1", 0
         )
         found = await asyncio.to_thread(ask, server.sockets[0].getsockname()[1])
         server.close()
@@ -119,16 +119,16 @@ def test_versions_below_the_minimum_are_refused(tmp_path: Path, minimum: str, sp
     [
         (False, None, True),
         (False, "known", True),
-        (False, "stranger", False),
+        (False, "unknown", False),
         (True, None, False),
         (True, "known", True),
-        (True, "stranger", False),
+        (True, "unknown", False),
     ],
 )
 def test_client_certificates_are_asked_for_and_required_as_configured(
     tmp_path: Path, required: bool, identity: str | None, served: bool
 ) -> None:
-    for name in ("server", "known", "stranger"):
+    for name in ("server", "known", "unknown"):
         self_signed(tmp_path, name)
     config = _config(tmp_path, tls_client_ca=tmp_path / "known.pem", tls_client_required=required)
     if served:

@@ -10,7 +10,7 @@ from pathlib import Path
 import pytest
 
 from cmpd.config import AdminConfig, Config, ConfigError, ListenConfig
-from cmpd.server.process.listeners import ListenError, listen, take_seats
+from cmpd.server.process.listeners import ListenError, listen, open_sockets
 from cmpd.server.process.systemd import Given
 
 NOTHING = Given([], None)
@@ -56,14 +56,14 @@ def test_a_file_in_the_place_of_a_unix_socket_stays(tmp_path: Path) -> None:
 
 @pytest.mark.parametrize("workers", [1, 2])
 def test_a_taken_port_is_named_with_who_to_ask(workers: int) -> None:
-    """Also where workers share ports, which would let them share it with a stranger, too."""
+    """Also where workers share ports, which would let them share it with any other program, too."""
     with socket.socket() as taken:
         taken.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEPORT, 1)
         taken.bind(("127.0.0.1", 0))
         taken.listen()
         address = f"127.0.0.1:{taken.getsockname()[1]}"
         with pytest.raises(ListenError, match=rf"cannot listen at {address}: the port is taken; `ss "):
-            take_seats(Config(workers=workers, listen=(ListenConfig(address),)), NOTHING)
+            open_sockets(Config(workers=workers, listen=(ListenConfig(address),)), NOTHING)
 
 
 @pytest.mark.parametrize(
@@ -86,23 +86,23 @@ def test_workers_have_sockets_of_their_own_at_the_same_ports_and_share_what_cann
         listen=(ListenConfig("127.0.0.1:0"), ListenConfig(f"unix:{tmp_path / 's'}")),
         admin=AdminConfig("127.0.0.1:0"),
     )
-    seats = take_seats(config, NOTHING)
-    assert len(seats) == 3
-    assert len({seat.own[0].getsockname() for seat in seats}) == 1
-    assert len({seat.own[0].fileno() for seat in seats}) == 3
-    assert len({seat.own[1].fileno() for seat in seats}) == 1
-    assert len({seat.admin.fileno() for seat in seats if seat.admin}) == 1
-    seats[0].close_own()
-    assert seats[0].own[0].fileno() == -1
-    assert seats[0].own[1].fileno() != -1
-    _close(*(one for seat in seats for one in seat.own), seats[0].admin)
+    workers = open_sockets(config, NOTHING)
+    assert len(workers) == 3
+    assert len({worker.own[0].getsockname() for worker in workers}) == 1
+    assert len({worker.own[0].fileno() for worker in workers}) == 3
+    assert len({worker.own[1].fileno() for worker in workers}) == 1
+    assert len({worker.admin.fileno() for worker in workers if worker.admin}) == 1
+    workers[0].close_own()
+    assert workers[0].own[0].fileno() == -1
+    assert workers[0].own[1].fileno() != -1
+    _close(*(one for worker in workers for one in worker.own), workers[0].admin)
 
 
 def test_sockets_from_systemd_are_taken_for_all_workers() -> None:
     with socket.create_server(("127.0.0.1", 0)) as given, socket.create_server(("127.0.0.1", 0)) as admin:
-        seats = take_seats(Config(workers=2), Given([given], admin))
-        assert [(seat.own, seat.admin) for seat in seats] == [((given,), admin)] * 2
-        seats[0].close_own()
+        workers = open_sockets(Config(workers=2), Given([given], admin))
+        assert [(worker.own, worker.admin) for worker in workers] == [((given,), admin)] * 2
+        workers[0].close_own()
         assert given.fileno() != -1
 
 
@@ -111,7 +111,7 @@ def test_another_number_of_sockets_than_listeners_is_refused() -> None:
         socket.create_server(("127.0.0.1", 0)) as given,
         pytest.raises(ConfigError, match="1 listeners are configured, and the socket unit has 2"),
     ):
-        take_seats(Config(), Given([given, given], None))
+        open_sockets(Config(), Given([given, given], None))
 
 
 def test_a_port_under_1024_points_at_socket_activation(monkeypatch: pytest.MonkeyPatch) -> None:

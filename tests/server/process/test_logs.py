@@ -53,7 +53,7 @@ def test_a_request_is_a_json_object(capsys: pytest.CaptureFixture[str]) -> None:
 
 
 @pytest.mark.parametrize("style", ["journal", "json"])
-def test_what_a_stranger_sends_stays_on_its_line(capsys: pytest.CaptureFixture[str], style: str) -> None:
+def test_what_a_peer_sends_stays_on_its_line(capsys: pytest.CaptureFixture[str], style: str) -> None:
     logs.set_up(LogConfig(format=style))
     logs.log_request(Record(peer="x\n<2>forged", text='quo"te\x1b[2J\u2028'), 1)
     lines = capsys.readouterr().err.split("\n")

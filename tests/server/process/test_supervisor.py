@@ -20,30 +20,30 @@ Work = Callable[[int, Channel], int]
 class Supervised:
     """A supervisor that runs in a child process; its workers leave a line each time they start."""
 
-    def __init__(self, folder: Path, work: Work, seats: int = 2) -> None:
+    def __init__(self, folder: Path, work: Work, slots: int = 2) -> None:
         self.starts = folder / "starts"
         self.starts.touch()
         self.pid = os.fork()
         if self.pid == 0:
-            os._exit(self._supervise(work, seats))
+            os._exit(self._supervise(work, slots))
 
-    def _supervise(self, work: Work, seats: int) -> int:
+    def _supervise(self, work: Work, slots: int) -> int:
         supervisor.TICK = 0.02
         supervisor.QUICK = 0.3
         supervisor.HUNG = 1.0
         supervisor.KILL_AFTER = 0.5
 
-        def noted(seat: int, channel: Channel) -> int:
+        def noted(slot: int, channel: Channel) -> int:
             with self.starts.open("a", encoding="ascii") as starts:
-                starts.write(f"{seat} {os.getpid()}\n")
-            return work(seat, channel)
+                starts.write(f"{slot} {os.getpid()}\n")
+            return work(slot, channel)
 
-        return Supervisor(seats, noted, Notifier(), drain=0.2, status="serving").run()
+        return Supervisor(slots, noted, Notifier(), drain=0.2, status="serving").run()
 
     def started(self) -> list[tuple[int, int]]:
-        """(seat, process id) of each start, in order."""
+        """(slot, process id) of each start, in order."""
         lines = self.starts.read_text("ascii").splitlines()
-        return [(int(seat), int(pid)) for seat, pid in map(str.split, lines)]
+        return [(int(slot), int(pid)) for slot, pid in map(str.split, lines)]
 
     def until(self, starts: int) -> None:
         """Wait for that many starts."""
@@ -59,7 +59,7 @@ class Supervised:
         return os.waitstatus_to_exitcode(os.waitpid(self.pid, 0)[1])
 
 
-def _serve(seat: int, channel: Channel) -> int:
+def _serve(slot: int, channel: Channel) -> int:
     channel.ready("")
     while True:
         channel.alive()
@@ -67,9 +67,9 @@ def _serve(seat: int, channel: Channel) -> int:
 
 
 def test_every_seat_is_filled_and_a_stop_empties_them(tmp_path: Path) -> None:
-    supervised = Supervised(tmp_path, _serve, seats=3)
+    supervised = Supervised(tmp_path, _serve, slots=3)
     supervised.until(3)
-    assert {seat for seat, _ in supervised.started()} == {0, 1, 2}
+    assert {slot for slot, _ in supervised.started()} == {0, 1, 2}
     assert supervised.end() == 0
 
 
@@ -77,7 +77,7 @@ def test_every_seat_is_filled_and_a_stop_empties_them(tmp_path: Path) -> None:
 def test_a_first_worker_that_cannot_start_ends_all_with_its_status_and_no_second_one_tries(
     tmp_path: Path, status: int
 ) -> None:
-    supervised = Supervised(tmp_path, lambda seat, channel: status, seats=3)
+    supervised = Supervised(tmp_path, lambda slot, channel: status, slots=3)
     assert supervised.end(None) == status
     assert len(supervised.started()) == 1
 
@@ -85,34 +85,34 @@ def test_a_first_worker_that_cannot_start_ends_all_with_its_status_and_no_second
 def test_a_worker_that_is_killed_or_fails_later_is_replaced_in_its_seat(tmp_path: Path) -> None:
     supervised = Supervised(tmp_path, _serve)
     supervised.until(2)
-    seat, pid = supervised.started()[1]
+    slot, pid = supervised.started()[1]
     os.kill(pid, signal.SIGKILL)
     supervised.until(3)
-    assert supervised.started()[2][0] == seat
+    assert supervised.started()[2][0] == slot
     assert supervised.end() == 0
 
 
 def test_a_worker_that_ends_at_once_again_and_again_is_not_started_in_a_rush(tmp_path: Path) -> None:
-    def crash(seat: int, channel: Channel) -> int:
+    def crash(slot: int, channel: Channel) -> int:
         os.kill(os.getpid(), signal.SIGKILL)
         return 0
 
-    supervised = Supervised(tmp_path, crash, seats=1)
+    supervised = Supervised(tmp_path, crash, slots=1)
     time.sleep(1.0)
     assert 2 <= len(supervised.started()) <= 5
     assert supervised.end() == 0
 
 
 def test_a_worker_that_hangs_is_killed_and_replaced(tmp_path: Path) -> None:
-    def hang(seat: int, channel: Channel) -> int:
+    def hang(slot: int, channel: Channel) -> int:
         channel.ready("")
         while not (tmp_path / "hung").exists():
-            if seat == 1:
+            if slot == 1:
                 (tmp_path / "hung").touch()
                 time.sleep(60)
             channel.alive()
             time.sleep(0.1)
-        return _serve(seat, channel)
+        return _serve(slot, channel)
 
     supervised = Supervised(tmp_path, hang)
     supervised.until(3)
@@ -121,9 +121,9 @@ def test_a_worker_that_hangs_is_killed_and_replaced(tmp_path: Path) -> None:
 
 
 def test_a_worker_that_does_not_stop_is_killed_in_the_end(tmp_path: Path) -> None:
-    def stubborn(seat: int, channel: Channel) -> int:
+    def stubborn(slot: int, channel: Channel) -> int:
         signal.signal(signal.SIGTERM, signal.SIG_IGN)
-        return _serve(seat, channel)
+        return _serve(slot, channel)
 
     supervised = Supervised(tmp_path, stubborn)
     supervised.until(2)
@@ -134,11 +134,11 @@ def test_a_worker_that_does_not_stop_is_killed_in_the_end(tmp_path: Path) -> Non
 
 
 def test_a_worker_learns_of_the_end_of_its_parent(tmp_path: Path) -> None:
-    def watch(seat: int, channel: Channel) -> int:
+    def watch(slot: int, channel: Channel) -> int:
         channel.ready("")
         channel.end.setblocking(True)
         assert channel.end.recv(1) == b""
-        (tmp_path / f"orphan-{seat}").touch()
+        (tmp_path / f"orphan-{slot}").touch()
         return 0
 
     supervised = Supervised(tmp_path, watch)

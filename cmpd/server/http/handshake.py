@@ -18,7 +18,7 @@ if TYPE_CHECKING:
     from cmpd.server.http.limits import Limits
 
 
-class Gate(asyncio.Protocol):
+class Handshake(asyncio.Protocol):
     """Lets a connection in to TLS, if there is room."""
 
     __slots__ = ("_config", "_connection", "_context", "_limits", "_transport", "deadline", "peer")

@@ -22,7 +22,7 @@ Show = Callable[[bytes], str]
 
 
 @dataclass(frozen=True, slots=True)
-class Insight:
+class MessageTrace:
     """What an operator asked to see beside the log."""
 
     show: Show | None = None
@@ -31,7 +31,7 @@ class Insight:
     """Where messages are kept; None: nowhere."""
     _numbers: itertools.count[int] = field(default_factory=itertools.count)
 
-    def look(self, transaction: str, request: bytes, response: bytes) -> None:
+    def write(self, transaction: str, request: bytes, response: bytes) -> None:
         """One exchange. `transaction`: the transactionID in hexadecimal."""
         if self.show is None and self.folder is None:
             return
