@@ -4,7 +4,7 @@
 # make lint     ruff and mypy alone
 # make fuzz     the coverage-guided fuzzer, for SECONDS (default 600)
 # make soak     kill the daemon under load, KILLS times (default 300)
-# make flood    strangers pile onto a daemon while an honest client enrols
+# make flood    unauthenticated peers pile onto a daemon while an honest client enrols
 # make format   let ruff lay out the code
 # make reference  write cmpd.conf and docs/configuration.md from the code
 # make dist     a wheel and a source archive in dist/

@@ -98,7 +98,7 @@ def register(subparsers: Any) -> None:
 
 def _assigned(document: dict[str, Any], words: list[str]) -> dict[str, Any]:
     """The document with the settings in it. Files that they name are relative to the current folder."""
-    from cmpd.clm.declare.files import with_files_read
+    from cmpd.clm.declare.pemfiles import with_files_read
 
     return with_files_read(assigned(document, words), Path.cwd())
 
@@ -182,7 +182,7 @@ async def _remove_ra(place: Workplace, arguments: argparse.Namespace) -> int:
 
 async def _change_ras(place: Workplace, arguments: argparse.Namespace, rows: list[dict[str, Any]]) -> int:
     """Put these rows in the place of the one of that name. Raises CommandError where none is to be taken."""
-    from cmpd.clm.declare.files import with_files_read
+    from cmpd.clm.declare.pemfiles import with_files_read
     from cmpd.clm.model import Kind
 
     changes = await draft(place)

@@ -11,7 +11,7 @@ from cmpd.cli.common import load_config
 from cmpd.cli.files import create_folder
 
 if TYPE_CHECKING:
-    from cmpd.server.insight import Show
+    from cmpd.server.process.tracing import Show
 
 
 def register(subparsers: Any) -> None:
@@ -34,9 +34,9 @@ def register(subparsers: Any) -> None:
 def _run(arguments: argparse.Namespace) -> int:
     config = load_config(arguments)
     from cmpd.server.daemon import serve
-    from cmpd.server.insight import Insight
+    from cmpd.server.process.tracing import MessageTrace
 
-    return serve(config, Insight(_show() if arguments.verbose else None, _folder(arguments.dump)))
+    return serve(config, MessageTrace(_show() if arguments.verbose else None, _folder(arguments.dump)))
 
 
 def _show() -> Show:

@@ -11,7 +11,7 @@ from cmpd.cli.common import Workplace, add_json, in_workplace, now, print_json, 
 from cmpd.printable import printable
 
 if TYPE_CHECKING:
-    from cmpd.server.overview import Overview
+    from cmpd.server.admin.overview import Overview
 
 BARS = " ▁▂▃▄▅▆▇█"
 DAY = 86_400
@@ -39,7 +39,7 @@ def register(subparsers: Any) -> None:
 async def _status(place: Workplace, arguments: argparse.Namespace) -> int:
     import asyncio
 
-    from cmpd.server.overview import overview
+    from cmpd.server.admin.overview import overview
 
     while True:
         seen = await overview(place.store, place.config, place.master_key, now())
@@ -86,7 +86,7 @@ def _workers(seen: Overview) -> str:
 
 
 def _counted(count: int) -> str:
-    from cmpd.server.overview import MOST
+    from cmpd.server.admin.overview import MOST
 
     return str(count) if count < MOST else f"{MOST} or more"
 

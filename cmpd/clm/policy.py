@@ -220,7 +220,7 @@ def certificates_in(settings: object) -> Iterator[bytes]:
     """DER of the certificates in a settings class, and in those nested in it, one by one or in lists."""
     if not dataclasses.is_dataclass(settings):
         return
-    for one in (field for field in dataclasses.fields(settings) if field.init):
+    for one in (found for found in dataclasses.fields(settings) if found.init):
         value = getattr(settings, one.name)
         if one.metadata.get("kind") is CERTIFICATES:
             yield from value

@@ -13,8 +13,8 @@ from typing import TYPE_CHECKING
 from cmpd.clm.secrets import MasterKey, read_secret
 from cmpd.clm.store import open_store
 from cmpd.config import ConfigError
-from cmpd.server.proxies import Proxies
-from cmpd.server.tls import tls_of
+from cmpd.server.http.proxies import Proxies
+from cmpd.server.http.tls import tls_of
 
 if TYPE_CHECKING:
     from cmpd.config import Config, ListenConfig

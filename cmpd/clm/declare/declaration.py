@@ -16,8 +16,8 @@ from cmpd.clm.apiclient import APIClient
 from cmpd.clm.authority import AuthorityDocument, CrlSettings
 from cmpd.clm.configuration import Draft, Unfit
 from cmpd.clm.declare.entities import EntityDocument, document_of, read_entity
-from cmpd.clm.declare.files import read_text, with_files_read
 from cmpd.clm.declare.lines import Lines
+from cmpd.clm.declare.pemfiles import read_text, with_files_read
 from cmpd.clm.entities import password_context
 from cmpd.clm.model import AuditEvent, Entity, EntityState, Kind, StoredObject
 from cmpd.clm.points import PARTITIONS
