@@ -12,7 +12,6 @@ from datetime import UTC, datetime
 from typing import Any
 
 from cryptography import x509
-from cryptography.hazmat.primitives.asymmetric import rsa
 from cryptography.hazmat.primitives.asymmetric.types import CertificatePublicKeyTypes
 from cryptography.hazmat.primitives.serialization import Encoding
 
@@ -35,6 +34,7 @@ from cmpd.clm.issuing import new_serial
 from cmpd.clm.keys import SigningKey, signature_hash
 from cmpd.clm.model import AuditEvent, Kind, StoredObject
 from cmpd.clm.names import name_text
+from cmpd.clm.pkix.algorithms import KEYS
 from cmpd.clm.points import PARTITIONS, CrlPoints
 from cmpd.clm.policy import check_name
 from cmpd.clm.profile import extended_key_usage, extension, key_usage
@@ -347,9 +347,9 @@ def _key_id(certificate: x509.Certificate) -> x509.AuthorityKeyIdentifier:
 
 def _signer_algorithm(key: CertificatePublicKeyTypes) -> str:
     """A signer's key is of its CA's kind, since that is what those who trust the CA can verify."""
-    if isinstance(key, rsa.RSAPublicKey):
-        return "RSA-2048" if key.key_size < 3072 else "RSA-3072"
-    return keys.algorithm_of(key)
+    row = KEYS.of(key)
+    enough = [bits for bits in row.sizes[:-1] if bits <= key.key_size]  # type: ignore[union-attr] # what has sizes says its own
+    return row.sized(max(enough, default=row.sizes[0])) if row.sizes else row.name
 
 
 def _titled(subject: x509.Name, title: str) -> x509.Name:

@@ -6,7 +6,7 @@ import hashlib
 from typing import TYPE_CHECKING, Final
 
 from cmpd.cmp.protection import digests, mac
-from cmpd.cmp.protection.table import Family
+from cmpd.cmp.protection.table import MacFamily
 from cmpd.records import quick_dataclass
 
 if TYPE_CHECKING:
@@ -64,4 +64,4 @@ def parse(algorithm: Algorithm, bounds: mac.Bounds) -> PasswordBasedMac:
     )
 
 
-FAMILIES: Final = (Family("mac", OID, NAME, parse),)
+FAMILIES: Final = (MacFamily(OID, NAME, parse),)
