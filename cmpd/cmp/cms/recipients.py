@@ -37,7 +37,7 @@ from cmpd.cmp.protection.pss import MGF1
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-    from cmpd.clm.pkix.algorithms.table import Agreement
+    from cmpd.clm.pkix.algorithms.rows import Agreement
     from cmpd.cmp.protection import PublicKey
 
 RSAES_OAEP: Final = "1.2.840.113549.1.1.7"

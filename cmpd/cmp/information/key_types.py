@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from cmpd.clm.pkix.algorithms import KEYS
-from cmpd.clm.pkix.algorithms.table import Parameters
+from cmpd.clm.pkix.algorithms.rows import Parameters
 from cmpd.cmp import schema
 from cmpd.cmp.cms.algorithms import AES256_CBC, identifier
 from cmpd.cmp.failure import CMPFailure, FailInfo

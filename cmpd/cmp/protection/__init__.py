@@ -6,8 +6,8 @@ signature algorithms serve proof of possession as well.
 
 from __future__ import annotations
 
-from cmpd.clm.pkix.algorithms.table import PublicKey
-from cmpd.clm.pkix.algorithms.table import SigningKey as PrivateKey
+from cmpd.clm.pkix.algorithms.rows import PublicKey
+from cmpd.clm.pkix.algorithms.rows import SigningKey as PrivateKey
 from cmpd.cmp.protection import pbm, pbmac1, shared_key
 from cmpd.cmp.protection.table import MacFamily, describe, family, macs, register
 

@@ -5,8 +5,8 @@ from __future__ import annotations
 from functools import cache
 from typing import TYPE_CHECKING, Any, Final
 
+from cmpd.clm.pkix.algorithms.rows import PSSParameters
 from cmpd.clm.pkix.algorithms.rsa import LARGEST_MODULUS, pss
-from cmpd.clm.pkix.algorithms.table import PSSParameters
 from cmpd.cmp import schema
 from cmpd.cmp.failure import CMPFailure, FailInfo
 from cmpd.cmp.protection import digests

@@ -13,7 +13,7 @@ from cryptography.exceptions import InvalidSignature
 
 from cmpd.clm.pkix.algorithms import KEYS, SIGNATURES
 from cmpd.clm.pkix.algorithms.digests import HASHES
-from cmpd.clm.pkix.algorithms.table import Parameters
+from cmpd.clm.pkix.algorithms.rows import Parameters
 from cmpd.cmp import schema
 from cmpd.cmp.failure import CMPFailure, FailInfo
 from cmpd.cmp.protection import digests, pss, table
@@ -26,7 +26,7 @@ if TYPE_CHECKING:
     from cryptography import x509
 
     from cmpd.clm.pkix import algorithms
-    from cmpd.clm.pkix.algorithms.table import PublicKey, SigningKey
+    from cmpd.clm.pkix.algorithms.rows import PublicKey, SigningKey
     from cmpd.cmp.message import Algorithm
 
 

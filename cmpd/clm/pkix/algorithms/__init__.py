@@ -10,14 +10,8 @@ from typing import Final
 
 from cmpd.clm.pkix.algorithms import ec, edwards, ml_dsa, montgomery, rsa
 from cmpd.clm.pkix.algorithms.digests import HASHES, HMACS
-from cmpd.clm.pkix.algorithms.table import (
-    KEYS,
-    SIGNATURES,
-    KeyAlgorithm,
-    SignatureAlgorithm,
-    register,
-    withdraw,
-)
+from cmpd.clm.pkix.algorithms.rows import KeyAlgorithm, SignatureAlgorithm
+from cmpd.clm.pkix.algorithms.table import KEYS, SIGNATURES, register, withdraw
 
 FAMILIES: Final = (rsa, ec, edwards, montgomery, ml_dsa)
 

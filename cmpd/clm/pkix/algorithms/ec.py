@@ -12,7 +12,7 @@ from cryptography.hazmat.primitives import hashes
 from cryptography.hazmat.primitives.asymmetric import ec
 
 from cmpd.clm.pkix.algorithms.digests import HASHES
-from cmpd.clm.pkix.algorithms.table import Agreement, Curve, KeyAlgorithm, Parameters, SignatureAlgorithm
+from cmpd.clm.pkix.algorithms.rows import Agreement, Curve, KeyAlgorithm, Parameters, SignatureAlgorithm
 
 FAMILY: Final = "EC"
 OID: Final = "1.2.840.10045.2.1"
@@ -41,7 +41,12 @@ def key(
 
 
 def ecdsa(
-    name: str, oid: str, function: hashes.HashAlgorithm, certificate_hash: str, *, protects: bool = True
+    name: str,
+    oid: str,
+    function: hashes.HashAlgorithm,
+    certificate_hash: str | None,
+    *,
+    protects: bool = True,
 ) -> SignatureAlgorithm:
     """The row of ECDSA with a hash function."""
     scheme = ec.ECDSA(function)  # made once: making one costs a seventh of a verification
