@@ -34,6 +34,10 @@ MACS: Final = {oid: name for oid, name in HMACS.items() if algorithms.HMACS[name
 _IN_HMAC: Final = {row.name: algorithms.HASHES[row.hash].make() for row in algorithms.HMACS.values()}
 """The hash function inside each HMAC of `HMACS`."""
 
+HASHLIB: Final = {row.name: row.make().name.replace("-", "_") for row in algorithms.HASHES.values()}
+HASHLIB.update({row.name: HASHLIB[row.hash] for row in algorithms.HMACS.values()})
+"""What hashlib calls a hash function of `HASHES`, or the one inside an HMAC of `HMACS`."""
+
 SHAKE256_OCTETS: Final = 64
 """Of SHAKE256 output where RFC 9481, section 3.3, uses it as a hash function."""
 
@@ -42,7 +46,7 @@ def digest(name: str, data: bytes) -> bytes:
     """The hash of `data`, `name` being of `HASHES`, or ``SHAKE256`` with 512 bits of output."""
     if name == "SHAKE256":
         return hashlib.shake_256(data).digest(SHAKE256_OCTETS)
-    return hashlib.new(hashlib_name(name), data, usedforsecurity=False).digest()
+    return hashlib.new(HASHLIB[name], data, usedforsecurity=False).digest()
 
 
 def hmac_digest(name: str, key: bytes, data: bytes) -> bytes:
@@ -54,9 +58,4 @@ def hmac_digest(name: str, key: bytes, data: bytes) -> bytes:
 
 def hmac_size(name: str) -> int:
     """Octets of an HMAC."""
-    return hashlib.new(hashlib_name(name), usedforsecurity=False).digest_size
-
-
-def hashlib_name(name: str) -> str:
-    """What hashlib calls a hash function of `HASHES`, or the one inside an HMAC of `HMACS`."""
-    return name.removeprefix("HMAC-").replace("-", "").lower()
+    return hashlib.new(HASHLIB[name], usedforsecurity=False).digest_size

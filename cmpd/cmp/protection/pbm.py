@@ -16,7 +16,7 @@ if TYPE_CHECKING:
 NAME: Final = "PasswordBasedMac"
 OID: Final = "1.2.840.113533.7.66.13"
 
-_OWFS: Final = {name: getattr(hashlib, digests.hashlib_name(name)) for name in digests.HASH_OIDS}
+_OWFS: Final = {name: getattr(hashlib, digests.HASHLIB[name]) for name in digests.HASH_OIDS}
 
 
 @quick_dataclass(frozen=True, slots=True)

@@ -46,7 +46,7 @@ class PBMAC1(mac.MacAlgorithm):
     def derive(self, secret: bytes) -> bytes:
         """The key, by PBKDF2 (RFC 8018, section 5.2). Other threads run meanwhile."""
         return hashlib.pbkdf2_hmac(
-            digests.hashlib_name(self.prf), secret, self.salt, self.iterations, self.key_length
+            digests.HASHLIB[self.prf], secret, self.salt, self.iterations, self.key_length
         )
 
     def permit(self, rules: MacRules) -> None:
