@@ -16,8 +16,8 @@ from cryptography.hazmat.primitives import hashes
 from cryptography.hazmat.primitives.asymmetric import ec
 
 from cmpd.cli import build_parser
-from cmpd.clm import keys
 from cmpd.clm.bootstrap import DEMO_POLICY
+from cmpd.clm.pkix import keypairs
 from cmpd.clm.pkix.algorithms import KEYS, SIGNATURES, register, withdraw
 from cmpd.clm.policy import Policy, PolicyError
 from cmpd.cmp import oids, schema
@@ -114,7 +114,7 @@ def test_a_key_is_made_by_an_added_algorithm_where_the_policy_likes_it_best(worl
 
 
 def test_a_device_with_an_added_kind_of_key_signs_in_an_added_algorithm(world: World) -> None:
-    key, next_key = keys.generate(CURVE), keys.generate(CURVE)
+    key, next_key = keypairs.generate(CURVE), keypairs.generate(CURVE)
     first = world.client().enrol("ir", key).certificate
     second = world.client(InAddedAlgorithm(first, key)).enrol("cr", next_key).certificate
     assert [curve_of(certificate) for certificate in (first, second)] == [CURVE, CURVE]
@@ -124,7 +124,7 @@ def test_a_ca_has_an_added_kind_of_key_and_signs_in_what_suits_it(world: World) 
     assert curve_of(world.put_ca("added", CURVE)) == CURVE
     world.change_policy(ca="added")
     response = (
-        world.client().begin().send(("ir", [requests.certificate_request(keys.generate(CURVE), "CN=d")]))
+        world.client().begin().send(("ir", [requests.certificate_request(keypairs.generate(CURVE), "CN=d")]))
     )
     assert response.certificate.signature_algorithm_oid.dotted_string == SIGNATURE_OID
 
@@ -166,12 +166,12 @@ def test_what_is_on_by_default_is_in_the_default_of_policies() -> None:
 def test_a_withdrawn_algorithm_is_nowhere() -> None:
     before = (dict(KEYS), dict(SIGNATURES), dict(SIGNATURES.by_oid), dict(oids.NAMES), documented(), helped())
     register(brainpool.ROWS)
-    public = keys.generate(CURVE).public_key()
+    public = keypairs.generate(CURVE).public_key()
     assert KEYS.of(public).name == CURVE
     withdraw(brainpool.ROWS)
     after = (dict(KEYS), dict(SIGNATURES), dict(SIGNATURES.by_oid), dict(oids.NAMES), documented(), helped())
     assert after == before
-    with pytest.raises(keys.KeyProblem, match="is not supported; P-256, P-384 and P-521 are"):
+    with pytest.raises(keypairs.KeyProblem, match="is not supported; P-256, P-384 and P-521 are"):
         KEYS.of(public)
     for key, value in (("keys", {"algorithms": [CURVE]}), ("signatures", [SIGNATURE])):
         with pytest.raises(PolicyError, match="is expected"):

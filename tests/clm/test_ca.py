@@ -19,7 +19,6 @@ from cryptography.hazmat.primitives.serialization import (
 )
 from cryptography.x509.oid import ExtendedKeyUsageOID
 
-from cmpd.clm import keys
 from cmpd.clm.authority import Authority, AuthorityDocument
 from cmpd.clm.ca import (
     Made,
@@ -35,6 +34,7 @@ from cmpd.clm.chains import CAProblem
 from cmpd.clm.issuing import CertificateRequest, ServedPolicy, issue
 from cmpd.clm.model import Kind
 from cmpd.clm.names import parse_name
+from cmpd.clm.pkix import keypairs
 from cmpd.clm.pkix.algorithms import KEYS
 from cmpd.clm.policy import Policy
 from cmpd.clm.profile import key_usage
@@ -74,12 +74,12 @@ def test_a_root_of_every_key_algorithm_issues_certificates_and_has_a_signer_of_i
     pki: PKI, algorithm: str
 ) -> None:
     try:
-        keys.generate(algorithm)
-    except keys.KeyProblem:
+        keypairs.generate(algorithm)
+    except keypairs.KeyProblem:
         assert algorithm.startswith("ML-DSA")  # an older cryptography or OpenSSL
         return
     authority = root(pki, algorithm).authority(pki.master_key)
-    assert keys.key_name(authority.certificate.public_key()) == algorithm
+    assert keypairs.key_name(authority.certificate.public_key()) == algorithm
     verify(issues(authority), authority)
     verify(authority.signer.certificate, authority)
     own, above = authority.signer.certificate.public_key(), authority.certificate.public_key()
@@ -227,7 +227,7 @@ def test_an_expired_ca_and_a_device_are_not_imported(pki: PKI) -> None:
         .serial_number(1)
         .not_valid_before(start)
         .not_valid_after(start + timedelta(days=9))
-        .sign(own, keys.signature_hash(own))
+        .sign(own, keypairs.signature_hash(own))
     )
     with pytest.raises(CAProblem, match="is no CA"):
         import_ca(pki.maker, "here", [device], own, URL)

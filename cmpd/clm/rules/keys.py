@@ -7,8 +7,8 @@ from dataclasses import dataclass
 from cryptography.hazmat.primitives.asymmetric import rsa
 from cryptography.hazmat.primitives.asymmetric.types import PublicKeyTypes
 
-from cmpd.clm.keys import KeyProblem
 from cmpd.clm.pkix.algorithms import KEYS
+from cmpd.clm.pkix.keypairs import KeyProblem
 from cmpd.clm.refusal import RequestRefused
 from cmpd.clm.settings import DocumentError, count, listing, member, setting
 

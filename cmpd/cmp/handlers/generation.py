@@ -10,12 +10,12 @@ import asyncio
 from concurrent.futures import ThreadPoolExecutor
 from typing import TYPE_CHECKING, Final
 
-from cmpd.clm import keys as keypairs
 from cmpd.clm.client import name_of
+from cmpd.clm.pkix import keypairs
 from cmpd.clm.pkix.algorithms import KEYS
 from cmpd.cmp import schema
 from cmpd.cmp.checks import CMP2021
-from cmpd.cmp.cms import keys, recipients
+from cmpd.cmp.cms import key_package, recipients
 from cmpd.cmp.cms.signed import ContentSigner
 from cmpd.cmp.exchange import Exchange
 from cmpd.cmp.failure import CMPFailure, FailInfo
@@ -75,11 +75,11 @@ async def deliver(exchange: Exchange, key: PrivateKey, record: Certificate, pvno
         algorithm=keypairs.key_name(key.public_key()),
         recipient=type(recipient).__name__,
     )
-    return await asyncio.to_thread(keys.deliver, key, authority, recipient, exchange.clm.random, pvno)
+    return await asyncio.to_thread(key_package.deliver, key, authority, recipient, exchange.clm.random, pvno)
 
 
 def key_name(wish: KeylessWish, policy: Policy) -> str:
-    """The key to make, as `cmpd.clm.keys.generate` calls it: what is asked for, as far as the policy
+    """The key to make, as `keypairs.generate` calls it: what is asked for, as far as the policy
     certifies it. Raises CMPFailure."""
     allowed = policy.keys.algorithms
     if wish.algorithm is None:

@@ -13,9 +13,9 @@ from cryptography.hazmat.primitives.serialization import Encoding, PublicFormat,
 from hypothesis import given
 from hypothesis import strategies as st
 
-from cmpd.clm import keys
 from cmpd.clm.bootstrap import DEMO_ENTITY, DEMO_PASSWORD, DEMO_POLICY
 from cmpd.clm.model import CertificateState, TransactionState
+from cmpd.clm.pkix import keypairs
 from cmpd.clm.pkix.algorithms import KEYS
 from cmpd.clm.policy import Policy
 from cmpd.clm.upkeep import Upkeep
@@ -113,7 +113,7 @@ def test_under_a_shared_secret_the_key_comes_for_that_secret(
     assert (response.kind, response.status) == ("ip", "accepted")
     assert response.header["pvno"] == 3
     private = opened(world, tmp_path, reader.password_decrypt(enveloped(response), DEMO_PASSWORD.encode()))
-    assert keys.key_name(private.public_key()) == made
+    assert keypairs.key_name(private.public_key()) == made
     assert public(private.public_key()) == public(response.certificate.public_key())
     assert world.state(response.certificate) is CertificateState.UNCONFIRMED
     transaction.confirm(response)
@@ -209,7 +209,7 @@ def test_post_quantum_keys_are_made_where_the_policy_certifies_them(
     world = make_world({**ALLOWED, "keys": {"algorithms": [name]}})
     response = world.client(pvno=3).begin().send(asked(algorithm=key_identifier(KEYS[name])))
     private = opened(world, tmp_path, reader.password_decrypt(enveloped(response), DEMO_PASSWORD.encode()))
-    assert keys.key_name(private.public_key()) == name
+    assert keypairs.key_name(private.public_key()) == name
     assert public(private.public_key()) == public(response.certificate.public_key())
 
 
@@ -217,9 +217,9 @@ def test_a_key_that_the_library_cannot_make_is_systemFailure(
     world: World, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     def generate(name: str) -> Any:
-        raise keys.KeyProblem("not in this build")
+        raise keypairs.KeyProblem("not in this build")
 
-    monkeypatch.setattr(keys, "generate", generate)
+    monkeypatch.setattr(keypairs, "generate", generate)
     reply = world.respond(world.client(pvno=3).begin().compose(asked()))
     response = Response.parse(reply.body)
     assert response.fail_info == ("systemFailure",)
@@ -263,7 +263,7 @@ def test_keys_are_made_away_from_the_event_loop(world: World, monkeypatch: pytes
         threads.append(threading.get_ident())
         return pki.key("P-256", 61)
 
-    monkeypatch.setattr(keys, "generate", generate)
+    monkeypatch.setattr(keypairs, "generate", generate)
     response = world.client(pvno=3).begin().send(asked())
     assert response.status == "accepted"
     assert threads
@@ -285,7 +285,7 @@ def test_what_waits_for_approval_gets_its_key_when_it_is_approved(
 def test_the_server_chooses_among_what_the_policy_certifies(make_world: MakeWorld) -> None:
     world = make_world({**ALLOWED, "keys": {"algorithms": ["RSA", "P-384"]}})
     response = world.client(pvno=3).begin().send(asked())
-    assert keys.key_name(response.certificate.public_key()) == "P-384"
+    assert keypairs.key_name(response.certificate.public_key()) == "P-384"
 
 
 X25519 = identifier("1.3.101.110")
