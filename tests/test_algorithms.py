@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import ast
 import runpy
 import subprocess
 import sys
@@ -18,7 +19,7 @@ from cryptography.hazmat.primitives.asymmetric import ec
 from cmpd.cli import build_parser
 from cmpd.clm.bootstrap import DEMO_POLICY
 from cmpd.clm.pkix import keypairs
-from cmpd.clm.pkix.algorithms import KEYS, SIGNATURES, register, withdraw
+from cmpd.clm.pkix.algorithms import KEYS, SIGNATURES, digests, register, table, withdraw
 from cmpd.clm.policy import Policy, PolicyError
 from cmpd.cmp import oids, schema
 from tests.cmp.world import World
@@ -145,6 +146,18 @@ def test_a_ca_has_an_added_kind_of_key_and_signs_in_what_suits_it(world: World) 
 )
 def test_an_added_algorithm_is_named(added: None, where: Callable[[], str], name: str) -> None:
     assert name in where()
+
+
+OWN = PROJECT / "cmpd" / "clm" / "pkix" / "algorithms"
+ELSEWHERE = [path for path in sorted((PROJECT / "cmpd").rglob("*.py")) if OWN not in path.parents]
+
+
+@pytest.mark.parametrize("path", ELSEWHERE, ids=lambda path: str(path.relative_to(PROJECT)))
+def test_the_oid_of_an_algorithm_stands_in_its_row_and_nowhere_else(path: Path) -> None:
+    known = {**table.OID_NAMES, **digests.OID_NAMES}
+    nodes = ast.walk(ast.parse(path.read_text("utf-8")))
+    texts = {node.value for node in nodes if isinstance(node, ast.Constant) and isinstance(node.value, str)}
+    assert sorted(texts & known.keys()) == []
 
 
 def test_what_is_on_by_default_is_in_the_default_of_policies() -> None:

@@ -6,7 +6,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Final, Literal, NoReturn
 
-from cmpd.clm.pkix.algorithms import SIGNATURES
+from cmpd.clm.pkix.algorithms import HASHES, HMACS, SIGNATURES
 from cmpd.cmp.failure import CMPFailure, FailInfo
 
 if TYPE_CHECKING:
@@ -35,12 +35,11 @@ WEAK: Final = {
     "1.2.840.113549.1.1.5": "sha1WithRSAEncryption",
     "1.2.840.10045.4.1": "ecdsa-with-SHA1",
     "1.2.840.10040.4.3": "dsa-with-sha1",
-    "1.3.14.3.2.26": "SHA-1",
     "1.2.840.113549.2.5": "MD5",
     "1.2.840.113549.2.6": "HMAC-MD5",
     "1.3.6.1.5.5.8.1.1": "HMAC-MD5",
-    "1.2.840.113549.2.7": "HMAC-SHA1",
-    "1.3.6.1.5.5.8.1.2": "HMAC-SHA1",
+    **{row.oid: row.name for row in HASHES.values() if not row.collision_free},
+    **{oid: row.name for row in HMACS.values() if not row.protects for oid in row.oid_names},
 }
 """Names, for the refusal, of what is too weak to be served."""
 
