@@ -11,9 +11,7 @@ from typing import TYPE_CHECKING, Any, Final
 
 from cryptography.exceptions import InvalidSignature
 
-from cmpd.clm.pkix.algorithms import KEYS, SIGNATURES
-from cmpd.clm.pkix.algorithms.digests import HASHES
-from cmpd.clm.pkix.algorithms.rows import Parameters
+from cmpd.clm.pkix.algorithms import HASHES, KEYS, SIGNATURES, rows
 from cmpd.cmp import schema
 from cmpd.cmp.failure import CMPFailure, FailInfo
 from cmpd.cmp.protection import digests, pss, table
@@ -25,16 +23,18 @@ if TYPE_CHECKING:
 
     from cryptography import x509
 
-    from cmpd.clm.pkix import algorithms
     from cmpd.clm.pkix.algorithms.rows import PublicKey, SigningKey
     from cmpd.cmp.message import Algorithm
+
+
+Row = rows.SignatureAlgorithm
 
 
 @quick_dataclass(frozen=True, slots=True)
 class SignatureAlgorithm:
     """A signature algorithm as a message names it: verifies with a public key."""
 
-    row: algorithms.SignatureAlgorithm
+    row: Row
 
     @property
     def name(self) -> str:
@@ -61,28 +61,27 @@ class SignatureAlgorithm:
             raise CMPFailure(FailInfo.badMessageCheck, "the signature does not verify")
 
 
-def _without(algorithm: Algorithm) -> algorithms.SignatureAlgorithm:
-    """Where parameters are there: RFC 8410, section 3; RFC 5758, section 3.2."""
-    row = SIGNATURES.by_oid[algorithm.oid]
-    if algorithm.parameters is not None:
+def _absent(row: Row, parameters: bytes | None) -> Row:
+    """No parameters (RFC 8410, section 3; RFC 5758, section 3.2)."""
+    if parameters is not None:
         raise CMPFailure(FailInfo.badAlg, f"{row.name} takes no parameters")
     return row
 
 
-def _with_null(algorithm: Algorithm) -> algorithms.SignatureAlgorithm:
-    """Where parameters are other than NULL; absent is tolerated (RFC 4055, section 5)."""
-    row = SIGNATURES.by_oid[algorithm.oid]
-    if algorithm.parameters not in (None, digests.NULL):
+def _null(row: Row, parameters: bytes | None) -> Row:
+    """NULL, or none, which is tolerated (RFC 4055, section 5)."""
+    if parameters not in (None, digests.NULL):
         raise CMPFailure(FailInfo.badAlg, f"{row.name} takes no parameters but NULL")
     return row
 
 
-_READERS: Final[dict[Parameters, Callable[[Algorithm], algorithms.SignatureAlgorithm]]] = {
-    Parameters.ABSENT: _without,
-    Parameters.NULL: _with_null,
-    Parameters.PSS: pss.read,
+_READERS: Final[dict[rows.Parameters, Callable[[Row, bytes | None], Row]]] = {
+    rows.Parameters.ABSENT: _absent,
+    rows.Parameters.NULL: _null,
+    rows.Parameters.PSS: pss.read,
 }
-"""How the parameters of a message's AlgorithmIdentifier are read. Each raises CMPFailure badAlg."""
+"""Which parameters a row has → how DER of a message's is read: the row with them. Each raises CMPFailure
+badAlg."""
 
 
 def parse(algorithm: Algorithm) -> SignatureAlgorithm:
@@ -92,20 +91,20 @@ def parse(algorithm: Algorithm) -> SignatureAlgorithm:
     inadmissible.
     """
     row = table.signature(algorithm.oid)
-    return SignatureAlgorithm(_READERS[row.parameters](algorithm))
+    return SignatureAlgorithm(_READERS[row.parameters](row, algorithm.parameters))
 
 
-def identifier(row: algorithms.SignatureAlgorithm) -> bytes:
+def identifier(row: Row) -> bytes:
     """DER of the AlgorithmIdentifier."""
     value: dict[str, Any] = {"algorithm": row.oid}
-    if row.parameters is Parameters.NULL:
+    if row.parameters is rows.Parameters.NULL:
         value["parameters"] = digests.NULL
     if row.pss is not None:
         value["parameters"] = pss.encode(row.pss)
     return schema.encode("AlgorithmIdentifier", value)
 
 
-def suiting(key: SigningKey, asked: str | None = None) -> algorithms.SignatureAlgorithm:
+def suiting(key: SigningKey, asked: str | None = None) -> Row:
     """In what a private key signs: what suits it best, the hash function as strong as the curve.
 
     A key that answers in kind takes the algorithm that was `asked` in, by name, where it fits: any RSA
@@ -135,7 +134,7 @@ def certificate_hash(certificate: x509.Certificate) -> str | None:
     """The hash function for certHash over a certificate (RFC 9810, section 5.3.18), a name for
     `digests.digest`; None where hashAlg has to name one."""
     row = SIGNATURES.by_oid.get(certificate.signature_algorithm_oid.dotted_string)
-    if row is None or row.parameters is not Parameters.PSS:
+    if row is None or row.parameters is not rows.Parameters.PSS:
         return row.certificate_hash if row is not None else None
     used = certificate.signature_hash_algorithm
     return next(

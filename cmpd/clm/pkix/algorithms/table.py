@@ -146,12 +146,16 @@ SIGNATURES: Final = SignatureRegister()
 
 
 def register(rows: Iterable[KeyAlgorithm | SignatureAlgorithm]) -> None:
-    """Take in the rows of a family. Raises ValueError where a name or an OID has a meaning already."""
+    """Take in the rows of a family. Raises ValueError where a name or an OID has a meaning already, or a key
+    signs best in what is no signature algorithm of its family."""
     for row in rows:
         if isinstance(row, KeyAlgorithm):
             KEYS.add(row)
         else:
             SIGNATURES.add(row)
+    for key in KEYS.values():
+        if key.signs and key.signature not in (row.name for row in SIGNATURES.suiting(key)):
+            raise ValueError(f"{key.name} keys cannot sign in {key.signature}")
     _name_oids()
 
 
