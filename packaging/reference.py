@@ -15,6 +15,7 @@ from typing import Any, get_type_hints
 
 from cmpd.clm.pkix.algorithms import HASHES, HMACS, KEYS, SIGNATURES
 from cmpd.config import Config, ListenConfig, Rule
+from cmpd.server.promises import PROMISES
 
 PROJECT = Path(__file__).parent.parent
 SPOKEN = {"store", "master_key", "client.id", "client.secret_file", "listen.address"}
@@ -117,7 +118,22 @@ def reference() -> str:
             meaning = rule.doc.replace("|", "\\|") + ("" if rule.restart else " *reload*")
             lines.append(f"| `{name}` | {shown} | {_range(rule)} | {meaning} |")
         lines.append("")
-    return "\n".join(lines).rstrip() + "\n"
+    return "\n".join([*lines, *_promises()]).rstrip() + "\n"
+
+
+def _promises() -> Iterator[str]:
+    """What the keys that protect need."""
+    yield from (
+        "## What protects, and what it needs",
+        "A key that asks for protection which cannot be given is refused: `cmpd check` and `cmpd serve` say",
+        "so in one line, with exit status 78, and a reload leaves the configuration as it was. What every",
+        "other key says holds whatever else is configured.",
+        "",
+        "| key | promises | needs; without it, it is refused |",
+        "| --- | --- | --- |",
+    )
+    for one in PROMISES:
+        yield f"| `{one.key}` | {one.promise} | {one.needs} |"
 
 
 def algorithms() -> str:

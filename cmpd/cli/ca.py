@@ -21,6 +21,7 @@ from cmpd.cli.common import (
     time_text,
 )
 from cmpd.cli.configuring import act, deleting, draft
+from cmpd.cli.files import write_public
 
 if TYPE_CHECKING:
     from cmpd.clm.authority import Authority
@@ -249,7 +250,7 @@ async def _request(place: Workplace, arguments: argparse.Namespace) -> int:
     if arguments.out is None:
         print(pem, end="")
     else:
-        arguments.out.write_text(pem, encoding="ascii")
+        write_public(arguments.out, pem.encode("ascii"))
         print(f"{arguments.out}: have it certified, then: cmpd ca install {arguments.name} CERTIFICATES")
     return os.EX_OK
 
@@ -336,7 +337,7 @@ async def _list(place: Workplace, arguments: argparse.Namespace) -> int:
 
 
 async def _show(place: Workplace, arguments: argparse.Namespace) -> int:
-    from cmpd.clm.policy import pem_text
+    from cmpd.clm.rules.certificates import pem_text
 
     authority = _load(place, await draft(place), arguments.ca)
     for der in (authority.certificate_der, *authority.chain):

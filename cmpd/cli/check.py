@@ -47,7 +47,9 @@ def register(subparsers: Any) -> None:
 async def _check(place: Workplace, arguments: argparse.Namespace) -> int:
     from cmpd.clm.bootstrap import DEMO_ENTITY
     from cmpd.clm.store import shown
+    from cmpd.server import promises
 
+    promises.require(place.config)
     await place.store.check()
     client = await login(place)
     findings = Findings()
@@ -66,12 +68,7 @@ async def _check(place: Workplace, arguments: argparse.Namespace) -> int:
 
 
 def _listeners(config: Config) -> Iterator[str]:
-    from cmpd.server.proxies import Proxies
-    from cmpd.server.tls import tls_of
-
-    Proxies(config.http.trusted_proxies)
     for listener in config.listen:
-        tls_of(listener)
         kind = "HTTPS" if listener.tls_certificate else "HTTP"
         yield f"CMP over {kind} at {listener.address}"
     if config.admin.listen:
@@ -79,7 +76,7 @@ def _listeners(config: Config) -> Iterator[str]:
 
 
 def _ending_tls(config: Config, time: int) -> Iterator[str]:
-    """Of certificates that `_listeners` has found fit for use."""
+    """Of certificates that were found fit for use."""
     from cryptography import x509
 
     for path in dict.fromkeys(one.tls_certificate for one in config.listen if one.tls_certificate):
@@ -101,8 +98,8 @@ def _weak_settings(config: Config) -> Iterator[str]:
         yield f"cmp.pbm_iterations_min: {config.cmp.pbm_iterations_min} iterations make guessing cheap"
     if config.cmp.time_tolerance == 0:
         yield "cmp.time_tolerance: messages of any age are taken"
-    elif config.cmp.time_tolerance > config.cmp.transaction_memory:
-        yield "cmp.time_tolerance: messages are taken that are older than transactions are remembered"
+    elif 2 * config.cmp.time_tolerance > config.cmp.transaction_memory:
+        yield "cmp.time_tolerance: messages are taken for longer than transactions are remembered"
 
 
 async def _judge_policies(findings: Findings, catalog: Catalog, client_id: str) -> None:

@@ -22,6 +22,7 @@ from cmpd.cli.common import (
     time_text,
 )
 from cmpd.cli.configuring import draft
+from cmpd.cli.files import write_public
 
 
 def register(subparsers: Any) -> None:
@@ -131,5 +132,5 @@ async def _show(place: Workplace, arguments: argparse.Namespace) -> int:
         sys.stdout.buffer.write(data)
         sys.stdout.buffer.flush()
     else:
-        arguments.out.write_bytes(data)
+        write_public(arguments.out, data)
     return os.EX_OK

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 from cmpd.cli import COMMANDS
 from cmpd.cli.common import load_config
+from cmpd.cli.files import create_folder
 
 if TYPE_CHECKING:
     from cmpd.server.insight import Show
@@ -46,5 +47,5 @@ def _show() -> Show:
 
 def _folder(path: Path | None) -> Path | None:
     if path is not None:
-        path.mkdir(mode=0o700, exist_ok=True)
+        create_folder(path, 0o700)
     return path

@@ -86,6 +86,7 @@ class Issuance:
         transaction: bytes | None,
         state: CertificateState,
         replaces: tuple[str, int] | None = None,
+        requested_by: str | None = None,
     ) -> Certificate:
         """The store's record of it."""
         return Certificate(
@@ -103,6 +104,7 @@ class Issuance:
             state=state,
             issued=self.issued,
             replaces=replaces,
+            requested_by=requested_by,
         )
 
 

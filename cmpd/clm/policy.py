@@ -11,11 +11,10 @@ from collections.abc import Iterable
 from dataclasses import dataclass, field
 from typing import Any
 
-from cryptography import x509
-from cryptography.hazmat.primitives.serialization import Encoding
-
 from cmpd.clm.pkix.algorithms import HASHES, HMACS, SIGNATURES
+from cmpd.clm.rules.certificates import CERTIFICATES
 from cmpd.clm.rules.keys import KeyRules
+from cmpd.clm.rules.registration import RIGHTS, RegistrationAuthority
 from cmpd.clm.rules.san import SanRules
 from cmpd.clm.rules.subject import SubjectRules
 from cmpd.clm.rules.validity import ValidityRules
@@ -24,7 +23,6 @@ from cmpd.clm.settings import (
     FLAG,
     TEXT,
     DocumentError,
-    Kind,
     choice,
     count,
     dump,
@@ -43,29 +41,6 @@ NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,63}")
 
 class PolicyError(DocumentError):
     """A policy's document is wrong; `key` names where."""
-
-
-def _certificates(value: Any, key: str) -> tuple[bytes, ...]:
-    """DER of each certificate in a list of PEM texts, each of which may hold several."""
-    ders: list[bytes] = []
-    for index, text in enumerate(listing(Kind(lambda item, _: item)).parse(value, key)):
-        where = f"{key}[{index}]"
-        if not isinstance(text, str):
-            raise DocumentError(where, "certificates in PEM are expected")
-        try:
-            found = x509.load_pem_x509_certificates(text.encode())
-        except ValueError as error:
-            raise DocumentError(where, f"certificates in PEM are expected: {error}") from error
-        ders += [certificate.public_bytes(Encoding.DER) for certificate in found]
-    return tuple(ders)
-
-
-def pem_text(der: bytes) -> str:
-    """A certificate's PEM."""
-    return x509.load_der_x509_certificate(der).public_bytes(Encoding.PEM).decode()
-
-
-CERTIFICATES = Kind(_certificates, lambda ders: [pem_text(der) for der in ders])
 
 
 @dataclass(frozen=True, slots=True)
@@ -143,13 +118,26 @@ class Policy:
     trust_anchors: tuple[bytes, ...] = setting(CERTIFICATES, ())
     """Vendor CA certificates (PEM in documents, DER here) under which signed requests are trusted."""
     ra_certificates: tuple[bytes, ...] = setting(CERTIFICATES, ())
-    """Certificates of registration authorities, or of CAs that certify them (with EKU id-kp-cmcRA)."""
+    """Certificates of registration authorities, or of CAs that certify them (with EKU id-kp-cmcRA): short for
+    one of `registration_authorities` with every right about every name."""
+    registration_authorities: tuple[RegistrationAuthority, ...] = setting(
+        listing(nested(RegistrationAuthority)), ()
+    )
+    """Registration authorities, each with its own rights and names."""
+    register: bool = setting(FLAG, False)
+    """Whether a device that a registration authority enrols becomes an end entity, by its subject."""
+    certificate_enrolment: bool = setting(FLAG, False)
+    """Whether a certificate issued here without an end entity may ask for another one with its very subject
+    and subjectAltName by ir, cr or p10cr; without, it updates and revokes itself only."""
     auto_register: bool = setting(FLAG, False)
     """Whether a device with a certificate under a trust anchor becomes an entity by asking."""
     ca_pubs: bool = setting(FLAG, True)
     """Whether the root may be sent in caPubs of MAC-protected responses."""
     central_key_generation: bool = setting(FLAG, False)
     """Whether cmpd may make the key pair for the device (RFC 9483, section 4.1.6)."""
+
+    ras: tuple[RegistrationAuthority, ...] = field(init=False, default=(), compare=False)
+    """All registration authorities: `registration_authorities`, and what `ra_certificates` stands for."""
 
     @classmethod
     def of(cls, id: str, name: str, document: dict[str, Any]) -> Policy:
@@ -164,11 +152,18 @@ class Policy:
             raise PolicyError(error.key, error.text) from error
         object.__setattr__(policy, "id", id)
         object.__setattr__(policy, "name", name)
+        object.__setattr__(policy, "ras", policy._all_ras())
         return policy
 
     def document(self) -> dict[str, Any]:
         """What `of` reads; keys that have their default are left out."""
         return dump(self)
+
+    def _all_ras(self) -> tuple[RegistrationAuthority, ...]:
+        if not self.ra_certificates:
+            return self.registration_authorities
+        short = RegistrationAuthority(name="ra", rights=RIGHTS, certificates=self.ra_certificates)
+        return (*self.registration_authorities, short)
 
     def _contradictions(self) -> None:
         self.keys.contradictions()
@@ -182,8 +177,19 @@ class Policy:
             raise DocumentError("auto_register", "is on, but there are no trust_anchors to know devices by")
         if not self.confirm_wait:
             raise DocumentError("confirm_wait", "must not be zero: a confirmation takes time")
-        for der in (*self.trust_anchors, *self.ra_certificates):
-            x509.load_der_x509_certificate(der)
+        self._ra_contradictions()
+
+    def _ra_contradictions(self) -> None:
+        known: dict[object, str] = {}
+        for index, ra in enumerate(self.registration_authorities):
+            key = f"registration_authorities[{index}]"
+            ra.contradictions(key)
+            for what in (ra.name, *ra.certificates, *ra.entities):
+                if what in known:
+                    raise DocumentError(
+                        key, f"has a name, certificate or end entity that {known[what]} has too"
+                    )
+                known[what] = f"RA {ra.name}"
 
 
 def check_name(name: str, key: str = "name") -> None:

@@ -10,9 +10,9 @@ from functools import partial
 from typing import TYPE_CHECKING
 
 from cmpd.cmp import message as messages
-from cmpd.cmp.authentication import Party
 from cmpd.cmp.checks import CMP2021
 from cmpd.cmp.names import directory_name, null_dn
+from cmpd.cmp.parties.party import Party
 from cmpd.cmp.protection.signature import signer_algorithm
 from cmpd.records import quick_dataclass
 

@@ -40,7 +40,7 @@ class BasicAuthentication:
         if field is None:
             return None
         if not (secure or self._over_http):
-            return plain(403, "passwords are not taken over plain HTTP; use HTTPS")
+            return plain(403, "passwords are not taken over plain HTTP, nor from an unknown proxy; use HTTPS")
         user, password = _credentials(field)
         throttle = self._client.credentials.throttle
         wait = throttle.wait(user, peer)  # counted with failures under the same UUID in a MAC

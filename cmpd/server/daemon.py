@@ -14,7 +14,7 @@ from cmpd.clm.client import LoginRefused
 from cmpd.clm.secrets import SecretError
 from cmpd.clm.store.base import StoreError, StoreUnavailable
 from cmpd.config import ConfigError
-from cmpd.server import calendar, listeners, logs, process, service, systemd
+from cmpd.server import calendar, listeners, logs, process, promises, service, systemd
 from cmpd.server.insight import Insight
 from cmpd.server.metrics import SharedFolder
 from cmpd.server.scoreboard import Scoreboard
@@ -44,6 +44,7 @@ def serve(config: Config, insight: Insight = NOTHING) -> int:
     process.harden()
     process.allow_files(config.http.max_connections)
     notifier = systemd.Notifier()
+    promises.require(config)
     seats = listeners.take_seats(config, systemd.listen_fds())
     asyncio.run(calendar.look(config))
     service.load()

@@ -16,6 +16,9 @@ if TYPE_CHECKING:
 UNIX = "unix"
 """In the configuration: whoever comes over a Unix socket."""
 
+FORWARDED = frozenset((b"x-forwarded-for", b"x-forwarded-proto", b"forwarded", b"via"))
+"""What a proxy adds to show that it is one (RFC 7239; RFC 9110, section 7.6.3)."""
+
 
 class Proxies:
     """The reverse proxies that are trusted."""
@@ -40,10 +43,11 @@ class Proxies:
         return peer[:64]
 
     def is_secure(self, request: HTTPRequest) -> bool:
-        """Whether nobody could read along: what a trusted proxy says of its client, or what is seen here."""
+        """Whether nobody could read along: what a trusted proxy says of its client, or what is seen here.
+        Of what another proxy forwards, one on this machine, too, nothing is known."""
         if self.trusts(request.peer):
             return [one.lower() for one in request.listed(b"x-forwarded-proto")][-1:] == [b"https"]
-        return request.secure
+        return request.secure and not any(name in FORWARDED for name, _ in request.headers)
 
     def trusts(self, address: str) -> bool:
         """Whether the address is a trusted proxy's; an empty one is a Unix socket's other side."""

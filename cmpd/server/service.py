@@ -21,7 +21,7 @@ from cmpd.clm.store.base import StoreError
 from cmpd.cmp import schema
 from cmpd.cmp.responder import Responder
 from cmpd.config import Config, ConfigError, HTTPConfig
-from cmpd.server import listeners, logs, process
+from cmpd.server import listeners, logs, process, promises
 from cmpd.server.admin import Admin
 from cmpd.server.basic import BasicAuthentication
 from cmpd.server.endpoints import Endpoints
@@ -279,6 +279,7 @@ class Service:
         """Read the configuration and the TLS files again; where one cannot be used, nothing changes."""
         try:
             result = reloaded(self._config, Config.load(self._config.path))
+            promises.require_live(result.config)
             proxies = Proxies(result.config.http.trusted_proxies)
             tls = [tls_of(one) for one in result.config.listen]
         except ConfigError as error:

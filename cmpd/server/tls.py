@@ -62,8 +62,9 @@ class ListenerTLS:
             except (OSError, ssl.SSLError) as error:
                 what = _reason(error, "no certificates in PEM")
                 raise ConfigError(f"listen.tls_client_ca: {authorities}: {what}") from None
-            required = self._config.tls_client_required
-            context.verify_mode = ssl.CERT_REQUIRED if required else ssl.CERT_OPTIONAL
+            context.verify_mode = ssl.CERT_OPTIONAL
+        if self._config.tls_client_required:
+            context.verify_mode = ssl.CERT_REQUIRED
         return context
 
     def _load_certificate(self, context: ssl.SSLContext) -> None:

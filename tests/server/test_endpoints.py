@@ -338,6 +338,16 @@ def test_a_proxy_that_is_no_network_is_named() -> None:
         Proxies(("proxy.example",))
 
 
+@pytest.mark.parametrize("name", [b"x-forwarded-for", b"x-forwarded-proto", b"forwarded", b"via"])
+def test_a_proxy_on_this_machine_that_is_not_trusted_does_not_make_passwords_secret(name: bytes) -> None:
+    """Its client may be anywhere, and may have come over plain HTTP."""
+    fields = (CMP, _basic(ENTITY, "pässword:"), (name, b"https"))
+    assert Site().ask("/cmp", *fields, peer="127.0.0.1", secure=True).status == 403
+    trusting = Site(proxies=("127.0.0.1",))
+    https = (b"x-forwarded-proto", b"https")
+    assert trusting.ask("/cmp", *fields, https, peer="127.0.0.1", secure=True).status == 200
+
+
 @pytest.mark.parametrize(
     ("peer", "protocol", "status"),
     [("10.0.0.1", b"https", 200), ("10.0.0.1", b"http", 403), ("192.0.2.1", b"https", 403)],

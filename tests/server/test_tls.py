@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
-import datetime
 import os
 import shutil
 import socket
@@ -16,15 +15,7 @@ from typing import TypeVar
 
 import pytest
 from cryptography import x509
-from cryptography.hazmat.primitives import hashes
-from cryptography.hazmat.primitives.asymmetric import ec
-from cryptography.hazmat.primitives.serialization import (
-    BestAvailableEncryption,
-    Encoding,
-    KeySerializationEncryption,
-    NoEncryption,
-    PrivateFormat,
-)
+from cryptography.hazmat.primitives.serialization import BestAvailableEncryption, Encoding
 
 from cmpd.config import ConfigError, HTTPConfig, ListenConfig
 from cmpd.server.gate import Gate
@@ -32,32 +23,9 @@ from cmpd.server.http import Connection
 from cmpd.server.limits import Limits
 from cmpd.server.tls import ListenerTLS, tls_of
 from tests.server.outside import CLOSE, echo, post, responses
+from tests.support.certificates import self_signed
 
 T = TypeVar("T")
-NO_PASSWORD = NoEncryption()
-
-
-def _make(folder: Path, name: str, encryption: KeySerializationEncryption = NO_PASSWORD) -> x509.Certificate:
-    """A self-signed certificate NAME.pem and its key NAME-key.pem."""
-    key = ec.generate_private_key(ec.SECP256R1())
-    subject = x509.Name([x509.NameAttribute(x509.NameOID.COMMON_NAME, name)])
-    now = datetime.datetime.now(datetime.UTC)
-    certificate = (
-        x509.CertificateBuilder()
-        .subject_name(subject)
-        .issuer_name(subject)
-        .public_key(key.public_key())
-        .serial_number(x509.random_serial_number())
-        .not_valid_before(now - datetime.timedelta(days=1))
-        .not_valid_after(now + datetime.timedelta(days=1))
-        .add_extension(x509.BasicConstraints(ca=True, path_length=None), critical=True)
-        .sign(key, hashes.SHA256())
-    )
-    (folder / f"{name}.pem").write_bytes(certificate.public_bytes(Encoding.PEM))
-    path = folder / f"{name}-key.pem"
-    path.write_bytes(key.private_bytes(Encoding.PEM, PrivateFormat.PKCS8, encryption))
-    path.chmod(0o600)
-    return certificate
 
 
 def _config(folder: Path, name: str = "server", **changes: object) -> ListenConfig:
@@ -129,13 +97,13 @@ def test_without_a_certificate_there_is_no_tls() -> None:
 
 
 def test_requests_are_served_over_tls(tmp_path: Path) -> None:
-    certificate = _make(tmp_path, "server")
+    certificate = self_signed(tmp_path, "server")
     assert _served(_tls(_config(tmp_path)), _client(tmp_path)) == [certificate.public_bytes(Encoding.DER)]
 
 
 @pytest.mark.parametrize(("minimum", "spoken"), [("1.2", "TLSv1.2"), ("1.3", None)])
 def test_versions_below_the_minimum_are_refused(tmp_path: Path, minimum: str, spoken: str | None) -> None:
-    _make(tmp_path, "server")
+    self_signed(tmp_path, "server")
     context = _client(tmp_path)
     context.maximum_version = ssl.TLSVersion.TLSv1_2
     tls = _tls(_config(tmp_path, tls_minimum=minimum))
@@ -161,7 +129,7 @@ def test_client_certificates_are_asked_for_and_required_as_configured(
     tmp_path: Path, required: bool, identity: str | None, served: bool
 ) -> None:
     for name in ("server", "known", "stranger"):
-        _make(tmp_path, name)
+        self_signed(tmp_path, name)
     config = _config(tmp_path, tls_client_ca=tmp_path / "known.pem", tls_client_required=required)
     if served:
         assert _served(_tls(config), _client(tmp_path, identity))
@@ -171,13 +139,13 @@ def test_client_certificates_are_asked_for_and_required_as_configured(
 
 
 def test_a_renewed_certificate_is_used_from_the_next_connection_on(tmp_path: Path) -> None:
-    before = _make(tmp_path, "server")
+    before = self_signed(tmp_path, "server")
     tls = _tls(_config(tmp_path))
     assert not tls.refresh()
     after: list[x509.Certificate] = []
 
     def renew() -> None:
-        after.append(_make(tmp_path, "server"))
+        after.append(self_signed(tmp_path, "server"))
         assert tls.refresh()
 
     seen = _served(tls, _client(tmp_path), _client(tmp_path), between=renew)
@@ -186,7 +154,7 @@ def test_a_renewed_certificate_is_used_from_the_next_connection_on(tmp_path: Pat
 
 def test_client_cas_are_exchanged_from_the_next_connection_on(tmp_path: Path) -> None:
     for name in ("server", "before", "after"):
-        _make(tmp_path, name)
+        self_signed(tmp_path, name)
     shutil.copy(tmp_path / "before.pem", tmp_path / "cas.pem")
     tls = _tls(_config(tmp_path, tls_client_ca=tmp_path / "cas.pem", tls_client_required=True))
     assert _served(tls, _client(tmp_path, "before"))
@@ -200,7 +168,7 @@ def test_client_cas_are_exchanged_from_the_next_connection_on(tmp_path: Path) ->
 
 def test_a_request_that_comes_with_the_end_of_the_handshake_is_answered(tmp_path: Path) -> None:
     """TLS 1.3 lets a client send right behind its last handshake message, in one packet."""
-    _make(tmp_path, "server")
+    self_signed(tmp_path, "server")
     incoming, outgoing = ssl.MemoryBIO(), ssl.MemoryBIO()
     client = _client(tmp_path).wrap_bio(incoming, outgoing)
 
@@ -226,7 +194,7 @@ def test_a_request_that_comes_with_the_end_of_the_handshake_is_answered(tmp_path
 
 
 def test_connections_without_a_handshake_are_counted_bounded_and_closed(tmp_path: Path) -> None:
-    _make(tmp_path, "server")
+    self_signed(tmp_path, "server")
     config = HTTPConfig(max_connections=2, header_timeout=1)
 
     def ask(port: int) -> list[bytes]:
@@ -256,8 +224,8 @@ def test_connections_without_a_handshake_are_counted_bounded_and_closed(tmp_path
 def test_a_renewal_that_cannot_be_used_leaves_the_certificate_as_it_was(
     tmp_path: Path, spoil: Callable[[Path], object], caplog: pytest.LogCaptureFixture
 ) -> None:
-    before = _make(tmp_path, "server")
-    _make(tmp_path, "other")
+    before = self_signed(tmp_path, "server")
+    self_signed(tmp_path, "other")
     tls = _tls(_config(tmp_path))
     spoil(tmp_path)
     if "open" not in str(spoil):
@@ -279,7 +247,10 @@ def test_a_renewal_that_cannot_be_used_leaves_the_certificate_as_it_was(
             "can be read by others (mode 0640); chmod 600",
         ),
         (lambda folder: (folder / "server-key.pem").write_text("x"), "that belong together"),
-        (lambda folder: _make(folder, "server", BestAvailableEncryption(b"x")), "the key not encrypted"),
+        (
+            lambda folder: self_signed(folder, "server", BestAvailableEncryption(b"x")),
+            "the key not encrypted",
+        ),
         (lambda folder: (folder / "known.pem").write_text("x"), "tls_client_ca"),
         (lambda folder: (folder / "known.pem").unlink(), "known.pem: No such file or directory"),
     ],
@@ -288,7 +259,7 @@ def test_files_that_cannot_be_used_are_named(
     tmp_path: Path, spoil: Callable[[Path], object], words: str
 ) -> None:
     for name in ("server", "known"):
-        _make(tmp_path, name)
+        self_signed(tmp_path, name)
     spoil(tmp_path)
     with pytest.raises(ConfigError) as refusal:
         tls_of(_config(tmp_path, tls_client_ca=tmp_path / "known.pem"))

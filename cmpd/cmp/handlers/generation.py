@@ -21,6 +21,7 @@ from cmpd.cmp.exchange import Exchange
 from cmpd.cmp.failure import CMPFailure, FailInfo
 from cmpd.cmp.information.key_types import key_identifier
 from cmpd.cmp.message import parse_algorithm
+from cmpd.cmp.parties.cells import Operation, Whom
 from cmpd.cmp.protector import issuing_chain
 from cmpd.cmp.schema import DecodeError
 
@@ -46,10 +47,7 @@ async def completed(exchange: Exchange, wish: KeylessWish, pvno: int) -> Wish:
     The key is made in a thread of `_MAKERS`: RSA takes up to seconds.
     """
     policy = exchange.served.policy
-    if not policy.central_key_generation:
-        raise CMPFailure(
-            FailInfo.badCertTemplate, "publicKey: it is missing, and keys are not made here under this policy"
-        )
+    exchange.require(Operation.KEY_GENERATION, Whom.NONE)
     wish.prove()
     _recipient(exchange, pvno)
     await _authority(exchange)
@@ -154,13 +152,6 @@ def _recipient(exchange: Exchange, pvno: int) -> Recipient:
         if not usable:
             raise CMPFailure(FailInfo.notAuthorized, "the shared secret is not valid any more")
         return recipients.Password(secret) if pvno >= CMP2021 else recipients.PasswordKEK(secret)
-    if party.certificate is None or party.is_ra:
-        raise CMPFailure(
-            FailInfo.notAuthorized,
-            "a key is made for nobody but the end entity that protects the request itself",
-        )
-    if party.name.startswith("key:"):
-        raise CMPFailure(
-            FailInfo.notAuthorized, "the message is not signed with the key a certificate is asked for"
-        )
+    if party.certificate is None:
+        raise CMPFailure(FailInfo.systemFailure, "internal error", detail="nobody to make a key for")
     return recipients.for_certificate(party.certificate)

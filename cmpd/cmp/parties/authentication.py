@@ -6,7 +6,8 @@ the certificate behind a signature and the trust in it. What the party may do is
 
 from __future__ import annotations
 
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Sequence
+from contextlib import suppress
 from dataclasses import replace
 from typing import TYPE_CHECKING
 
@@ -16,9 +17,13 @@ from cryptography.hazmat.primitives.serialization import Encoding
 from cmpd.clm import paths
 from cmpd.clm.model import Certificate, CertificateState, Entity, EntityState
 from cmpd.clm.policy import Policy
+from cmpd.clm.rules.registration import RegistrationAuthority, is_ra
 from cmpd.clm.unreadable import UNREADABLE, read_certificate
-from cmpd.cmp import protection, signers
+from cmpd.cmp import protection
 from cmpd.cmp.failure import CMPFailure, FailInfo
+from cmpd.cmp.parties import grants, protection_certs
+from cmpd.cmp.parties.conditions import NOT_TRUSTED, NOT_VERIFIED
+from cmpd.cmp.parties.party import NOBODY, Capacity, MacKey, Party
 from cmpd.cmp.protection import mac, signature
 from cmpd.records import quick_dataclass
 
@@ -56,43 +61,55 @@ class Protection:
         return cls(algorithm, message.protection, message.protected_part)
 
 
-@quick_dataclass(frozen=True, slots=True)
-class MacKey:
-    """A key that verified a request, to protect its response with."""
-
-    algorithm: mac.MacAlgorithm
-    key: bytes
-
-
-@quick_dataclass(frozen=True, slots=True)
-class Party:
-    """Who protected a message."""
-
-    name: str
-    """``mac:<entity id>``, ``cert:<fingerprint>``, ``key:<SHA-256 of the public key>``, or empty: nobody.
-    The messages of one transaction have one name."""
-    entity: Entity | None = None
-    certificate: x509.Certificate | None = None
-    """The protection certificate."""
-    record: Certificate | None = None
-    """Its record, where it was issued here."""
-    mac: MacKey | None = None
-    signature: str | None = None
-    """The name of the algorithm it signed in."""
-    is_ra: bool = False
-    registers: bool = False
-    """It holds a trusted vendor certificate no entity is registered for, under a policy with
-    auto_register: an entity is made for it with what it gets."""
-
-    @property
-    def actor(self) -> str:
-        """How the audit names it."""
-        return f"entity:{self.entity.id}" if self.entity else self.name
-
-
-NOBODY = Party("")
 NO_POLICY = Policy(ca="", template="")
 """Stands where the address names no policy: it trusts nobody but holders of certificates issued here."""
+
+
+@quick_dataclass(frozen=True, slots=True)
+class Context:
+    """What authentication goes by, beside the message."""
+
+    served: ServedPolicy | None
+    """The policy that was chosen; None: there is none of that identifier."""
+    by_default: bool = True
+    """Whether nothing named it: of a policy that somebody names nothing is told before he may use it."""
+    named: Entity | None = None
+    """The end entity whose UUID the senderKID is."""
+    basic: Entity | None = None
+    """The end entity that HTTP Basic authentication speaks for."""
+    expected: str | None = None
+    """The party that began the transaction; None for a first message."""
+    peer: str = ""
+    """Where the message came from."""
+    anchors: Sequence[x509.Certificate] = ()
+    """Those of all policies: they stand between where the policy does not have them, so that a path costs as
+    much to look for whatever the policy trusts, and whether it is there."""
+
+    @property
+    def policy(self) -> Policy:
+        return self.served.policy if self.served is not None else NO_POLICY
+
+    def untrusted(self, fault: paths.PathError) -> CMPFailure:
+        """The failure of a certificate that no anchor vouches for."""
+        text = f"{NOT_TRUSTED}: {fault}" if self.by_default else NOT_TRUSTED
+        return CMPFailure(FailInfo.signerNotTrusted, text, detail=str(fault))
+
+    def no_ra(self) -> CMPFailure:
+        """The failure of a certificate that the policy names as a registration authority's, and is none."""
+        why = "it is named as a registration authority's, and lacks the extended key usage id-kp-cmcRA"
+        text = f"{NOT_TRUSTED}: {why}" if self.by_default else NOT_TRUSTED
+        return CMPFailure(FailInfo.signerNotTrusted, text, detail=why)
+
+
+@quick_dataclass(frozen=True, slots=True)
+class Issued:
+    """A protection certificate that was issued here."""
+
+    name: str
+    """The party that is known by it."""
+    certificate: x509.Certificate
+    record: Certificate
+    entity: Entity | None
 
 
 @quick_dataclass(frozen=True, slots=True)
@@ -104,50 +121,29 @@ class Authenticator:
     bounds: mac.Bounds
     """Limits on MAC parameters of the whole server; a policy may be narrower."""
 
-    async def authenticate(
-        self,
-        message: Message,
-        served: ServedPolicy | None,
-        named: Entity | None,
-        basic: Entity | None,
-        expected: str | None,
-        peer: str,
-    ) -> Party:
-        """The party behind a message's protection.
-
-        `named`: the entity whose UUID the senderKID is, if any. `basic`: the one HTTP Basic authentication
-        speaks for. `expected`: the party that began the transaction, None for a first message. `peer`: where
-        the message came from. Raises CMPFailure.
-        """
+    async def authenticate(self, message: Message, context: Context) -> Party:
+        """The party behind a message's protection. Raises CMPFailure."""
         claim = Protection.of(message)
         family = protection.family(claim.algorithm.oid)
         if family == "mac":
-            return await self._by_mac(message, claim, served, named, peer)
+            return await self._by_mac(message, claim, context)
         if family == "signature":
-            return await self._by_signature(message, claim, served, basic, expected)
+            return await self._by_signature(message, claim, context)
         raise CMPFailure(FailInfo.badAlg, f"protectionAlg {claim.algorithm.oid} is not supported")
 
-    async def by_mac_alone(
-        self, message: Message, served: ServedPolicy | None, named: Entity | None, peer: str
-    ) -> Party:
+    async def by_mac_alone(self, message: Message, context: Context) -> Party:
         """The party behind a MAC that verifies, `NOBODY` for everything else: who an error message may
         be MACed for. No signature is looked at."""
         try:
             claim = Protection.of(message)
             if protection.family(claim.algorithm.oid) == "mac":
-                return await self._by_mac(message, claim, served, named, peer)
+                return await self._by_mac(message, claim, context)
         except CMPFailure:
             return NOBODY
         return NOBODY
 
-    async def _by_mac(
-        self,
-        message: Message,
-        claim: Protection,
-        served: ServedPolicy | None,
-        named: Entity | None,
-        peer: str,
-    ) -> Party:
+    async def _by_mac(self, message: Message, claim: Protection, context: Context) -> Party:
+        named, peer = context.named, context.peer
         reference = message.header.sender_kid
         if not reference:
             raise CMPFailure(FailInfo.badMessageCheck, "senderKID is missing; it names the shared secret")
@@ -167,40 +163,30 @@ class Authenticator:
             _check_turn(wait)
             raise CMPFailure(
                 FailInfo.badMessageCheck,
-                "protection does not verify: the reference is not known or the secret is another",
+                NOT_VERIFIED,
                 detail="unknown reference" if entity is None else "blocked" if not usable else "wrong MAC",
             )
         throttle.succeeded(guessed, peer)
-        party = Party(f"mac:{entity.id}", entity=entity, mac=MacKey(parsed, key))
-        if served is not None and _may_know(party, served.policy):
-            mac.permit(parsed, served.policy.mac)
+        party = Party(f"mac:{entity.id}", Capacity.PASSWORD, entity=entity, mac=MacKey(parsed, key))
+        if context.served is not None and grants.may_use(party, context.served.policy):
+            mac.permit(parsed, context.served.policy.mac)
         return party
 
-    async def _by_signature(
-        self,
-        message: Message,
-        claim: Protection,
-        served: ServedPolicy | None,
-        basic: Entity | None,
-        expected: str | None,
-    ) -> Party:
+    async def _by_signature(self, message: Message, claim: Protection, context: Context) -> Party:
         parsed = signature.parse(claim.algorithm)
         extra = self._extra_certificates(message)
-        certificate = await self._signer(message, claim, parsed, extra, expected)
-        if signers.names(certificate) != message.header.sender:
+        certificate = await self._signer(message, claim, parsed, extra, context.expected)
+        if protection_certs.names(certificate) != message.header.sender:
             raise CMPFailure(
                 FailInfo.badMessageCheck, "sender is not the subject of the protection certificate"
             )
-        if not signers.may_sign(certificate):
+        if not protection_certs.may_sign(certificate):
             raise CMPFailure(
                 FailInfo.signerNotTrusted, "the protection certificate's keyUsage lacks digitalSignature"
             )
-        party = await self._trust(certificate, extra, served, basic, expected)
-        if (
-            served is not None
-            and _may_know(party, served.policy)
-            and parsed.name not in served.policy.signatures
-        ):
+        party = await self._trust(certificate, extra, context)
+        policy = context.policy
+        if grants.may_use(party, policy) and parsed.name not in policy.signatures:
             raise CMPFailure(FailInfo.badAlg, f"{parsed.name} is not allowed for protection by this policy")
         return replace(party, signature=parsed.name)
 
@@ -229,12 +215,17 @@ class Authenticator:
         key: of those issued here it is the one that began the transaction, or the latest that is active."""
         kid = message.header.sender_kid
         candidates = [
-            certificate for certificate in extra if signers.fits(certificate, kid, message.header.sender)
+            certificate
+            for certificate in extra
+            if protection_certs.fits(certificate, kid, message.header.sender)
         ]
         if not candidates and kid:
             records = await self.clm.issued.by_key_id(kid)
             records.sort(
-                key=lambda record: (signers.name_of(record.der) != expected, record.state is not ACTIVE)
+                key=lambda record: (
+                    protection_certs.name_of(record.der) != expected,
+                    record.state is not ACTIVE,
+                )
             )
             candidates = [x509.load_der_x509_certificate(record.der) for record in records[:MOST_CANDIDATES]]
         failure = CMPFailure(
@@ -244,7 +235,7 @@ class Authenticator:
         )
         for certificate in candidates[:MOST_CANDIDATES]:
             try:
-                algorithm.verify(signers.key_of(certificate), claim.value, claim.data)
+                algorithm.verify(protection_certs.key_of(certificate), claim.value, claim.data)
             except CMPFailure as error:
                 failure = error
             else:
@@ -252,72 +243,92 @@ class Authenticator:
         raise failure
 
     async def _trust(
-        self,
-        certificate: x509.Certificate,
-        extra: list[x509.Certificate],
-        served: ServedPolicy | None,
-        basic: Entity | None,
-        expected: str | None,
+        self, certificate: x509.Certificate, extra: list[x509.Certificate], context: Context
     ) -> Party:
         """Why the holder of a protection certificate is trusted, and as whom."""
-        policy = served.policy if served is not None else NO_POLICY
         der = certificate.public_bytes(Encoding.DER)
-        name = signers.name_of(der)
-        holder = await self.clm.issued.holder_of(certificate, der, served.authority.id if served else None)
+        name = protection_certs.name_of(der)
+        likely = context.served.authority.id if context.served else None
+        holder = await self.clm.issued.holder_of(certificate, der, likely)
         if holder is not None:
-            party = self._trust_issued(name, certificate, *holder)
-            return replace(
-                party, is_ra=served is not None and self._is_trusted_ra(certificate, extra, served)
-            )
-        now = self.clm.now()
-        if policy.ra_certificates and signers.is_ra(certificate):
-            try:
-                paths.build_path(certificate, extra, policy.ra_certificates, now)
-            except paths.PathError as error:
-                raise CMPFailure(
-                    FailInfo.signerNotTrusted, f"the RA certificate is not trusted: {error}"
-                ) from None
-            return Party(name, certificate=certificate, is_ra=True)
-        if basic is not None and policy.password_login:
-            own = signers.own_key(certificate)
-            if expected in (None, own):
-                return Party(own, entity=basic, certificate=certificate)
+            return self._trust_issued(Issued(name, certificate, *holder), extra, context)
+        policy, basic = context.policy, context.basic
+        fault: paths.PathError | None = None
         try:
-            paths.build_path(certificate, extra, policy.trust_anchors, now)
+            ra = self._named_ra(certificate, extra, context)
         except paths.PathError as error:
-            raise CMPFailure(
-                FailInfo.signerNotTrusted, f"the protection certificate is not trusted: {error}"
-            ) from None
-        entity = await self.clm.credentials.entity_of_certificate(certificate)
-        if entity is None and not policy.auto_register:
-            raise CMPFailure(
-                FailInfo.notAuthorized, "no end entity is registered for this protection certificate"
-            )
-        if entity is not None and entity.state is not EntityState.ACTIVE:
-            raise CMPFailure(
-                FailInfo.notAuthorized,
-                "no end entity is registered for this protection certificate",
-                detail="blocked",
-            )
-        return Party(name, entity=entity, certificate=certificate, registers=entity is None)
-
-    def _is_trusted_ra(
-        self, certificate: x509.Certificate, extra: list[x509.Certificate], served: ServedPolicy
-    ) -> bool:
-        """Whether a certificate issued here is that of an RA the policy trusts."""
-        if not served.policy.ra_certificates or not signers.is_ra(certificate):
-            return False
-        between = [*extra, served.authority.certificate]
+            ra, fault = None, error
+        if ra is not None:
+            return Party(name, Capacity.RA, certificate=certificate, ra=ra)
+        if basic is not None and policy.password_login and policy.id in basic.policies:
+            own = protection_certs.own_key(certificate)
+            if context.expected in (None, own):
+                return Party(own, Capacity.LOGIN, entity=basic, certificate=certificate)
         try:
-            paths.build_path(certificate, between, served.policy.ra_certificates, self.clm.now())
-        except paths.PathError:
-            return False
-        return True
+            path = paths.build_path(
+                certificate, [*extra, *context.anchors], policy.trust_anchors, self.clm.now()
+            )
+        except paths.PathError as error:
+            raise context.untrusted(fault or error) from None
+        entity = await self.clm.credentials.entity_of_certificate(certificate)
+        return Party(
+            name,
+            Capacity.NEWCOMER if entity is None else Capacity.VENDOR,
+            entity=entity,
+            certificate=certificate,
+            anchor=path[-1].public_bytes(Encoding.DER),
+        )
 
-    def _trust_issued(
-        self, name: str, certificate: x509.Certificate, record: Certificate, entity: Entity | None
-    ) -> Party:
+    def _named_ra(
+        self, certificate: x509.Certificate, extra: Sequence[x509.Certificate], context: Context
+    ) -> RegistrationAuthority | None:
+        """The row of the policy that names a certificate as a registration authority's, pinned or under a CA
+        that certifies RAs (RFC 9483, section 3.4). Raises paths.PathError where its path is not valid."""
+        der = certificate.public_bytes(Encoding.DER)
+        now = self.clm.now()
+        fault: paths.PathError | None = None
+        for ra in context.policy.ras:
+            if ra.pinned or not ra.certificates:
+                if der in ra.certificates:
+                    paths.build_path(certificate, (), (der,), now)
+                    return ra
+                continue
+            if not is_ra(certificate):
+                if der in ra.certificates:
+                    raise context.no_ra()
+                continue
+            try:
+                paths.build_path(certificate, [*extra, *context.anchors], ra.certificates, now)
+            except paths.PathError as error:
+                fault = error
+            else:
+                return ra
+        if fault is not None:
+            raise fault
+        return None
+
+    def _trust_issued(self, issued: Issued, extra: list[x509.Certificate], context: Context) -> Party:
         """A certificate issued here is trusted as long as the store says so."""
+        self._check_standing(issued.record, issued.entity)
+        ra = next((ra for ra in context.policy.ras if issued.record.entity in ra.entities), None)
+        if ra is None and context.served is not None:
+            with suppress(paths.PathError):
+                between = [*extra, context.served.authority.certificate]
+                ra = self._named_ra(issued.certificate, between, context)
+        if ra is not None:
+            capacity = Capacity.RA
+        else:
+            capacity = Capacity.CERTIFICATE if issued.entity is not None else Capacity.UNREGISTERED
+        return Party(
+            issued.name,
+            capacity,
+            entity=issued.entity,
+            certificate=issued.certificate,
+            record=issued.record,
+            ra=ra,
+        )
+
+    def _check_standing(self, record: Certificate, entity: Entity | None) -> None:
         if record.state in (CertificateState.REVOKED, CertificateState.REJECTED, CertificateState.ON_HOLD):
             raise CMPFailure(FailInfo.certRevoked, "the protection certificate is revoked")
         if record.state is CertificateState.UNCONFIRMED:
@@ -331,14 +342,8 @@ class Authenticator:
             raise CMPFailure(
                 FailInfo.notAuthorized, "the end entity is not allowed to do this", detail="blocked"
             )
-        return Party(name, entity=entity, certificate=certificate, record=record)
 
 
 def _check_turn(wait: int) -> None:
     if wait:
         raise CMPFailure(FailInfo.systemUnavail, f"too many failed attempts, try again in {wait} seconds")
-
-
-def _may_know(party: Party, policy: Policy) -> bool:
-    """Whether a party may learn what the policy allows, and so that it is there."""
-    return party.entity is None or policy.id in party.entity.policies

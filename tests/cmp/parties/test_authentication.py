@@ -13,10 +13,10 @@ from cryptography.x509.name import _ASN1Type
 
 from cmpd.clm.bootstrap import DEMO_ENTITY, DEMO_PASSWORD
 from cmpd.clm.ca import Maker, certify_ca, install_certificate
-from cmpd.clm.entities import add, set_password, set_state
+from cmpd.clm.entities import add, password_context, set_password, set_state
 from cmpd.clm.model import CertificateState, Entity, EntityState, Kind
 from cmpd.clm.secrets import MasterKey
-from cmpd.clm.store.changes import UpdateEntity
+from cmpd.clm.store.changes import AddEntity, UpdateEntity
 from cmpd.cmp import schema
 from cmpd.cmp.protection.pbm import PasswordBasedMac
 from tests import cmpclient
@@ -40,6 +40,7 @@ KEY = pki.key("P-256", 90)
 BODY = ("ir", [requests.certificate_request(KEY, "CN=device")])
 BLOCKED = "9e0f5a9c-2f6c-4b64-8d4e-0a5b7c1d2e3f"
 NO_PASSWORD = "1c0f5a9c-2f6c-4b64-8d4e-0a5b7c1d2e3f"
+MOVED_PASSWORD = "2d1f5a9c-2f6c-4b64-8d4e-0a5b7c1d2e3f"
 SIGNER_KEYS = ("RSA-2048", "P-256", "P-384", "P-521", "Ed25519", "Ed448")
 NO_SUCH_SECRET = "protection does not verify: the reference is not known or the secret is another"
 
@@ -69,12 +70,20 @@ def without_password(world: World) -> cmpclient.Protection:
     return replace(PBM, reference=NO_PASSWORD)
 
 
+def moved_password(world: World) -> cmpclient.Protection:
+    """Sealed for another entity: somebody moved it in the store."""
+    sealed = MASTER_KEY.seal(DEMO_PASSWORD.encode(), password_context(DEMO_ENTITY))
+    world.run(world.store.commit([AddEntity(Entity(MOVED_PASSWORD, "moved", password=sealed))]))
+    return replace(PBM, reference=MOVED_PASSWORD)
+
+
 FAILING: dict[str, Callable[[World], cmpclient.Protection]] = {
     "a wrong password": lambda world: replace(PBM, secret="no"),
     "an unknown UUID": lambda world: replace(PBM, reference="0" * 8 + DEMO_ENTITY[8:]),
     "a blocked entity's password": blocked,
     "a blocked entity, a wrong password": lambda world: replace(blocked(world), secret="no"),
     "an entity without a password": without_password,
+    "an entity whose password opens no more": moved_password,
 }
 
 
