@@ -12,6 +12,7 @@ from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, field
 from typing import Any
 
+from cmpd.clm.pkix.algorithms import HASHES, HMACS, SIGNATURES
 from cmpd.clm.rules.certificates import CERTIFICATES
 from cmpd.clm.rules.keys import KeyRules
 from cmpd.clm.rules.registration import RIGHTS, RegistrationAuthority
@@ -27,6 +28,7 @@ from cmpd.clm.settings import (
     count,
     dump,
     listing,
+    member,
     nested,
     optional,
     read,
@@ -37,24 +39,6 @@ UUID = re.compile(r"[0-9a-f]{8}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{12}
 NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,63}")
 """What a policy, template, CA or API client may be called: it stands in URLs and file names."""
 
-OWFS = ("SHA-1", "SHA-224", "SHA-256", "SHA-384", "SHA-512")
-MACS = ("HMAC-SHA1", "HMAC-SHA224", "HMAC-SHA256", "HMAC-SHA384", "HMAC-SHA512")
-SIGNATURES = (
-    "sha256WithRSAEncryption",
-    "sha384WithRSAEncryption",
-    "sha512WithRSAEncryption",
-    "RSASSA-PSS",
-    "ecdsa-with-SHA256",
-    "ecdsa-with-SHA384",
-    "ecdsa-with-SHA512",
-    "Ed25519",
-    "Ed448",
-    "ML-DSA-44",
-    "ML-DSA-65",
-    "ML-DSA-87",
-)
-"""Signature algorithms for message protection, by the names of RFC 9481 and RFC 9882."""
-
 
 class PolicyError(DocumentError):
     """A policy's document is wrong; `key` names where."""
@@ -64,9 +48,9 @@ class PolicyError(DocumentError):
 class MacRules:
     """Password-based protection of messages (RFC 9481, section 6)."""
 
-    owfs: tuple[str, ...] = setting(listing(choice(*OWFS)), OWFS)
+    owfs: tuple[str, ...] = setting(listing(choice(*HASHES)), tuple(HASHES))
     """Allowed one-way functions of PasswordBasedMac."""
-    macs: tuple[str, ...] = setting(listing(choice(*MACS)), MACS)
+    macs: tuple[str, ...] = setting(listing(choice(*HMACS)), tuple(HMACS))
     """Allowed MAC algorithms."""
     iterations_min: int = setting(count(1, 10_000_000), 100)
     """Least iterations of PasswordBasedMac."""
@@ -103,7 +87,7 @@ class Policy:
     (grantedWithMods)."""
     mac: MacRules = setting(nested(MacRules), MacRules())
     """Bounds on MAC protection."""
-    signatures: tuple[str, ...] = setting(listing(choice(*SIGNATURES)), SIGNATURES)
+    signatures: tuple[str, ...] = setting(listing(member(SIGNATURES.protecting)), SIGNATURES.defaults())
     """Allowed signature algorithms for protection."""
     password_enrolment: bool = setting(FLAG, True)
     """Whether MAC-protected ir, cr and p10cr are served."""
