@@ -134,7 +134,7 @@ def _load(place: Workplace, changes: Draft, name: str) -> Authority:
 
 
 def _subject(arguments: argparse.Namespace) -> Any:
-    from cmpd.clm.names import parse_name
+    from cmpd.clm.pkix.names import parse_name
 
     try:
         return parse_name(arguments.subject)

@@ -59,21 +59,8 @@ ATTRIBUTE = Kind(_attribute)
 """A setting that names an attribute type."""
 
 
-def parse_name(text: str) -> x509.Name:
-    """A name from RFC 4514 text, as ``CN=Device 1,O=Example,C=DE``. Raises ValueError."""
-    try:
-        name = x509.Name.from_rfc4514_string(text, ATTRIBUTES)
-    except ValueError as error:
-        raise ValueError(
-            f"{text!r} is no distinguished name such as CN=Device 1,O=Example,C=DE: {error}"
-        ) from error
-    if not list(name):
-        raise ValueError("the distinguished name is empty; give one such as CN=Device 1,O=Example,C=DE")
-    return name
-
-
 def name_text(name: x509.Name) -> str:
-    """RFC 4514 text that `parse_name` understands."""
+    """RFC 4514 text that `cmpd.clm.pkix.names.parse_name` reads."""
     return name.rfc4514_string(_SHORT)
 
 

@@ -1,0 +1,1 @@
+"""X.509 without a CA: names, and how they compare."""
