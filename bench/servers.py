@@ -11,6 +11,7 @@ import time
 from pathlib import Path
 
 from bench import processes
+from tests.support.ports import free_port
 
 REFERENCE = "251069b7-bcc3-4911-b312-04327925a1aa"
 PASSWORD = "GTTgcdagW:OGJ73_"
@@ -24,13 +25,6 @@ CMPD = (sys.executable, "-m", "cmpd")
 def run(*arguments: str | Path, folder: Path) -> str:
     """Run a command to its end; what it printed. Raises subprocess.CalledProcessError."""
     return subprocess.run(arguments, cwd=folder, check=True, capture_output=True, text=True).stdout
-
-
-def free_port() -> int:
-    with socket.socket() as listener:
-        listener.bind((HOST, 0))
-        port: int = listener.getsockname()[1]
-        return port
 
 
 def connects(port: int) -> bool:

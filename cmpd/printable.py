@@ -4,5 +4,5 @@ from __future__ import annotations
 
 
 def printable(text: str) -> str:
-    """A stranger's text in one line, without what a terminal would obey."""
+    """A peer's text in one line, without what a terminal would obey."""
     return "".join(letter if letter.isprintable() else f"\\u{ord(letter):04x}" for letter in text)

@@ -12,12 +12,22 @@ PROJECT = Path(__file__).parent.parent
 PACKAGE = PROJECT / "cmpd"
 MODULES = sorted(PACKAGE.rglob("*.py"))
 
-# The rooms from the outside in: a room may import itself and the rooms after it.
-ROOMS = ("cli", "server", "cmp", "clm")
+# Which rooms a room may import, beside itself.
+ROOMS = {
+    "cli": {"client", "server", "cmp", "clm"},
+    "client": {"cmp"},
+    "server": {"cmp", "clm"},
+    "cmp": {"clm"},
+    "clm": set(),
+}
+# The same within the server; what stands beside its rooms composes them.
+SERVER_ROOMS: dict[str, set[str]] = {"http": set(), "process": set(), "admin": {"http"}}
+# Rooms whose modules import each other in no circle.
+WITHOUT_CIRCLES = ("client", "server")
 # Leaves every room may import; they import no room.
 LEAVES = ("cmpd.config", "cmpd.clm.model", "cmpd.printable", "cmpd.reasons", "cmpd.records")
 # Importing a command must not pay for these; a command that needs them imports them when it runs.
-SLOW = ("asn1tools", "asyncio", "cryptography", "cmpd.server", "cmpd.cmp", "cmpd.clm")
+SLOW = ("asn1tools", "asyncio", "cryptography", *(f"cmpd.{room}" for room in ROOMS if room != "cli"))
 LONGEST = 420
 
 
@@ -50,7 +60,7 @@ def _is_or_in(module: str, ancestors: tuple[str, ...]) -> bool:
 
 
 @pytest.mark.parametrize("path", MODULES, ids=_name)
-def test_imports_run_one_way_from_cli_over_server_and_cmp_to_clm(path: Path) -> None:
+def test_imports_run_one_way_from_cli_over_server_or_client_and_cmp_to_clm(path: Path) -> None:
     here = _room(_name(path))
     for module in _imported(path):
         there = _room(module)
@@ -58,7 +68,42 @@ def test_imports_run_one_way_from_cli_over_server_and_cmp_to_clm(path: Path) -> 
             continue
         assert here is not None or _name(path) == "cmpd.__main__", f"{_name(path)} imports {module}"
         if here is not None:
-            assert ROOMS.index(here) <= ROOMS.index(there), f"{_name(path)} imports {module}"
+            assert there in {here, *ROOMS[here]}, f"{_name(path)} imports {module}"
+
+
+@pytest.mark.parametrize("path", sorted((PACKAGE / "server").glob("*/*.py")), ids=_name)
+def test_in_the_server_operators_pages_know_http_and_else_no_room_another(path: Path) -> None:
+    room = path.parent.name
+    beyond = {*SERVER_ROOMS[room], room}
+    reached = [one.split(".") for one in _imported(path) if one.startswith("cmpd.server.")]
+    assert [".".join(parts) for parts in reached if parts[2] not in beyond] == []
+
+
+@pytest.mark.parametrize("room", WITHOUT_CIRCLES)
+def test_no_circle_of_imports(room: str) -> None:
+    """Imports for types alone and those that a function makes are counted, too."""
+    names = {_name(path): path for path in (PACKAGE / room).rglob("*.py")}
+    imports = {name: {one for one in _imported(path) if one in names} for name, path in names.items()}
+    assert _circle(imports) is None
+
+
+def test_a_circle_is_found_however_long_it_is() -> None:
+    assert _circle({"a": {"b"}, "b": {"c"}, "c": set()}) is None
+    assert _circle({"a": {"b"}, "b": {"c"}, "c": {"b"}}) == ["b", "c"]
+    assert _circle({"a": {"a"}}) == ["a"]
+
+
+def _circle(imports: dict[str, set[str]]) -> list[str] | None:
+    """What is left when modules that import nothing of the rest are taken away, again and again, and those
+    that nothing of the rest imports; None where nothing is left."""
+    left = {name: set(others) for name, others in imports.items()}
+    while left:
+        imported = set().union(*left.values())
+        gone = {name for name, others in left.items() if not others or name not in imported}
+        if not gone:
+            return sorted(left)
+        left = {name: others - gone for name, others in left.items() if name not in gone}
+    return None
 
 
 @pytest.mark.parametrize("path", [one for one in MODULES if _is_or_in(_name(one), LEAVES)], ids=_name)

@@ -116,8 +116,6 @@ def test_a_misspelt_variable_is_named(file: Path) -> None:
         ("[http]\ntrusted_proxies = [1]", 2, ["http.trusted_proxies", "a list of texts"]),
         ('[[listen]]\naddress = "8504"', 2, ["address", "host:port"]),
         ('[[listen]]\naddress = "a:70000"', 2, ["address", "host:port"]),
-        ('[[listen]]\ntls_key = "k"', 1, ["tls_certificate and tls_key go together"]),
-        ('[[listen]]\ntls_client_ca = "k"', 1, ["tls_client_ca needs"]),
         ("listen = []", 1, ["listen", "[[listen]]"]),
         ("http = 3", 1, ["http", "a table is expected"]),
         (

@@ -30,8 +30,10 @@ async def _apply(place: Workplace, arguments: argparse.Namespace) -> int:
 
     try:
         text = arguments.file.read_text("utf-8")
-    except (OSError, UnicodeDecodeError) as error:
-        raise CommandError(f"{arguments.file} cannot be read: {error}", os.EX_NOINPUT) from None
+    except OSError as error:
+        raise CommandError(f"{arguments.file} cannot be read: {error.strerror}", os.EX_NOINPUT) from None
+    except UnicodeDecodeError:
+        raise CommandError(f"{arguments.file} is not UTF-8 text", os.EX_DATAERR) from None
     changes = await draft(place)
     declaration = await Declaration.read(changes, arguments.file, text)
     for difference in declaration.differences:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import argparse
 import csv
+import io
 import os
 import sys
 from collections.abc import Iterator
@@ -13,6 +14,7 @@ from typing import Any, TextIO
 
 from cmpd.cli.common import CommandError, Workplace, in_workplace
 from cmpd.cli.configuring import act, draft
+from cmpd.cli.files import create_private
 
 BAR = 30
 """Width of the progress bar, in characters."""
@@ -58,8 +60,10 @@ def _opened(path: Path) -> Iterator[TextIO]:
     try:
         with path.open(encoding="utf-8", newline="") as file:
             yield file
-    except (OSError, UnicodeDecodeError) as error:
-        raise CommandError(f"{path} cannot be read: {error}", os.EX_NOINPUT) from None
+    except OSError as error:
+        raise CommandError(f"{path} cannot be read: {error.strerror}", os.EX_NOINPUT) from None
+    except UnicodeDecodeError:
+        raise CommandError(f"{path} is not UTF-8 text", os.EX_DATAERR) from None
 
 
 def _format(arguments: argparse.Namespace) -> str:
@@ -86,16 +90,14 @@ async def _import(place: Workplace, arguments: argparse.Namespace) -> int:
 
 
 def _write_passwords(path: Path, rows: list[Any]) -> None:
+    table = io.StringIO(newline="")
+    writer = csv.writer(table)
+    writer.writerow(("id", "name", "password"))
+    writer.writerows((row.entity.id, row.entity.name, row.password) for row in rows)
     try:
-        descriptor = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
+        create_private(path, table.getvalue().encode())
     except FileExistsError:
         raise CommandError(f"{path} is there already, and nothing is overwritten", os.EX_CANTCREAT) from None
-    with os.fdopen(descriptor, "w", encoding="utf-8", newline="") as file:
-        writer = csv.writer(file)
-        writer.writerow(("id", "name", "password"))
-        writer.writerows((row.entity.id, row.entity.name, row.password) for row in rows)
-        file.flush()
-        os.fsync(file.fileno())
 
 
 async def _export(place: Workplace, arguments: argparse.Namespace) -> int:

@@ -21,11 +21,33 @@ from cmpd.cli.common import (
     time_text,
 )
 from cmpd.cli.configuring import act, deleting, draft
+from cmpd.cli.files import write_public
 
 if TYPE_CHECKING:
     from cmpd.clm.authority import Authority
     from cmpd.clm.ca import Maker
     from cmpd.clm.configuration import Draft
+
+
+class KeyAction(argparse.Action):
+    """Takes the name of a key to make. Its help lists them as ``%(algorithms)s``, which imports what is slow
+    when the help is printed, and not before."""
+
+    def __init__(self, *arguments: Any, **named: Any) -> None:
+        super().__init__(*arguments, **named)
+        self.algorithms = _Algorithms()
+
+    def __call__(self, parser: Any, namespace: argparse.Namespace, values: Any, option: Any = None) -> None:
+        setattr(namespace, self.dest, values)
+
+
+class _Algorithms:
+    """The names of the keys that can be made, as text."""
+
+    def __str__(self) -> str:
+        from cmpd.clm.pkix.algorithms import KEYS
+
+        return ", ".join(KEYS.makers())
 
 
 def register(subparsers: Any) -> None:
@@ -96,7 +118,8 @@ def _add_new(parser: argparse.ArgumentParser) -> None:
         "--key",
         metavar="ALGORITHM",
         default="P-256",
-        help="RSA-2048, RSA-3072, RSA-4096, P-256, P-384, P-521, Ed25519, Ed448, ML-DSA-44/-65/-87 (P-256)",
+        action=KeyAction,
+        help="%(algorithms)s (%(default)s)",
     )
     _add_url(parser)
     _add_partitions(parser, default=1)
@@ -227,7 +250,7 @@ async def _request(place: Workplace, arguments: argparse.Namespace) -> int:
     if arguments.out is None:
         print(pem, end="")
     else:
-        arguments.out.write_text(pem, encoding="ascii")
+        write_public(arguments.out, pem.encode("ascii"))
         print(f"{arguments.out}: have it certified, then: cmpd ca install {arguments.name} CERTIFICATES")
     return os.EX_OK
 
@@ -314,7 +337,7 @@ async def _list(place: Workplace, arguments: argparse.Namespace) -> int:
 
 
 async def _show(place: Workplace, arguments: argparse.Namespace) -> int:
-    from cmpd.clm.policy import pem_text
+    from cmpd.clm.rules.certificates import pem_text
 
     authority = _load(place, await draft(place), arguments.ca)
     for der in (authority.certificate_der, *authority.chain):

@@ -58,7 +58,7 @@ STATUSES = {
     "cmpd.clm.store.base.Conflict": os.EX_DATAERR,
     "cmpd.clm.store.base.StoreUnavailable": os.EX_TEMPFAIL,
     "cmpd.clm.store.base.StoreError": os.EX_CONFIG,
-    "cmpd.server.listeners.ListenError": os.EX_UNAVAILABLE,
+    "cmpd.server.process.listeners.ListenError": os.EX_UNAVAILABLE,
     "builtins.PermissionError": os.EX_NOPERM,
     "builtins.OSError": os.EX_IOERR,
 }
@@ -115,7 +115,7 @@ async def workplace(arguments: argparse.Namespace) -> AsyncIterator[Workplace]:
     """The store, open, and the master key, by the configuration."""
     from cmpd.clm.secrets import MasterKey
     from cmpd.clm.store import open_store
-    from cmpd.server.process import conceal
+    from cmpd.server.process.hardening import conceal
 
     config = load_config(arguments)
     conceal()

@@ -11,12 +11,15 @@ from typing import TYPE_CHECKING, Any
 from cmpd.cli import COMMANDS
 from cmpd.cli.addresses import base_url
 from cmpd.cli.common import CommandError, actor, now, refuse_password
+from cmpd.cli.files import create_folder, create_private, write_public
 
 if TYPE_CHECKING:
     from cmpd.clm.bootstrap import Beginnings
     from cmpd.config import Config
 
 DEFAULT = Path("cmpd.conf")
+CONFIGURATION = 0o640
+"""The mode of cmpd.conf."""
 
 
 def register(subparsers: Any) -> None:
@@ -59,7 +62,7 @@ def register(subparsers: Any) -> None:
 def _run(arguments: argparse.Namespace) -> int:
     from cmpd.clm.store import shown
     from cmpd.config import Config, ConfigError
-    from cmpd.server.process import conceal
+    from cmpd.server.process.hardening import conceal
 
     conceal()
     if arguments.store:
@@ -79,7 +82,7 @@ def _run(arguments: argparse.Namespace) -> int:
             path.unlink()  # so that the next try finds things as this one did
         raise
     beginnings = _begin(config, url, demo=arguments.demo)
-    _write_private(config.client.secret_file, beginnings.client_secret + "\n")
+    create_private(config.client.secret_file, f"{beginnings.client_secret}\n".encode())
     ca_file = path.parent / "ca.pem"
     _write_certificates(ca_file, beginnings)
     if made_config:
@@ -116,10 +119,10 @@ def _write_config(path: Path, arguments: argparse.Namespace) -> None:
         text = text.replace('"cmpd.db"', json.dumps(str(arguments.state.absolute() / "cmpd.db")))
     if arguments.store:
         text = text.replace('"cmpd.db"', json.dumps(arguments.store))
-    path.parent.mkdir(parents=True, exist_ok=True)
-    with os.fdopen(os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o640), "w", encoding="utf-8") as file:
+    create_folder(path.parent)
+    create_private(path, text.encode(), CONFIGURATION)
+    with path.open("rb") as file:
         hand_over(file.fileno(), path)
-        file.write(text)
 
 
 def _refuse_existing(config: Config) -> None:
@@ -163,17 +166,9 @@ def _begin(config: Config, url: str, *, demo: bool) -> Beginnings:
     return asyncio.run(begin())
 
 
-def _write_private(path: Path, text: str) -> None:
-    descriptor = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
-    with os.fdopen(descriptor, "w", encoding="utf-8") as file:
-        file.write(text)
-        file.flush()
-        os.fsync(file.fileno())
-
-
 def _write_certificates(path: Path, beginnings: Beginnings) -> None:
     from cryptography import x509
     from cryptography.hazmat.primitives.serialization import Encoding
 
     certificates = (x509.load_der_x509_certificate(der) for der in beginnings.certificates)
-    path.write_bytes(b"".join(one.public_bytes(Encoding.PEM) for one in certificates))
+    write_public(path, b"".join(one.public_bytes(Encoding.PEM) for one in certificates))

@@ -15,8 +15,8 @@ from cmpd.cli.addresses import local_url
 from cmpd.cli.common import CommandError, Workplace, actor, in_workplace, now
 
 if TYPE_CHECKING:
+    from cmpd.client.requester import Send
     from cmpd.clm.model import Entity
-    from cmpd.cmp.requester import Send
 
 T = TypeVar("T")
 TIMEOUT = 15.0
@@ -60,7 +60,7 @@ async def _selftest(place: Workplace, arguments: argparse.Namespace) -> int:
 async def _life(send: Send, entity: Entity, password: str) -> None:
     from cryptography import x509
 
-    from cmpd.cmp import requester
+    from cmpd.client import requester
     from cmpd.cmp.message import Body
 
     subject = x509.Name([x509.NameAttribute(x509.NameOID.COMMON_NAME, entity.name)])
@@ -86,8 +86,8 @@ async def _life(send: Send, entity: Entity, password: str) -> None:
 
 
 async def _step(name: str, work: Awaitable[T]) -> T:
+    from cmpd.client.requester import Refused
     from cmpd.cmp.failure import CMPFailure
-    from cmpd.cmp.requester import Refused
 
     started = time.perf_counter()
     try:

@@ -8,9 +8,10 @@ from typing import TYPE_CHECKING, Any
 
 from cmpd.cli import COMMANDS
 from cmpd.cli.common import load_config
+from cmpd.cli.files import create_folder
 
 if TYPE_CHECKING:
-    from cmpd.server.insight import Show
+    from cmpd.server.process.tracing import Show
 
 
 def register(subparsers: Any) -> None:
@@ -33,9 +34,9 @@ def register(subparsers: Any) -> None:
 def _run(arguments: argparse.Namespace) -> int:
     config = load_config(arguments)
     from cmpd.server.daemon import serve
-    from cmpd.server.insight import Insight
+    from cmpd.server.process.tracing import MessageTrace
 
-    return serve(config, Insight(_show() if arguments.verbose else None, _folder(arguments.dump)))
+    return serve(config, MessageTrace(_show() if arguments.verbose else None, _folder(arguments.dump)))
 
 
 def _show() -> Show:
@@ -46,5 +47,5 @@ def _show() -> Show:
 
 def _folder(path: Path | None) -> Path | None:
     if path is not None:
-        path.mkdir(mode=0o700, exist_ok=True)
+        create_folder(path, 0o700)
     return path

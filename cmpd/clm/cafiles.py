@@ -7,7 +7,8 @@ from cryptography.exceptions import UnsupportedAlgorithm
 from cryptography.hazmat.primitives.serialization import load_der_private_key, load_pem_private_key, pkcs12
 
 from cmpd.clm.chains import CAProblem
-from cmpd.clm.keys import KeyProblem, SigningKey, checked_signing_key
+from cmpd.clm.pkix.keypairs import KeyProblem, SigningKey, checked_signing_key
+from cmpd.clm.unreadable import UNREADABLE
 
 
 def read_certificates(data: bytes, where: str) -> list[x509.Certificate]:
@@ -16,8 +17,8 @@ def read_certificates(data: bytes, where: str) -> list[x509.Certificate]:
         if b"-----BEGIN" in data:
             return x509.load_pem_x509_certificates(data)
         return [x509.load_der_x509_certificate(data)]
-    except ValueError as error:
-        raise CAProblem(where, f"certificates in PEM or DER are expected: {error}") from None
+    except UNREADABLE:
+        raise CAProblem(where, "certificates in PEM, or one in DER, are expected") from None
 
 
 def read_key(data: bytes, password: str | None, where: str) -> SigningKey:

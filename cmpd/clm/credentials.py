@@ -4,14 +4,17 @@ from __future__ import annotations
 
 import hashlib
 import hmac
+import logging
 import re
 import time
 import uuid
 from typing import TYPE_CHECKING
 
 from cmpd.clm.attempts import Attempts
+from cmpd.clm.entities import password_context
 from cmpd.clm.identities import identities_of
 from cmpd.clm.model import Entity, EntityState
+from cmpd.clm.secrets import SecretError
 from cmpd.clm.throttle import Throttle
 
 if TYPE_CHECKING:
@@ -22,6 +25,7 @@ if TYPE_CHECKING:
     from cmpd.clm.secrets import MasterKey
     from cmpd.clm.store.base import Store
 
+log = logging.getLogger(__name__)
 
 UUID = re.compile(rb"[0-9a-fA-F]{8}(?:-[0-9a-fA-F]{4}){3}-[0-9a-fA-F]{12}")
 DECOY = "decoy"
@@ -38,6 +42,8 @@ class Credentials:
         self._clock = clock
         self._decoy = decoy
         self._sealed_decoy = master_key.seal(decoy, DECOY)
+        self._told: dict[str, bytes] = {}
+        """By entity: the sealed password that was said to be unreadable."""
         self.throttle = Throttle(time.monotonic)
         """Of those who fail to prove a password, by MAC or by HTTP Basic authentication."""
         self.attempts = Attempts(store, self.throttle, clock, time.monotonic)
@@ -72,16 +78,28 @@ class Credentials:
 
     def shared_secret(self, entity: Entity | None) -> tuple[bytes, bool]:
         """(secret, usable). Where there is none to use, a decoy of this process that nothing matches,
-        so that the caller does the same work whether the entity is unknown, blocked or well."""
+        so that the caller does the same work whether the entity is unknown, blocked or well. A password that
+        cannot be unsealed is none."""
         usable = (
             entity is not None
             and entity.password is not None
             and entity.state is EntityState.ACTIVE
             and (entity.password_expires is None or int(self._clock()) < entity.password_expires)
         )
-        if not usable or entity is None or entity.password is None:
-            return self._master_key.open(self._sealed_decoy, DECOY), False
-        return self._master_key.open(entity.password, f"entity:{entity.id}"), True
+        if usable and entity is not None and entity.password is not None:
+            try:
+                return self._master_key.open(entity.password, password_context(entity.id)), True
+            except SecretError as error:
+                self._tell(entity, entity.password, error)
+                return self._decoy, False
+        return self._master_key.open(self._sealed_decoy, DECOY), False
+
+    def _tell(self, entity: Entity, sealed: bytes, error: SecretError) -> None:
+        """Log a password that cannot be read; once, as whoever asks under the entity's name may go on."""
+        if self._told.get(entity.id) != sealed:
+            self._told[entity.id] = sealed
+            remedy = f"`cmpd entity password {entity.id}` gives it a new one"
+            log.error("end entity %s has no usable password: %s; %s", entity.id, error, remedy)
 
     async def check_password(self, entity_id: str, password: bytes) -> bool:
         """Whether `password` is the entity's, in the same time whatever is wrong."""

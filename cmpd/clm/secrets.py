@@ -89,9 +89,9 @@ class MasterKey:
     def load(cls, path: str | Path) -> MasterKey:
         """Read the key from the systemd credential of the file's name, where there is one, or the file.
 
-        The credential is $CREDENTIALS_DIRECTORY/<name of the file>; systemd guards it itself. A file
-        must belong to the user cmpd runs as, or to root, and be closed to everybody else (0600 or 0400).
-        Raises SecretError.
+        The credential is $CREDENTIALS_DIRECTORY/<name of the file>; systemd guards it itself, by
+        an access list that shows as its group's rights. A file must belong to the user cmpd runs as, or to
+        root, and be closed to everybody else (0600 or 0400). Raises SecretError.
         """
         source, text = _read_private(
             Path(path),
@@ -148,6 +148,11 @@ def _read_private(path: Path, what: str, remedy: str) -> tuple[Path, bytes]:
         with open(descriptor, "rb") as file:  # noqa: PTH123 - a descriptor, no path
             if credential is None:
                 require_private(source, os.fstat(descriptor), what)
+            elif os.fstat(descriptor).st_mode & 0o007:
+                raise SecretError(
+                    f"the {what} {source} is open to other users, which no credential of systemd is: "
+                    f"make it private with `chmod 400 {source}`"
+                )
             return source, file.read(_FILE_LIMIT)
     except FileNotFoundError:
         raise SecretError(f"no {what} at {source}: {remedy}") from None

@@ -96,10 +96,6 @@ def _check_listeners(reader: Reader, config: Config) -> None:
         raise reader.error("listen", "one [[listen]] table at least is expected")
     for listener in config.listen:
         split_address(listener.address, reader)
-        if (listener.tls_certificate is None) != (listener.tls_key is None):
-            raise reader.error("listen", "tls_certificate and tls_key go together")
-        if listener.tls_client_ca is not None and listener.tls_certificate is None:
-            raise reader.error("listen", "tls_client_ca needs tls_certificate and tls_key")
     if config.admin.listen:
         split_address(config.admin.listen, reader)
     taken: set[str] = set()

@@ -35,7 +35,7 @@ class ListenConfig:
 
 @dataclass(frozen=True, slots=True)
 class HTTPConfig:
-    """Bounds on what a stranger may take of the server over HTTP."""
+    """Bounds on what an unauthenticated peer may take of the server over HTTP."""
 
     header_size: int = live(16384, "Longest request head.", unit="bytes", low=1024, high=1 << 20)
     body_size: int = live(

@@ -8,17 +8,22 @@ import logging
 import os
 import signal
 import sys
+import time
 from typing import TYPE_CHECKING
 
+from cmpd.clm.catalog import Catalog
 from cmpd.clm.client import LoginRefused
-from cmpd.clm.secrets import SecretError
+from cmpd.clm.lifetimes import faults_of_some
+from cmpd.clm.secrets import MasterKey, SecretError
+from cmpd.clm.store import open_store
 from cmpd.clm.store.base import StoreError, StoreUnavailable
 from cmpd.config import ConfigError
-from cmpd.server import calendar, listeners, logs, process, service, systemd
-from cmpd.server.insight import Insight
-from cmpd.server.metrics import SharedFolder
-from cmpd.server.scoreboard import Scoreboard
-from cmpd.server.supervisor import Channel, Supervisor
+from cmpd.server import promises, service
+from cmpd.server.admin.metrics import SharedFolder
+from cmpd.server.admin.scoreboard import Scoreboard
+from cmpd.server.process import hardening, listeners, logs, systemd
+from cmpd.server.process.supervisor import Channel, Supervisor
+from cmpd.server.process.tracing import MessageTrace
 
 if TYPE_CHECKING:
     from cmpd.config import Config
@@ -26,12 +31,12 @@ if TYPE_CHECKING:
 log = logging.getLogger(__name__)
 
 
-NOTHING = Insight()
+NOTHING = MessageTrace()
 COLLECTING = (10_000, 20, 50)
 """Thresholds of garbage collection: a request leaves some hundred objects, and hardly a cycle among them."""
 
 
-def serve(config: Config, insight: Insight = NOTHING) -> int:
+def serve(config: Config, trace: MessageTrace = NOTHING) -> int:
     """Serve until a signal ends it; gives the exit status.
 
     Raises what a start fails with: ConfigError, ListenError, SecretError, OutOfTime, LoginRefused,
@@ -41,28 +46,29 @@ def serve(config: Config, insight: Insight = NOTHING) -> int:
         signal.SIGHUP, signal.SIG_IGN
     )  # until it can be heeded: it must not end a daemon that starts
     logs.set_up(config.log)
-    process.harden()
-    process.allow_files(config.http.max_connections)
+    hardening.harden()
+    hardening.allow_files(config.http.max_connections)
     notifier = systemd.Notifier()
-    seats = listeners.take_seats(config, systemd.listen_fds())
-    asyncio.run(calendar.look(config))
+    promises.require(config)
+    sockets = listeners.open_sockets(config, systemd.listen_fds())
+    asyncio.run(_look_at_calendar(config))
     service.load()
     gc.set_threshold(*COLLECTING)
     gc.freeze()  # what is loaded now stays: collections need not look at it, nor write to pages workers share
     scoreboard = Scoreboard(config.workers)
     if config.workers == 1:
-        asyncio.run(service.Service(config, seats[0], notifier, scoreboard, insight).run())
+        asyncio.run(service.Service(config, sockets[0], notifier, scoreboard, trace).run())
         return os.EX_OK
-    folder = SharedFolder() if seats[0].admin is not None else None
+    folder = SharedFolder() if sockets[0].admin is not None else None
 
     def work(number: int, channel: Channel) -> int:
-        for other, seat in enumerate(seats):
+        for other, theirs in enumerate(sockets):
             if other != number:
-                seat.close_own()
-        return _work(service.Service(config, seats[number], channel, scoreboard, insight, number), channel)
+                theirs.close_own()
+        return _work(service.Service(config, sockets[number], channel, scoreboard, trace, number), channel)
 
     supervisor = Supervisor(
-        len(seats),
+        len(sockets),
         work,
         notifier,
         drain=config.http.drain_timeout,
@@ -74,6 +80,25 @@ def serve(config: Config, insight: Insight = NOTHING) -> int:
     finally:
         if folder is not None:
             folder.remove()
+
+
+async def _look_at_calendar(config: Config) -> None:
+    """Before it serves: log which CAs of the served policies are out of their time.
+
+    Raises OutOfTime where all of them are, and what else keeps the store from being read: StoreError,
+    SecretError.
+    """
+    master_key = MasterKey.load(config.master_key)
+    store = open_store(config.store, synchronous=config.synchronous, node=config.node)
+    await store.open()
+    try:
+        catalog = Catalog(store, master_key, time.time)
+        client = await catalog.client(config.client.id)
+        served = [one for one in await catalog.policies() if client and client.may_use(one.policy.id)]
+        for fault in faults_of_some((one.authority for one in served), int(time.time())):
+            log.error("%s", fault)
+    finally:
+        await store.close()
 
 
 def _work(serving: service.Service, channel: Channel) -> int:

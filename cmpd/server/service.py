@@ -21,19 +21,20 @@ from cmpd.clm.store.base import StoreError
 from cmpd.cmp import schema
 from cmpd.cmp.responder import Responder
 from cmpd.config import Config, ConfigError, HTTPConfig
-from cmpd.server import listeners, logs, process
-from cmpd.server.admin import Admin
-from cmpd.server.basic import BasicAuthentication
-from cmpd.server.endpoints import Endpoints
-from cmpd.server.gate import Gate
-from cmpd.server.http import Connection
-from cmpd.server.limits import Limits
-from cmpd.server.metrics import Metrics, MetricsUnavailable
-from cmpd.server.proxies import Proxies
-from cmpd.server.publications import Publications
-from cmpd.server.readiness import Readiness
-from cmpd.server.reloading import reloaded
-from cmpd.server.tls import ListenerTLS, tls_of
+from cmpd.server import promises
+from cmpd.server.admin.metrics import Metrics, MetricsUnavailable
+from cmpd.server.admin.pages import Admin
+from cmpd.server.admin.readiness import Readiness
+from cmpd.server.http.basic import BasicAuthentication
+from cmpd.server.http.endpoints import Endpoints
+from cmpd.server.http.handshake import Handshake
+from cmpd.server.http.limits import Limits
+from cmpd.server.http.protocol import Connection
+from cmpd.server.http.proxies import Proxies
+from cmpd.server.http.publications import Publications
+from cmpd.server.http.tls import ListenerTLS, tls_of
+from cmpd.server.process import hardening, listeners, logs
+from cmpd.server.process.reloading import reloaded
 
 if TYPE_CHECKING:
     import socket
@@ -41,9 +42,9 @@ if TYPE_CHECKING:
 
     from cmpd.cmp.exchange import Record
     from cmpd.cmp.protection.mac import MacAlgorithm
-    from cmpd.server.insight import Insight
-    from cmpd.server.messages import HTTPRequest, HTTPResponse
-    from cmpd.server.scoreboard import Scoreboard
+    from cmpd.server.admin.scoreboard import Scoreboard
+    from cmpd.server.http.semantics import HTTPRequest, HTTPResponse
+    from cmpd.server.process.tracing import MessageTrace
 
 log = logging.getLogger(__name__)
 
@@ -58,7 +59,7 @@ BEAT = 1.0
 """Seconds between two entries on the scoreboard."""
 
 
-class Herald(Protocol):
+class ServiceManager(Protocol):
     """Who a serving process tells how it is: systemd, or the parent of the workers."""
 
     interval: float | None
@@ -115,19 +116,19 @@ class Service:
     def __init__(
         self,
         config: Config,
-        seat: listeners.Seat,
-        herald: Herald,
+        sockets: listeners.WorkerSockets,
+        manager: ServiceManager,
         scoreboard: Scoreboard,
-        insight: Insight,
+        trace: MessageTrace,
         number: int = 0,
     ) -> None:
-        """`number` is the seat's among the workers; the first one keeps house for all."""
+        """`number` is the worker's slot; the first one keeps house for all."""
         self._config = config
-        self._seat = seat
-        self._herald = herald
+        self._sockets = sockets
+        self._manager = manager
         self._scoreboard = scoreboard
         self._row = scoreboard.row(number)
-        self._insight = insight
+        self._trace = trace
         self._keeps_house = number == 0
         self._metrics: Metrics | None = None
         self._proxies = Proxies(config.http.trusted_proxies)
@@ -167,20 +168,20 @@ class Service:
         await self._look_for_room(per_party=0)  # who has begun them may take time to count
         self._heed_signals(parent)  # before the first connection: none is to be lost to an early stop
         await self._listen()
-        if self._seat.admin is not None:
-            await self._listen_for_operators(self._seat.admin)
+        if self._sockets.admin is not None:
+            await self._listen_for_operators(self._sockets.admin)
         jobs = [self._beat, self._watch_certificates, client.upkeep.run]
         jobs += [client.credentials.attempts.run, self._watch_room]
         if self._keeps_house:
             jobs += [self._keep_house, self._archive]
-        if self._herald.interval is not None:
-            jobs.append(partial(self._signs_of_life, self._herald.interval))
+        if self._manager.interval is not None:
+            jobs.append(partial(self._signs_of_life, self._manager.interval))
         tasks = [asyncio.create_task(_lasting(job)) for job in jobs]
         if parent is None:
             log.info(description(self._config))
-        self._herald.ready(description(self._config))
+        self._manager.ready(description(self._config))
         await self._stop.wait()
-        self._herald.stopping()
+        self._manager.stopping()
         log.info("finishing what is under way")
         await self._accept_no_more()
         await self._limits.drain()
@@ -190,7 +191,7 @@ class Service:
     async def _listen(self) -> None:
         loop = asyncio.get_running_loop()
         self._tls = [tls_of(config) for config in self._config.listen]
-        for number, listener in enumerate(self._seat.own):
+        for number, listener in enumerate(self._sockets.own):
             server = await loop.create_server(
                 partial(self._protocol, number), sock=listener, backlog=listeners.BACKLOG
             )
@@ -210,11 +211,11 @@ class Service:
         for server in self._servers:
             server.close()
 
-    def _protocol(self, number: int) -> Connection | Gate:
+    def _protocol(self, number: int) -> Connection | Handshake:
         """What a new connection at that [[listen]] meets, as it is configured now."""
         connection = Connection(self._handler, self._config.http, self._limits)
         tls = self._tls[number]
-        return Gate(connection, tls.context, self._config.http, self._limits) if tls else connection
+        return Handshake(connection, tls.context, self._config.http, self._limits) if tls else connection
 
     async def _listen_for_operators(self, listener: socket.socket) -> None:
         metrics: Metrics | MetricsUnavailable
@@ -261,7 +262,7 @@ class Service:
         if self._metrics is not None:
             for one in record.each():
                 self._metrics.count(one)
-        self._insight.look(record.transaction, request.body, response.body)
+        self._trace.write(record.transaction, request.body, response.body)
         for one in record.each():
             logs.log_request(one, 1000 * sum(one.phases.values()))
 
@@ -269,16 +270,17 @@ class Service:
 
     def _reload(self) -> None:
         """Begin and end of a reload are said, whatever becomes of it: systemd waits for the end."""
-        self._herald.reloading()
+        self._manager.reloading()
         try:
             self._read_again()
         finally:
-            self._herald.ready(description(self._config))
+            self._manager.ready(description(self._config))
 
     def _read_again(self) -> None:
         """Read the configuration and the TLS files again; where one cannot be used, nothing changes."""
         try:
             result = reloaded(self._config, Config.load(self._config.path))
+            promises.require_live(result.config)
             proxies = Proxies(result.config.http.trusted_proxies)
             tls = [tls_of(one) for one in result.config.listen]
         except ConfigError as error:
@@ -287,7 +289,7 @@ class Service:
             self._config, self._proxies, self._tls = result.config, proxies, tls
             self._limits.config = result.config.http
             logs.set_up(result.config.log)
-            process.allow_files(result.config.http.max_connections)
+            hardening.allow_files(result.config.http.max_connections)
             self._handler = self._endpoints()
             log.info("reloaded; changed: %s", ", ".join(result.changed) or "nothing")
             if result.waiting:
@@ -306,7 +308,7 @@ class Service:
 
     async def _signs_of_life(self, interval: float) -> None:
         while True:
-            self._herald.alive()
+            self._manager.alive()
             await asyncio.sleep(interval)
 
     async def _watch_certificates(self) -> None:

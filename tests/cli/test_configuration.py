@@ -3,32 +3,15 @@
 from __future__ import annotations
 
 import json
-import shutil
 from pathlib import Path
 from typing import Any
 
 import pytest
 from cryptography import x509
 
-from cmpd.cli import main
 from tests.cli.conftest import Operator
 
 ENTITY = "251069b7-bcc3-4911-b312-04327925a1aa"
-
-
-@pytest.fixture(scope="module")
-def made(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    folder = tmp_path_factory.mktemp("demo")
-    assert main(["-c", str(folder / "cmpd.conf"), "init", "--demo"]) == 0
-    return folder
-
-
-@pytest.fixture
-def cmpd(made: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> Operator:
-    """Commands on a demo store of the test's own."""
-    folder = tmp_path / "demo"
-    shutil.copytree(made, folder)
-    return Operator(folder, capsys)
 
 
 def test_a_policy_is_made_changed_shown_listed_and_deleted(cmpd: Operator) -> None:
@@ -48,6 +31,21 @@ def test_a_policy_is_made_changed_shown_listed_and_deleted(cmpd: Operator) -> No
     assert [one["name"] for one in cmpd("policy", "list", "--json").json] == ["default", "pumps"]
     assert cmpd("policy", "delete", "pumps").status == 0
     assert len(cmpd("policy", "list", "--json").json) == 1
+
+
+def test_certificates_of_a_policy_come_from_files_named_as_in_a_declaration(
+    cmpd: Operator, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """By their names relative to the current folder, on the command line."""
+    pem = (cmpd.folder / "ca.pem").read_text("ascii")
+    (cmpd.folder / "elsewhere").mkdir()
+    monkeypatch.chdir(cmpd.folder / "elsewhere")
+    assert cmpd("policy", "set", "default", 'ra_certificates=["../ca.pem"]').status == 0
+    assert cmpd("policy", "show", "default").json["ra_certificates"] == [pem]
+    assert "is like that already" in cmpd("policy", "set", "default", 'ra_certificates=["../ca.pem"]').out
+    made = ("policy", "add", "pumps", "--ca", "issuing", "--template", "device")
+    assert cmpd(*made, "--set", 'trust_anchors=["../ca.pem"]').status == 0
+    assert cmpd("policy", "show", "pumps").json["trust_anchors"] == [pem]
 
 
 def test_a_template_is_made_like_a_ready_made_one(cmpd: Operator) -> None:
@@ -227,7 +225,23 @@ COMPLAINTS: list[tuple[list[str], int, str]] = [
     (["crl", "show", "root"], 65, "has no CRL yet"),
     (["client", "rotate", "x"], 65, "API client x: there is none"),
     (["client", "rotate", "cmpd", "--overlap", "long"], 65, "--overlap: a duration"),
-    (["apply", "nothing.toml"], 66, "nothing.toml cannot be read"),
+    (["policy", "set", "default", "ra_certificates=ra.pem"], 65, "ra_certificates: a list is expected"),
+    (
+        ["policy", "set", "default", 'ra_certificates=["ra.pem"]'],
+        65,
+        "ra_certificates[0]: ra.pem cannot be read: No such file or directory",
+    ),
+    (
+        ["policy", "set", "default", 'trust_anchors=["-----BEGIN X-----"]'],
+        65,
+        "trust_anchors[0]: certificates in PEM are expected; what is there is damaged",
+    ),
+    (
+        ["policy", "set", "default", "trust_anchors=[7]"],
+        65,
+        "trust_anchors[0]: certificates in PEM are expected, as text; the name of a file",
+    ),
+    (["apply", "nothing.toml"], 66, "nothing.toml cannot be read: No such file or directory"),
     (["entity", "import", "nothing.csv"], 66, "nothing.csv cannot be read"),
 ]
 

@@ -64,7 +64,7 @@ def test_what_ends_soon_and_what_waits_is_counted_up_to_a_bound(
 
     operator.in_store(write)
     assert "2 expire within 30 days, 1 requests wait for approval" in operator("status").out
-    monkeypatch.setattr("cmpd.server.overview.MOST", 2)
+    monkeypatch.setattr("cmpd.server.admin.overview.MOST", 2)
     assert "2 or more expire within 30 days, 1 requests wait" in operator("status").out
 
 

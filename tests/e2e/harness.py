@@ -30,6 +30,7 @@ from cryptography import x509
 from cmpd.clm.model import Certificate, Kind, StoredObject
 from cmpd.clm.store.base import CertificateQuery, Store
 from cmpd.clm.store.changes import PutObject
+from tests.support.ports import free_port
 from tests.support.stores import in_store
 
 T = TypeVar("T")
@@ -44,14 +45,6 @@ PROJECT = Path(__file__).parents[2]
 START = 20.0
 STOP = 20.0
 CLIENT = 30.0
-
-
-def free_port() -> int:
-    """A TCP port of the loopback interface that nobody listens on now."""
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        port: int = probe.getsockname()[1]
-        return port
 
 
 @dataclass(frozen=True)
@@ -165,8 +158,17 @@ class Daemon:
         self.config.write_text(text.replace(old, new), "utf-8")
 
     def start(self) -> None:
-        """Start serving, and wait until a connection is taken."""
-        with (self.folder / "log").open("ab") as log:
+        """Start serving, and wait until it says that it does: a connection alone may be taken by another.
+
+        Raises AssertionError, with the log, where it ends instead.
+        """
+        name = f"cmpd-{uuid.uuid4()}"
+        with (
+            (self.folder / "log").open("ab") as log,
+            socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM) as told,
+        ):
+            told.bind(f"\0{name}")
+            told.settimeout(0.05)
             self.process = subprocess.Popen(
                 [
                     *(*self.launcher, sys.executable, "-m", "cmpd"),
@@ -176,19 +178,27 @@ class Daemon:
                 stdin=subprocess.DEVNULL,
                 stdout=log,
                 stderr=log,
-                env={**os.environ, **self.environment},
+                env={**os.environ, "NOTIFY_SOCKET": f"@{name}", **self.environment},
                 pass_fds=self.descriptors,
             )
-        deadline = time.monotonic() + START
-        while time.monotonic() < deadline:
-            assert self.process.poll() is None, f"cmpd serve ended at once:\n{self.log}"
-            try:
+            deadline = time.monotonic() + START
+            while not self._is_ready(told):
+                status = self.process.poll()
+                assert status is None, f"cmpd serve at {self.address} ended with {status}:\n{self.log}"
+                assert time.monotonic() < deadline, (
+                    f"cmpd serve at {self.address} is not ready after {START} s:\n{self.log}"
+                )
+
+    def _is_ready(self, told: socket.socket) -> bool:
+        """Whether it has said so, or, where a test listens to that itself, takes a connection."""
+        try:
+            if "NOTIFY_SOCKET" in self.environment:
                 socket.create_connection(("127.0.0.1", self.port), 1).close()
-            except OSError:
-                time.sleep(0.02)
-            else:
-                return
-        raise AssertionError(f"cmpd serve does not listen on {self.address} after {START} s:\n{self.log}")
+                return True
+            return told.recv(4096).startswith(b"READY=1")
+        except OSError:
+            time.sleep(0.02)
+            return False
 
     def stop(self, number: signal.Signals = signal.SIGTERM) -> int:
         """End it; gives its exit status (negative: the signal that ended it)."""

@@ -5,7 +5,8 @@ from __future__ import annotations
 import base64
 import http.client
 
-from tests.e2e.harness import DEMO_ENTITY, DEMO_PASSWORD, DEMO_SUBJECT, Device, free_port, run
+from tests.e2e.harness import DEMO_ENTITY, DEMO_PASSWORD, DEMO_SUBJECT, Device, run
+from tests.support.ports import free_port
 
 CHALLENGE = 'Basic realm="cmpd", charset="UTF-8"'
 

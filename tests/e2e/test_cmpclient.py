@@ -17,7 +17,8 @@ from tests.clm.pki import Holder, Plan, chain, key, name
 from tests.cmpclient import PBM, Client, Protection, Signature, http_transport
 from tests.cmpclient.message import flip_last_bit
 from tests.cmpclient.requests import general_message
-from tests.e2e.harness import CLIENT, free_port
+from tests.e2e.harness import CLIENT
+from tests.support.ports import free_port
 
 YEARS = (-4000, 4000)
 """Validity in days around `tests.clm.pki.NOW`, so that the real clock is within."""

@@ -12,7 +12,8 @@ from cryptography.hazmat.primitives.asymmetric import ec
 
 from tests.cmpclient import Response
 from tests.e2e.crowd import client_of
-from tests.e2e.harness import Daemon, free_port
+from tests.e2e.harness import Daemon
+from tests.support.ports import free_port
 
 
 def _get(url: str, method: str = "GET") -> tuple[int, str]:

@@ -9,7 +9,8 @@ from pathlib import Path
 
 import pytest
 
-from tests.e2e.harness import Daemon, Device, free_port, have
+from tests.e2e.harness import Daemon, Device, have
+from tests.support.ports import free_port
 
 CONFIGURATION = """
 daemon off; pid {folder}/nginx.pid; error_log {folder}/nginx.log; worker_processes 1;

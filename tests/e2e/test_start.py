@@ -113,6 +113,14 @@ def test_a_port_that_is_taken_is_named(stopped: Daemon) -> None:
     assert done.status == os.EX_UNAVAILABLE
 
 
+def test_the_harness_takes_nobody_else_for_the_daemon(stopped: Daemon) -> None:
+    with socket.create_server(("127.0.0.1", stopped.port)):
+        with pytest.raises(AssertionError, match=r"ended with 69:\n.*the port is taken"):
+            stopped.start()
+        assert stopped.process is not None
+        assert stopped.process.poll() == os.EX_UNAVAILABLE
+
+
 def test_a_backup_is_taken_while_it_serves_and_restored_when_it_does_not(own_daemon: Daemon) -> None:
     id = own_daemon.json("entity", "add", "before")["id"]
     assert own_daemon.cmpd("backup", "copy.db").status == 0

@@ -18,7 +18,8 @@ from cryptography.hazmat.primitives.asymmetric import ec
 
 from tests.cmpclient import requests
 from tests.e2e.crowd import client_of
-from tests.e2e.harness import Daemon, free_port
+from tests.e2e.harness import Daemon
+from tests.support.ports import free_port
 
 UNAVAILABLE = {"systemUnavail", "systemFailure"}
 

@@ -7,13 +7,14 @@ import os
 import pwd
 import shutil
 import signal
-import socket
 import subprocess
 import tempfile
 import time
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
+
+from tests.support.ports import free_port
 
 OLDEST = 15
 _STARTING = 30.0
@@ -66,7 +67,7 @@ class PostgresServer:
         self._settings = {"fsync": "off", "max_connections": "200", **(settings or {})}
         self._process: subprocess.Popen[bytes] | None = None
         self._databases = itertools.count(1)
-        self.port = _free_port()
+        self.port = free_port()
 
     def start(self) -> PostgresServer:
         """Make the cluster if there is none yet, start it, and wait until it answers."""
@@ -101,6 +102,15 @@ class PostgresServer:
         self.execute("ALTER SYSTEM SET synchronous_standby_names = '*'")
         self.execute("SELECT pg_reload_conf()")
         return follower
+
+    def await_replay_of(self, database: str) -> None:
+        """Wait until a standby has that database: what it has received it replays when it comes to it."""
+        query = f"SELECT count(*) FROM pg_database WHERE datname = '{database}'"
+        for _ in range(600):
+            if self.value(query):
+                return
+            time.sleep(0.05)
+        raise TimeoutError(f"the standby never had the database {database}")
 
     def promote(self) -> None:
         """Make a standby the primary."""
@@ -185,10 +195,3 @@ class PostgresServer:
                 if time.monotonic() > deadline or self._process.poll() is not None:
                     raise RuntimeError(f"PostgreSQL does not start:\n{self.log()}") from None
                 time.sleep(0.05)
-
-
-def _free_port() -> int:
-    with socket.socket() as listener:
-        listener.bind(("127.0.0.1", 0))
-        port: int = listener.getsockname()[1]
-        return port

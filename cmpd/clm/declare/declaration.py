@@ -17,16 +17,15 @@ from cmpd.clm.authority import AuthorityDocument, CrlSettings
 from cmpd.clm.configuration import Draft, Unfit
 from cmpd.clm.declare.entities import EntityDocument, document_of, read_entity
 from cmpd.clm.declare.lines import Lines
+from cmpd.clm.declare.pemfiles import read_text, with_files_read
 from cmpd.clm.entities import password_context
 from cmpd.clm.model import AuditEvent, Entity, EntityState, Kind, StoredObject
 from cmpd.clm.points import PARTITIONS
 from cmpd.clm.policy import UUID, Policy
+from cmpd.clm.secrets import SecretError
 from cmpd.clm.settings import TEXT, DocumentError, dump, listing, nested, optional, read, setting
 from cmpd.clm.store.changes import AddEntity, Audit, UpdateEntity
 from cmpd.clm.template import Template
-
-CERTIFICATE_KEYS = ("trust_anchors", "ra_certificates")
-"""Policy keys whose items may be names of PEM files beside the declaration."""
 
 
 class DeclarationError(Exception):
@@ -138,10 +137,7 @@ class Declaration:
         id = value.pop("id", None) or (stored.id if stored else str(uuid.uuid4()))
         if stored is not None and stored.id != id:
             raise DocumentError("id", f"the policy {name} has the id {stored.id}, which cannot change")
-        for key in CERTIFICATE_KEYS:
-            if isinstance(value.get(key), list):
-                value[key] = [self._pem(item, f"{key}[{n}]") for n, item in enumerate(value[key])]
-        document = Policy.of(id, name, value).document()
+        document = Policy.of(id, name, with_files_read(value, self.file.parent)).document()
         if stored is None:
             self._new(StoredObject(Kind.POLICY, id, name, document))
         else:
@@ -157,7 +153,7 @@ class Declaration:
             policies=declared.policies and tuple(self._policy_id(one) for one in declared.policies),
         )
         if declared.secret_file is not None:
-            secret = self._file(declared.secret_file, "secret_file").strip()
+            secret = read_text(self.file.parent, declared.secret_file, "secret_file").strip()
             if not client.accepts(secret, self.draft.act.time):
                 client = client.with_secret(secret, self.draft.act.time)
         elif stored is None:
@@ -198,11 +194,10 @@ class Declaration:
         )
         if declared.password_file is None:
             return entity
-        password = self._file(declared.password_file, "password_file").strip().encode()
-        context, master_key = password_context(id), self.draft.master_key
-        if entity.password is not None and master_key.open(entity.password, context) == password:
+        password = read_text(self.file.parent, declared.password_file, "password_file").strip().encode()
+        if self._is_password_of(entity, password):
             return entity
-        sealed = master_key.seal(password, context)
+        sealed = self.draft.master_key.seal(password, password_context(id))
         lasts = declared.password_expires
         return replace(
             entity,
@@ -211,6 +206,15 @@ class Declaration:
             password_expires=None if lasts is None else self.draft.act.time + lasts,
         )
 
+    def _is_password_of(self, entity: Entity, password: bytes) -> bool:
+        """Not so where the stored one cannot be unsealed: then a new one is what mends it."""
+        if entity.password is None:
+            return False
+        try:
+            return self.draft.master_key.open(entity.password, password_context(entity.id)) == password
+        except SecretError:
+            return False
+
     def _audited(self, change: AddEntity | UpdateEntity, action: str, id: str) -> None:
         act = self.draft.act
         event = AuditEvent(act.time, act.actor, f"entity.{action}", f"entity:{id}")
@@ -218,15 +222,6 @@ class Declaration:
 
     def _policy_id(self, name: str) -> str:
         return self.draft.get(Kind.POLICY, name).id
-
-    def _pem(self, item: Any, key: str) -> Any:
-        return self._file(item, key) if isinstance(item, str) and "-----BEGIN" not in item else item
-
-    def _file(self, name: str, key: str) -> str:
-        try:
-            return (self.file.parent / name).read_text("utf-8")
-        except (OSError, UnicodeDecodeError) as error:
-            raise DocumentError(key, f"{name} cannot be read: {error}") from None
 
     def _new(self, stored: StoredObject) -> None:
         self.differences.append(f"+ {stored.kind} {stored.name}")

@@ -1,1 +1,1 @@
-"""X.509 without a CA: names, and how they compare."""
+"""X.509 without a CA: what certificates are made of, whoever issues them."""

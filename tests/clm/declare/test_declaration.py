@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -10,10 +11,13 @@ from cmpd.clm.configuration import Draft
 from cmpd.clm.declare.declaration import Declaration, DeclarationError
 from cmpd.clm.declare.export import export
 from cmpd.clm.declare.lines import Lines
+from cmpd.clm.entities import password_context
 from cmpd.clm.model import EntityState, Kind
 from cmpd.clm.store.base import Store
+from cmpd.clm.store.changes import UpdateEntity
 from tests.clm.conftest import PKI
 
+SENSOR = "11111111-2222-3333-4444-555555555555"
 FACTORY = """\
 # A small factory
 [ca.issuing]
@@ -114,6 +118,20 @@ def test_a_password_file_that_changed_changes_the_password(factory: PKI) -> None
     carry_out(factory, FACTORY)
     (factory.folder / "sensor.password").write_text("another one", "utf-8")
     assert carry_out(factory, FACTORY) == ["~ entity 11111111-2222-3333-4444-555555555555: password"]
+
+
+def test_a_password_that_opens_no_more_is_given_anew(factory: PKI) -> None:
+    carry_out(factory, FACTORY)
+
+    async def spoil(store: Store) -> None:
+        entity = await store.entity(SENSOR)
+        assert entity is not None
+        sealed = factory.master_key.seal(b"another's", password_context("another"))
+        await store.commit([UpdateEntity(replace(entity, password=sealed))])
+
+    factory.run(spoil)
+    assert carry_out(factory, FACTORY) == [f"~ entity {SENSOR}: password"]
+    assert carry_out(factory, FACTORY) == []
 
 
 def test_what_is_exported_changes_nothing_when_applied(factory: PKI) -> None:

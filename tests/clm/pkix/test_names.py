@@ -144,6 +144,7 @@ UNEQUAL_NAMES = {
         of([cn("y"), attribute("O", "x")]),
     ),
     "a domain with a space": (of([attribute("DC", "a b")]), of([attribute("DC", "a  b")])),
+    "what looks like a key of two attributes": (of([cn("a"), B]), of([cn("a'+2.5.4.10='b")])),
     "what looks like two attributes": (of([cn("a"), B]), of([cn('a"],["2.5.4.10"," b')])),
 }
 
@@ -238,6 +239,9 @@ def test_a_name_is_read_as_tools_print_it(text: str) -> None:
         ("/O=y/CN=x+serialNumber=7", "/O=y/CN=x+serialNumber=7"),
         (r"/O=a\/b\+c/CN=x", r"/O=a\/b\+c/CN=x"),
         (r"CN=\ x\ ,O=\#y", r"/O=\#y/CN= x "),
+        (r"/CN=http:\/\/a/O=b", r"/CN=http:\/\/a/O=b"),
+        ("/CN=a, b/O=c", "/CN=a, b/O=c"),
+        (r"O = a\, b, CN = c", "/O=a, b/CN=c"),
         ("CN=a = b,O=y", "/O=y/CN=a = b"),
     ],
 )

@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+import os
 import re
+from collections.abc import Mapping
 from dataclasses import dataclass
+from typing import Any
 from urllib.parse import parse_qs, urlsplit
 
 from psycopg.conninfo import conninfo_to_dict, make_conninfo
@@ -15,6 +18,9 @@ SCHEMES = ("postgresql://", "postgres://")
 
 # Names or addresses, each with or without a port, by commas; none: the local socket.
 _HOSTS = re.compile(r"((\[[0-9A-Fa-f:.]+\]|[^@:/\[\],]*)(:\d{1,5})?(,|$))*")
+
+_TLS_MODES = ("require", "verify-ca", "verify-full")
+"""Values of sslmode that go without TLS nowhere."""
 
 # What a dead peer costs is bounded: so many seconds to connect, and to notice that nobody answers.
 _DEFAULTS: dict[str, str | int] = {
@@ -59,5 +65,26 @@ def parse(url: str) -> Address:
     strays = "@" in userinfo or "@" in parts.path or parts.fragment
     if strays or not _HOSTS.fullmatch(hosts) or not url.startswith(SCHEMES):
         raise malformed
+    _require_tls_kept(settings)
     conninfo = make_conninfo("", **{**_DEFAULTS, **{k: v for k, v in settings.items() if v is not None}})
     return Address(conninfo, shown(url))
+
+
+def _require_tls_kept(settings: Mapping[str, Any]) -> None:
+    """Raises StoreError where the URL asks for TLS that libpq would pass over in silence: it speaks none
+    over a Unix socket, and looks at sslrootcert under some values of sslmode only (PostgreSQL, 34.19)."""
+    if settings.get("service") or "PGSERVICE" in os.environ:
+        return  # what the URL leaves out stands in a file that libpq reads
+    mode = settings.get("sslmode") or os.environ.get("PGSSLMODE") or "prefer"
+    root = settings.get("sslrootcert")
+    if root and root != "system" and mode not in _TLS_MODES:
+        raise StoreError(
+            f"the store's URL names sslrootcert, which sslmode={mode} does not look at: "
+            "add sslmode=verify-full, or leave sslrootcert out"
+        )
+    hosts = str(settings.get("host") or settings.get("hostaddr") or os.environ.get("PGHOST") or "").split(",")
+    if (settings.get("sslmode") in _TLS_MODES or root) and any(host[:1] in ("", "/", "@") for host in hosts):
+        raise StoreError(
+            "the store's URL asks for TLS at a Unix socket, which has none: name the host, "
+            "or leave sslmode and sslrootcert out"
+        )

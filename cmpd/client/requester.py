@@ -1,0 +1,221 @@
+"""A small CMP client, for cmpd to try itself with (`cmpd selftest`): ir, kur, rr and certConf.
+
+It is deliberately plain: PBM or a signature, P-256, one request a transaction. It checks what a careful
+client checks, and knows nothing of how the server works.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import hmac
+import os
+import time
+from collections.abc import Awaitable, Callable
+from dataclasses import dataclass, field
+from typing import Any
+
+from cryptography import x509
+from cryptography.hazmat.primitives.asymmetric import ec
+from cryptography.hazmat.primitives.serialization import Encoding, PublicFormat
+
+from cmpd.cmp import message, schema
+from cmpd.cmp.failure import FailInfo, PKIStatus
+from cmpd.cmp.message import Body, Message
+from cmpd.cmp.names import directory_name, null_dn
+from cmpd.cmp.protection import digests, mac, signature
+from cmpd.cmp.status import status_of
+
+Send = Callable[[bytes], Awaitable[bytes]]
+
+PBM = "1.2.840.113533.7.66.13"
+ITERATIONS = 1000
+PVNO = 2
+
+
+class Refused(Exception):
+    """The server refuses, or its answer is not one a client may take."""
+
+
+@dataclass(frozen=True, slots=True)
+class Password:
+    """Protects with a shared secret (RFC 9810, section 5.1.3.1)."""
+
+    reference: bytes
+    secret: bytes
+
+    sender: bytes = field(default_factory=null_dn)
+
+    @property
+    def kid(self) -> bytes:
+        return self.reference
+
+    @property
+    def extra_certs(self) -> tuple[bytes, ...]:
+        return ()
+
+    def algorithm(self) -> tuple[bytes, Callable[[bytes], bytes]]:
+        """(DER of the AlgorithmIdentifier, function that protects)."""
+        parameters = schema.encode(
+            "PBMParameter",
+            {
+                "salt": os.urandom(16),
+                "owf": {"algorithm": digests.HASH_OIDS["SHA-256"]},
+                "iterationCount": ITERATIONS,
+                "mac": {"algorithm": digests.HMAC_OIDS["HMAC-SHA256"]},
+            },
+        )
+        der = schema.encode("AlgorithmIdentifier", {"algorithm": PBM, "parameters": parameters})
+        parsed = mac.parse(message.parse_algorithm(der), mac.Bounds())
+        key = parsed.derive(self.secret)
+        return der, lambda data: parsed.tag(key, data)
+
+    def verify(self, response: Message) -> None:
+        """Raises Refused, CMPFailure."""
+        algorithm = response.header.protection_alg
+        if algorithm is None or response.protection is None:
+            raise Refused("the response is not protected")
+        parsed = mac.parse(algorithm, mac.Bounds())
+        if not parsed.verify(parsed.derive(self.secret), response.protection, response.protected_part):
+            raise Refused("the response's MAC does not verify")
+
+
+@dataclass(frozen=True, slots=True)
+class Identity:
+    """Protects with a certificate's key (RFC 9810, section 5.1.3.3)."""
+
+    certificate: x509.Certificate
+    key: ec.EllipticCurvePrivateKey
+
+    @property
+    def sender(self) -> bytes:
+        return directory_name(self.certificate.subject.public_bytes())
+
+    @property
+    def kid(self) -> bytes:
+        return self.certificate.extensions.get_extension_for_class(x509.SubjectKeyIdentifier).value.digest
+
+    @property
+    def extra_certs(self) -> tuple[bytes, ...]:
+        return (self.certificate.public_bytes(Encoding.DER),)
+
+    def algorithm(self) -> tuple[bytes, Callable[[bytes], bytes]]:
+        """(DER of the AlgorithmIdentifier, function that protects)."""
+        return signature.signer_algorithm(self.key)
+
+    def verify(self, response: Message) -> None:
+        """Against the certificate the response brings, whose issuer is the own certificate's.
+
+        Raises Refused, CMPFailure, ValueError."""
+        algorithm = response.header.protection_alg
+        if algorithm is None or response.protection is None or not response.extra_certs:
+            raise Refused("the response is not signed")
+        certificates = [x509.load_der_x509_certificate(der) for der in response.extra_certs]
+        signer = certificates[0]
+        if signer.issuer != self.certificate.issuer:
+            raise Refused("the response is signed under another CA")
+        key = signer.public_key()
+        signature.parse(algorithm).verify(key, response.protection, response.protected_part)
+
+
+@dataclass(slots=True)
+class Transaction:
+    """Messages under one transactionID."""
+
+    send: Send
+    protection: Password | Identity
+    id: bytes = field(default_factory=lambda: os.urandom(16))
+    server_nonce: bytes | None = None
+
+    async def ask(self, body: Body, content: Any) -> Message:
+        """Send one message, check the answer. Raises Refused for an error message."""
+        nonce = os.urandom(16)
+        algorithm, protect = self.protection.algorithm()
+        header = message.encode_header(
+            pvno=PVNO,
+            sender=self.protection.sender,
+            recipient=null_dn(),
+            message_time=int(time.time()),
+            protection_alg=algorithm,
+            sender_kid=self.protection.kid,
+            transaction_id=self.id,
+            sender_nonce=nonce,
+            recip_nonce=self.server_nonce,
+            general_info={},
+        )
+        encoded = message.encode_body(body, content)
+        sealed = protect(message.protected_part(header, encoded))
+        request = message.encode(header, encoded, sealed, self.protection.extra_certs)
+        response = message.parse(await self.send(request))
+        self._check(response, nonce)
+        self.server_nonce = response.header.sender_nonce
+        return response
+
+    def _check(self, response: Message, nonce: bytes) -> None:
+        if response.tag == Body.ERROR:
+            raise Refused(_words(response.content["pKIStatusInfo"]))
+        if response.header.transaction_id != self.id:
+            raise Refused("the response is of another transaction")
+        if not hmac.compare_digest(response.header.recip_nonce or b"", nonce):
+            raise Refused("the response's recipNonce is not the request's senderNonce")
+        self.protection.verify(response)
+
+
+async def enrol(
+    send: Send, protection: Password | Identity, body: Body, subject: x509.Name
+) -> tuple[Identity, Transaction]:
+    """A new key and the certificate for it, not yet confirmed: (identity, its transaction).
+
+    Raises Refused."""
+    key = ec.generate_private_key(ec.SECP256R1())
+    transaction = Transaction(send, protection)
+    response = await transaction.ask(body, [_request(key, subject)])
+    first = response.content["response"][0]
+    pair = first.get("certifiedKeyPair")
+    if first["status"]["status"] not in (PKIStatus.accepted, PKIStatus.grantedWithMods) or pair is None:
+        raise Refused(_words(first["status"]))
+    certificate = x509.load_der_x509_certificate(bytes(pair["certOrEncCert"][1]))
+    spki = (Encoding.DER, PublicFormat.SubjectPublicKeyInfo)
+    if certificate.public_key().public_bytes(*spki) != key.public_key().public_bytes(*spki):
+        raise Refused("the certificate is for another key")
+    return Identity(certificate, key), transaction
+
+
+async def confirm(transaction: Transaction, identity: Identity) -> None:
+    """certConf → pkiconf. Raises Refused."""
+    digest = hashlib.sha256(identity.certificate.public_bytes(Encoding.DER)).digest()
+    name = signature.certificate_hash(identity.certificate)
+    if name is not None:
+        digest = hashlib.new(name, identity.certificate.public_bytes(Encoding.DER)).digest()
+    answer = await transaction.ask(Body.CERTCONF, [{"certHash": digest, "certReqId": 0}])
+    if answer.tag != Body.PKICONF:
+        raise Refused(f"certConf is answered by {answer.kind}")
+
+
+async def revoke(send: Send, identity: Identity) -> None:
+    """rr of the identity's own certificate. Raises Refused."""
+    certificate = identity.certificate
+    template = {"serialNumber": certificate.serial_number, "issuer": certificate.issuer.public_bytes()}
+    answer = await Transaction(send, identity).ask(Body.RR, [{"certDetails": template}])
+    status = answer.content["status"][0]
+    if status["status"] != PKIStatus.accepted:
+        raise Refused(_words(status))
+
+
+def _request(key: ec.EllipticCurvePrivateKey, subject: x509.Name) -> dict[str, Any]:
+    spki = key.public_key().public_bytes(Encoding.DER, PublicFormat.SubjectPublicKeyInfo)
+    template = {
+        "subject": subject.public_bytes(),
+        "publicKey": schema.decode("RawSubjectPublicKeyInfo", spki),
+    }
+    cert_request = schema.encode("RawCertRequest", {"certReqId": 0, "certTemplate": template})
+    identifier, sign = signature.signer_algorithm(key)
+    proof = sign(cert_request)
+    popo = {"algorithmIdentifier": identifier, "signature": (proof, 8 * len(proof))}
+    return {"certReq": cert_request, "popo": ("signature", popo)}
+
+
+def _words(info: dict[str, Any]) -> str:
+    status, fail_info, text = status_of(info)
+    said = [PKIStatus(status).name if status in set(PKIStatus) else str(status)]
+    said.extend(FailInfo(bit).name for bit in fail_info if bit in set(FailInfo))
+    return ", ".join([*said, text] if text else said)
