@@ -15,16 +15,18 @@ from typing import TYPE_CHECKING, Any, Protocol
 from cmpd.clm import issuing
 from cmpd.clm.catalog import Catalog, Edition, ServedPolicy
 from cmpd.clm.credentials import Credentials, uuid_of
-from cmpd.clm.identities import identities_of
 from cmpd.clm.issued import Issued
 from cmpd.clm.model import (
     AuditEvent,
     Certificate,
     CertificateState,
     Entity,
+    Identity,
     StoredCRL,
     Transaction,
 )
+from cmpd.clm.pkix.identities import FINGERPRINT, SUBJECT, fingerprint_of
+from cmpd.clm.pkix.names import rfc4514_text
 from cmpd.clm.revocation import Revocations
 from cmpd.clm.room import Room
 from cmpd.clm.store.changes import (
@@ -188,12 +190,11 @@ class Client:
 
     def register(self, certificate: x509.Certificate, policy_id: str, unit: list[Change]) -> Entity:
         """A new end entity for the holder of a vendor certificate (a policy's auto_register)."""
-        fingerprint = dict(identities_of(certificate))["fingerprint"]
         entity = Entity(
             id=str(uuid.UUID(bytes=self.random(16), version=4)),
-            name=certificate.subject.rfc4514_string(),
+            name=rfc4514_text(certificate.subject),
             policies=(policy_id,),
-            identities=(("fingerprint", fingerprint),),
+            identities=(Identity(FINGERPRINT, fingerprint_of(certificate)),),
             created=self.now(),
         )
         unit.append(AddEntity(entity))
@@ -202,12 +203,12 @@ class Client:
 
     def register_subject(self, subject: x509.Name, policy_id: str, unit: list[Change]) -> Entity:
         """A new end entity for the device of that subject, whom an RA speaks for (a policy's register)."""
-        name = subject.rfc4514_string()
+        name = rfc4514_text(subject)
         entity = Entity(
             id=str(uuid.UUID(bytes=self.random(16), version=4)),
             name=name,
             policies=(policy_id,),
-            identities=(("subject", name),),
+            identities=(Identity(SUBJECT, name),),
             created=self.now(),
         )
         unit.append(AddEntity(entity))

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import json
 import re
+import warnings
 from collections.abc import Sequence
 from typing import Final
 
@@ -119,7 +120,8 @@ def parse_name(text: str) -> x509.Name:
       versions leave out the blanks around =; where blanks follow the commas, a name that begins with C or DC
       and does not end so is taken for theirs.
 
-    Types are names of `TYPES`, in any case, or OIDs.
+    Types are names of `TYPES`, in any case, or OIDs. Values may be longer than they should be, as in the
+    certificates of others (see `require_lengths`).
     """
     try:
         if len(text) > LONGEST_TEXT:
@@ -127,6 +129,18 @@ def parse_name(text: str) -> x509.Name:
         return x509.Name(_slashed(text) if text.startswith("/") else _with_commas(text))
     except _Unread as error:
         raise ValueError(f"{_shown(text)} is no distinguished name such as {EXAMPLE}: {error}") from None
+
+
+def require_lengths(name: x509.Name) -> None:
+    """Raises ValueError, one line, for a name that a certificate must not have (RFC 5280, appendix A.1)."""
+    for attribute in name:
+        try:
+            x509.NameAttribute(attribute.oid, attribute.value, attribute._type)
+        except ValueError:
+            shown = f"{short_name(attribute.oid)}={attribute.value!s}"
+            raise ValueError(
+                f"{_shown(shown)} is too long or too short: C takes 2 octets of UTF-8, CN at most 64"
+            ) from None
 
 
 def rfc4514_text(name: x509.Name) -> str:
@@ -215,10 +229,17 @@ def _attribute(text: str, characters: re.Pattern[str]) -> Attribute:
         value = _without_quotes(value)
     if not value:
         raise _Unread(f"{match['type']} has no value")
+    return _any_length(oid, _unescaped(value))
+
+
+def _any_length(oid: x509.ObjectIdentifier, value: str) -> Attribute:
+    """An attribute of which certificates may have more than they should."""
     try:
-        return x509.NameAttribute(oid, _unescaped(value))
+        return x509.NameAttribute(oid, value)
     except ValueError:
-        raise _Unread(f"{_shown(text)} is too long or too short; C has 2 letters, CN at most 64") from None
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore")
+            return x509.NameAttribute(oid, value, _validate=False)
 
 
 def _type(name: str) -> x509.ObjectIdentifier:
