@@ -87,8 +87,8 @@ def _name(text: str) -> x509.Name | None:
 
 
 async def judged(store: Store, policies: Mapping[str, Policy]) -> list[str]:
-    """What is `futile` in the store, a line each, of `MOST_TOLD` at most; and which end entities have the same
-    name, as in stores from before names were compared by what they mean."""
+    """What is `futile` in the store, and which end entities have the same name, as may be in stores from
+    before names were compared by what they mean. A line each, of `MOST_TOLD` at most."""
     found: list[str] = []
     owners: dict[tuple[str, str, str], str] = {}
     count = 0

@@ -6,6 +6,7 @@ import hashlib
 import json
 import os
 import shutil
+import sqlite3
 from pathlib import Path
 
 import pytest
@@ -159,6 +160,15 @@ def test_a_stored_subject_that_is_no_name_is_told_of_by_check(cmpd: Operator) ->
     put(cmpd, AddEntity(an_entity(identities=(Identity("subject", "Gate 7"),))))
     (line,) = [one for one in cmpd("check", "--json").json["warnings"] if "Gate 7" in one]
     assert "subject=Gate 7 never matches, as it is no distinguished name: declare one such as" in line
+
+
+def test_two_who_have_one_name_in_an_older_store_are_told_of_by_check(cmpd: Operator) -> None:
+    put(cmpd, AddEntity(an_entity(identities=(Identity("serialNumber", "sn-1"),))))
+    with sqlite3.connect(cmpd.folder / "cmpd.db") as database:
+        database.execute("UPDATE entity_identities SET key = '?older'")
+    put(cmpd, AddEntity(an_entity(identities=(Identity("serialNumber", "SN-1"),))))
+    (line,) = [one for one in cmpd("check", "--json").json["warnings"] if "both have" in one]
+    assert line.lower().endswith("both have serialnumber=sn-1: declare one of them without")
 
 
 def test_a_declaration_names_an_anchor_by_its_file_or_its_SHA_256(cmpd: Operator) -> None:

@@ -15,6 +15,7 @@ from cmpd.clm.model import Entity, EntityState, Identity, Kind
 from cmpd.clm.pkix.names import parse_name
 from cmpd.clm.policy import Policy
 from cmpd.clm.rules.certificates import pem_text
+from cmpd.clm.store.changes import Change
 from tests.clm import pki
 from tests.cmp.conftest import MakeWorld
 from tests.cmp.world import MASTER_KEY, OPERATOR, SIGNING, VENDOR, World, ra_holder, signed_by
@@ -174,6 +175,16 @@ def test_an_ra_gets_nothing_for_the_subject_of_who_is_blocked(
     body = ("ir", [requests.certificate_request(key, name, proof=("raVerified", None))])
     response = world.client(signed_by(ra_holder())).begin().send(body)
     assert response.fail_info == ("notAuthorized",)
+
+
+@pytest.mark.parametrize("text", ["/CN=Gate 7", f"/O=x/CN={'y' * 70}", "/1.2.3.4=ẞ"])
+def test_whom_an_ra_registered_is_found_by_the_subject_again(world: World, text: str) -> None:
+    unit: list[Change] = []
+    entity = world.clm.register_subject(parse_name(text), POLICIES["A"], unit)
+    world.run(world.store.commit(unit))
+    found = world.run(world.clm.credentials.entity_of_subject(parse_name(text)))
+    assert found is not None
+    assert found.id == entity.id
 
 
 def test_a_block_is_not_got_round_by_registering_the_subject_with_another_anchor(world: World) -> None:
