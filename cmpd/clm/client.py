@@ -190,25 +190,20 @@ class Client:
 
     def register(self, certificate: x509.Certificate, policy_id: str, unit: list[Change]) -> Entity:
         """A new end entity for the holder of a vendor certificate (a policy's auto_register)."""
-        entity = Entity(
-            id=str(uuid.UUID(bytes=self.random(16), version=4)),
-            name=rfc4514_text(certificate.subject),
-            policies=(policy_id,),
-            identities=(Identity(FINGERPRINT, fingerprint_of(certificate)),),
-            created=self.now(),
-        )
-        unit.append(AddEntity(entity))
-        self.audit(unit, f"client:{self.id}", "entity.register", f"entity:{entity.id}", name=entity.name)
-        return entity
+        identity = Identity(FINGERPRINT, fingerprint_of(certificate))
+        return self._register(rfc4514_text(certificate.subject), identity, policy_id, unit)
 
     def register_subject(self, subject: x509.Name, policy_id: str, unit: list[Change]) -> Entity:
         """A new end entity for the device of that subject, whom an RA speaks for (a policy's register)."""
         name = rfc4514_text(subject)
+        return self._register(name, Identity(SUBJECT, name), policy_id, unit)
+
+    def _register(self, name: str, identity: Identity, policy_id: str, unit: list[Change]) -> Entity:
         entity = Entity(
             id=str(uuid.UUID(bytes=self.random(16), version=4)),
             name=name,
             policies=(policy_id,),
-            identities=(Identity(SUBJECT, name),),
+            identities=(identity,),
             created=self.now(),
         )
         unit.append(AddEntity(entity))

@@ -73,21 +73,23 @@ class Credentials:
 
         A subject or serialNumber says nothing without who vouches for it: another vendor may use the same.
         So it names whom it is registered for with that very anchor; without an anchor, whom it is registered
-        for and who may use the policy, where the policy has this anchor alone.
+        for and who may use the policy, where the policy has this anchor alone. Where it would be nobody, it
+        is a blocked entity that has it without an anchor, under whatever policy: nobody is to register anew
+        because a policy does not tell which vendor's device was blocked.
         """
         bound = hashlib.sha256(anchor).hexdigest()
         alone = set(policy.trust_anchors) == {anchor}
+        blocked: Entity | None = None
         for kind, key in keys_of(certificate):
-            if kind == FINGERPRINT:
-                entity = await self._store.entity_by_identity(kind, key, "")
-            else:
-                entity = await self._store.entity_by_identity(kind, key, bound)
-                if entity is None and alone:
-                    implied = await self._store.entity_by_identity(kind, key, "")
-                    entity = implied if implied and policy.id in implied.policies else None
+            entity = await self._store.entity_by_identity(kind, key, "" if kind == FINGERPRINT else bound)
             if entity is not None:
                 return entity
-        return None
+            implied = None if kind == FINGERPRINT else await self._store.entity_by_identity(kind, key, "")
+            if implied is not None and alone and policy.id in implied.policies:
+                return implied
+            if implied is not None and implied.state is EntityState.BLOCKED:
+                blocked = blocked or implied
+        return blocked
 
     async def entity_of_subject(self, subject: x509.Name) -> Entity | None:
         """The end entity registered for that subject, whom an RA asks for.

@@ -49,6 +49,14 @@ def anchors_of(policy: Policy) -> frozenset[str]:
     return frozenset(hashlib.sha256(der).hexdigest() for der in policy.trust_anchors)
 
 
+def names_certificates(identity: Identity, policy: Policy) -> bool:
+    """Whether an identity names certificates of elsewhere under a policy: somebody vouches for it there."""
+    anchors = anchors_of(policy)
+    if identity.kind == FINGERPRINT:
+        return bool(anchors)
+    return identity.anchor in anchors if identity.anchor else len(anchors) == 1
+
+
 def futile(entity: Entity, policies: Mapping[str, Policy]) -> Iterator[str]:
     """Why identities of an entity name no certificate under its policies, and what to do."""
     own = [policies[id] for id in entity.policies if id in policies]

@@ -154,9 +154,18 @@ def test_the_order_of_RDNs_matters(world: World) -> None:
     assert enrolled_as(world, device("A"), "A") != ENTITY
 
 
-def test_a_blocked_entitys_vendor_certificate_gets_nothing(world: World) -> None:
-    register(world, SN, state=EntityState.BLOCKED)
-    assert asks(world, device("A"), "A").fail_info == ("signerNotTrusted",)
+@pytest.mark.parametrize("policy", ["A", "both", "B"])
+def test_a_blocked_entitys_vendor_certificate_gets_nothing_and_registers_nobody(
+    world: World, policy: str
+) -> None:
+    register(world, SN, state=EntityState.BLOCKED, policies=(POLICIES["A"],))
+    holder = device("B" if policy == "B" else "A")
+    assert asks(world, holder, policy).fail_info == ("signerNotTrusted",)
+
+
+def test_a_block_of_one_vendors_device_leaves_alone_anothers_that_is_told_apart(world: World) -> None:
+    register(world, bound_to("A", SN), state=EntityState.BLOCKED)
+    assert enrolled_as(world, device("B"), "both") != ENTITY
 
 
 BLOCKED = ["subject=CN=blkA", "subject=/CN=blkA", "subject=cn= blkA "]
