@@ -83,6 +83,9 @@ def flipped(place: Place) -> Iterator[None]:
 
 def exercises(place: Place, asked: model.Request, verdict: model.Verdict) -> bool:
     """Whether a request comes to that cell."""
+    if ACTS[place.operation] in ("certConf", "error", "pollReq", "popdecr"):
+        by_others = place.whom is Whom.OTHERS
+        return asked.act in model.ENROLMENTS and verdict.granted and (by_others or _began(place, verdict))
     if verdict.party != place.capacity or verdict.act == "nested" != ACTS[place.operation]:
         return False
     match ACTS[place.operation]:
@@ -98,9 +101,11 @@ def exercises(place: Place, asked: model.Request, verdict: model.Verdict) -> boo
             return asked.keyless
         case "raVerified":
             return asked.vouched
-        case "certConf" | "error" | "pollReq" | "popdecr":
-            return asked.act in model.ENROLMENTS and verdict.granted
     return not asked.vouched and (verdict.act, verdict.whom) == place.judged[1:]
+
+
+def _began(place: Place, verdict: model.Verdict) -> bool:
+    return verdict.party == place.capacity
 
 
 SHADOWED = {

@@ -49,6 +49,8 @@ class Judge:
     rng: random.Random
     base: model.World = field(default_factory=model.World)
     """The people of all worlds."""
+    aimed: Cell | None = None
+    """The cell that later messages of a transaction are to come to."""
     granted: Counter[Cell] = field(default_factory=Counter)
     refused: Counter[Cell] = field(default_factory=Counter)
 
@@ -68,9 +70,11 @@ class Judge:
             for _ in range(A_WORLD):
                 self.one(requests.request(self.rng, self.court.model))
 
-    def aim(self, fits: Fits, most: int) -> int:
-        """Send up to `most` requests that fit, and give how many there were. Raises Finding."""
+    def aim(self, cell: Cell, fits: Fits, most: int) -> int:
+        """Send up to `most` requests that fit, or whose later messages come to the cell, and give how many
+        there were. Raises Finding."""
         sent = 0
+        self.aimed = cell if cell[1] in LATER else None
         for _ in range(most):
             self.court.set_up(requests.world(self.rng, self.base))
             for _ in range(300):
@@ -80,6 +84,7 @@ class Judge:
                     sent += 1
             if sent >= most:
                 break
+        self.aimed = None
         return sent
 
     def one(self, asked: model.Request) -> None:
@@ -228,21 +233,14 @@ class Judge:
 
     def _go_on(self, asked: model.Request, transaction: cmpclient.Transaction, outcome: Outcome) -> None:
         """A later message of the transaction: of who began it, or of somebody else."""
-        act = self.rng.choice(tuple(LATER))
-        mine = self.rng.random() < 0.5
-        who = asked.sender if mine else requests.sender(self.rng, self.court.model)
-        if who.how in ("login", "unknown") and not mine:
-            return
-        later = replace(
-            asked, act=act, sender=who, began=asked.sender, vouched=False, keyless=False, names=()
-        )
-        verdict = oracle.judge(self.court.model, later)
+        later = self._later(asked)
+        act, verdict = later.act, oracle.judge(self.court.model, later)
         made = x509.load_der_x509_certificate(outcome.made[0][1])
         row = self.court.world.run(self.court.world.store.transaction(transaction.transaction_id))
         assert row is not None
         transaction.server_nonce = row.server_nonce
         body = LATER[act](made, -1 if asked.act == "p10cr" else 0)
-        protection = self.court.protection(who, NEW_KEY)
+        protection = self.court.protection(later.sender, NEW_KEY)
         answer = self.court.send(
             transaction.compose(body, protection=protection), self._call(later, later.address)
         )
@@ -252,6 +250,21 @@ class Judge:
         due = {"badRequest"} if act in ("pollReq", "popdecr") else {""}
         if answer.fail_info not in (due if verdict.granted else verdict.refusals):
             raise self._finding(later, verdict, answer, "another end of the transaction is due")
+
+    def _later(self, asked: model.Request) -> model.Request:
+        """A later message at random; where one is aimed at, of somebody who comes to that cell."""
+        later = replace(asked, began=asked.sender, vouched=False, keyless=False, names=())
+        for _ in range(200 if self.aimed is not None else 1):
+            act = self.rng.choice(tuple(LATER))
+            mine = self.rng.random() < 0.5
+            who = asked.sender if mine else requests.sender(self.rng, self.court.model)
+            if who.how == "unknown":
+                continue
+            made = replace(later, act=act, sender=who)
+            verdict = oracle.judge(self.court.model, made)
+            if self.aimed in (None, (verdict.party, verdict.act, verdict.whom)):
+                return made
+        return replace(later, act="error")
 
     def _finding(self, asked: model.Request, verdict: model.Verdict, outcome: Outcome, why: str) -> Finding:
         world = self.court.model

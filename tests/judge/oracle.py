@@ -156,8 +156,9 @@ def _hidden(
             verdict.refusals = {"notAuthorized"}
             return True
         if policy is None or not uses(world, request, party, row, policy):
-            verdict.refusals = {"badRequest"}
-            verdict.hidden = True
+            spent = party in ("password", "login") and world.entities[request.sender.who].uses == 0
+            verdict.refusals = {"badMessageCheck"} if spent else {"badRequest"}  # 3, before 5
+            verdict.hidden = not spent
             return True
     if policy is None or (request.profile and not uses(world, request, party, row, policy)):
         verdict.refusals = {"signerNotTrusted" if through_policy and policy is not None else "badRequest"}
@@ -186,7 +187,7 @@ def _acts(
         verdict.refusals = set() if allowed else {"notAuthorized"}  # 15
     elif request.act in ("certConf", "pollReq", "popdecr", "error"):
         began, sender = request.began, request.sender
-        mine = began is not None and (began.how, began.who) == (sender.how, sender.who)
+        mine = began is not None and _known_by(began) == _known_by(sender)
         verdict.whom = "itself" if mine else "others"
         verdict.refusals = set() if mine else {"badMessageCheck"}  # 14
     elif request.act in ENROLMENTS:
@@ -195,6 +196,12 @@ def _acts(
         _updates(world, request, party, row, policy, verdict)
     elif request.act in REVOCATIONS.values():
         _revokes(world, request, party, row, policy, verdict)
+
+
+def _known_by(sender: Sender) -> tuple[str, ...]:
+    """What a transaction knows who began it by."""
+    key = (sender.key, str(sender.own_key)) if sender.how == "login" else ()
+    return (sender.how, sender.who, *key)
 
 
 def _enrols(
@@ -325,5 +332,5 @@ def _revokes(
         "hold": ("active", "unconfirmed"),
         "release": ("on_hold",),
     }
-    if target.state not in possible[request.act]:
+    if not refusals and target.state not in possible[request.act]:
         refusals.add("certRevoked")

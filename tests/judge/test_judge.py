@@ -54,7 +54,7 @@ GRANTING = [place for place in places() if isinstance(place.cell, Granted)]
 @pytest.mark.parametrize("place", GRANTING, ids=str)
 def test_a_granting_cell_that_is_flipped_is_found(judge: Judge, place: Place) -> None:
     with flipped(place), pytest.raises(Finding):
-        judge.aim(partial(exercises, place), FOUND_WITHIN)
+        judge.aim(place.judged, partial(exercises, place), FOUND_WITHIN)
 
 
 def test_what_nobody_would_see_is_argued() -> None:

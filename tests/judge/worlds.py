@@ -18,7 +18,7 @@ from cmpd.clm.authority import record_of
 from cmpd.clm.bootstrap import DEMO_ENTITY, DEMO_POLICY
 from cmpd.clm.ca import Maker, renew_signer
 from cmpd.clm.entities import add
-from cmpd.clm.model import Certificate, CertificateState, Entity, EntityState, Kind
+from cmpd.clm.model import Certificate, CertificateState, Entity, EntityState, Identity, Kind
 from cmpd.clm.policy import Policy
 from cmpd.clm.rules.certificates import pem_text
 from cmpd.clm.store.changes import (
@@ -141,7 +141,7 @@ class Court:
             entity = Entity(entity_id, entity_id[:4], policies=tuple(POLICIES))
             self.commit(*add(OPERATOR, MASTER_KEY, entity, PASSWORD)[1])
         number = 310
-        for holder in (DEMO_ENTITY, OTHER_ENTITY, None, GONE_ENTITY):
+        for holder in (DEMO_ENTITY, OTHER_ENTITY, THIRD_ENTITY, None, GONE_ENTITY):
             for policy in (DEMO_POLICY, SECOND_POLICY):
                 for subject in SUBJECTS[:2]:
                     number += 1
@@ -256,9 +256,9 @@ class Court:
             assert known is not None
             password = add(OPERATOR, MASTER_KEY, Entity(id, "", policies=()), PASSWORD)[0].password
             subjects = [subject for subject, owner in world.by_subject.items() if owner == id]
-            identities = [("subject", subject.replace("cn=", "CN=")) for subject in subjects]
+            identities = [Identity("subject", subject.replace("cn=", "CN=")) for subject in subjects]
             identities += [
-                ("fingerprint", _fingerprint(FOREIGN[label][1]))
+                Identity("fingerprint", _fingerprint(FOREIGN[label][1]))
                 for label, owner in REGISTERED.items()
                 if owner == id
             ]

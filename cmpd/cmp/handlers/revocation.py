@@ -17,6 +17,7 @@ from cmpd.cmp.handlers.beneficiary import subject_alternative_names
 from cmpd.cmp.message import Body, Message
 from cmpd.cmp.parties.cells import Operation, Whom
 from cmpd.cmp.parties.party import Capacity
+from cmpd.cmp.parties.protection_certs import key_name
 from cmpd.cmp.schema import DecodeError
 from cmpd.cmp.status import failure_info, status_info
 from cmpd.cmp.transactions import Event
@@ -160,7 +161,7 @@ def _whom(exchange: Exchange, record: Certificate) -> Whom:
         return Whom.HOUSE
     if party.capacity is Capacity.RA or party.entity is None or party.entity.id != record.entity:
         return Whom.OTHERS
-    return Whom.ITSELF if party.name == f"key:{record.key_hash.hex()}" else Whom.ENTITY
+    return Whom.ITSELF if party.name == key_name(record.key_hash, party.entity.id) else Whom.ENTITY
 
 
 def _cert_id(template: dict[str, Any], record: Certificate) -> dict[str, Any]:

@@ -265,9 +265,8 @@ class Authenticator:
             await self._check_revocation(path, context)
             return Party(name, Capacity.RA, certificate=certificate, ra=ra)
         if basic is not None and policy.password_login and policy.id in basic.policies:
-            own = protection_certs.own_key(certificate)
-            if context.expected in (None, own):
-                return Party(own, Capacity.LOGIN, entity=basic, certificate=certificate)
+            own = protection_certs.key_name(protection_certs.key_hash(certificate), basic.id)
+            return Party(own, Capacity.LOGIN, entity=basic, certificate=certificate)
         try:
             path = paths.build_path(
                 certificate, [*extra, *context.anchors], policy.trust_anchors, self.clm.now()

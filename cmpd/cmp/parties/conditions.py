@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Final
 from cmpd.clm.model import CertificateState, EntityState
 from cmpd.cmp.failure import FailInfo
 from cmpd.cmp.parties.party import Capacity, Party
+from cmpd.cmp.parties.protection_certs import key_name
 from cmpd.records import quick_dataclass
 
 if TYPE_CHECKING:
@@ -139,7 +140,7 @@ PASSWORD_ENROLMENT: Final = Condition(
 )
 OWN_KEY: Final = Condition(
     "it asks for the key that signs",
-    lambda f: f.party.name == f"key:{f.key_hash.hex()}",
+    lambda f: f.party.entity is not None and f.party.name == key_name(f.key_hash, f.party.entity.id),
     not_authorized("the message is not signed with the key a certificate is asked for"),
 )
 CERTIFICATE_ENROLMENT: Final = Condition(

@@ -53,7 +53,8 @@ class Party:
     """Who protected a message."""
 
     name: str
-    """``mac:<entity id>``, ``cert:<fingerprint>``, ``key:<SHA-256 of the public key>``, or empty: nobody.
+    """``mac:<entity id>``, ``cert:<fingerprint>``, ``key:<SHA-256 of the public key>:<entity id>``, or
+    empty: nobody.
     The messages of one transaction have one name."""
     capacity: Capacity
     entity: Entity | None = None

@@ -29,10 +29,15 @@ def key_of(certificate: x509.Certificate) -> protection.PublicKey:
         ) from None
 
 
-def own_key(certificate: x509.Certificate) -> str:
-    """The party that is known by nothing but its key."""
+def key_name(key_hash: bytes, entity: str) -> str:
+    """The party that is an end entity by the key that signs; `key_hash`: SHA-256 of its SPKI."""
+    return f"key:{key_hash.hex()}:{entity}"
+
+
+def key_hash(certificate: x509.Certificate) -> bytes:
+    """SHA-256 of its SubjectPublicKeyInfo. Raises CMPFailure badAlg."""
     spki = key_of(certificate).public_bytes(Encoding.DER, PublicFormat.SubjectPublicKeyInfo)
-    return f"key:{hashlib.sha256(spki).hexdigest()}"
+    return hashlib.sha256(spki).digest()
 
 
 def names(certificate: x509.Certificate) -> bytes:
