@@ -383,22 +383,6 @@ def test_an_entity_gets_no_more_certificates_than_its_policy_allows(make_world: 
     check_refused(world, request(kind, OTHER_KEY), "notAuthorized", "as many certificates as")
 
 
-def test_the_limit_holds_for_certificates_that_live_no_longer_than_the_renewal_window(
-    make_world: MakeWorld,
-) -> None:
-    """Whether the template makes them so or the device asks for it: they would never have counted."""
-    world = make_world({"max_active": 1, "renewal_window": "30d"})
-    brief = (world.time + timedelta(days=20)).replace(microsecond=0)
-    assert world.client().begin().send(request("ir", not_after=brief)).status == "accepted"
-    for wish in ({"not_after": brief}, {"not_after": brief - timedelta(days=10)}):
-        again = world.client().begin().send(request("ir", OTHER_KEY, **wish))
-        assert again.fail_info == ("notAuthorized",)
-    world.now += 11 * 86400
-    for days, outcome in ((0, ("notAuthorized",)), (11, ())):  # the first one's rest is half of such a life
-        wish = {"not_after": brief + timedelta(days=days)}
-        assert world.client().begin().send(request("ir", OTHER_KEY, **wish)).fail_info == outcome
-
-
 def test_excess_is_trimmed_and_named_or_refused(make_world: MakeWorld) -> None:
     beyond = make_world().now + 20 * 365 * 86400
     for excess in ("trim", "refuse"):
