@@ -6,7 +6,7 @@
 # make soak     kill the daemon under load, KILLS times (default 300)
 # make flood    unauthenticated peers pile onto a daemon while an honest client enrols
 # make format   let ruff lay out the code
-# make reference  write cmpd.conf and docs/configuration.md from the code
+# make reference  write cmpd.conf, docs/configuration.md and docs/algorithms.md from the code
 # make dist     a wheel and a source archive in dist/
 # make deb      a Debian package in dist/
 # make zipapp   one file with everything in it, dist/cmpd.pyz

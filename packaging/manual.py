@@ -39,7 +39,7 @@ def _arguments(parser: argparse.ArgumentParser) -> Iterator[str]:
             value = " " + str(action.metavar or action.dest.upper())
             if action.choices and not action.metavar:
                 value = " " + "|".join(map(str, action.choices))
-        text = (action.help or "") % {"prog": parser.prog, "default": action.default}
+        text = (action.help or "") % {**vars(action), "prog": parser.prog}
         yield f".TP\n\\fB{_troff(name)}\\fR{_troff(value)}\n{_troff(text)}"
 
 

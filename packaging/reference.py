@@ -1,4 +1,5 @@
-"""Write cmpd.conf, with every default in a comment, and docs/configuration.md from `cmpd.config`.
+"""Write cmpd.conf, with every default in a comment, and docs/configuration.md from `cmpd.config`; and
+docs/algorithms.md from the rows of `cmpd.clm.pkix.algorithms`.
 
 Usage: python packaging/reference.py    (in the repository; `make reference`)
 """
@@ -12,6 +13,7 @@ from dataclasses import fields, is_dataclass
 from pathlib import Path
 from typing import Any, get_type_hints
 
+from cmpd.clm.pkix.algorithms import HASHES, HMACS, KEYS, SIGNATURES
 from cmpd.config import Config, ListenConfig, Rule
 from cmpd.server.promises import PROMISES
 
@@ -134,7 +136,96 @@ def _promises() -> Iterator[str]:
         yield f"| `{one.key}` | {one.promise} | {one.needs} |"
 
 
-FILES = {PROJECT / "cmpd.conf": commented, PROJECT / "docs" / "configuration.md": reference}
+def algorithms() -> str:
+    """docs/algorithms.md."""
+    lines = [
+        "# Algorithms",
+        "",
+        "What cmpd knows, by the names that policies and commands have. This page is made from the rows of",
+        "`cmpd/clm/pkix/algorithms/` by `make reference`.",
+        "",
+        "## Keys",
+        "",
+        "`keys.algorithms` of a policy says which are certified. Strength is in bits, for the shortest key.",
+        "A key that cmpd makes for a device is of the kind asked for, else of the first by preference that",
+        "the policy certifies. `cmpd ca create --key` takes the names of that column.",
+        "",
+        "| name | OID | strength | by default | preference | `--key` | signs best in | other uses |",
+        "| --- | --- | --- | --- | --- | --- | --- | --- |",
+        *_key_rows(),
+        "",
+        "## Signatures",
+        "",
+        "`signatures` of a policy says which may protect requests; any of them proves possession of a key.",
+        "The hash is that of certHash over a certificate signed so (RFC 9810, section 5.3.18); where there",
+        "is none, certConf has to name one in hashAlg.",
+        "",
+        "| name | OID | parameters | keys | protects requests | hash of certHash |",
+        "| --- | --- | --- | --- | --- | --- |",
+        *_signature_rows(),
+        "",
+        "## Hash functions and MACs",
+        "",
+        "`mac.owfs` and `mac.macs` of a policy say which may stand in PasswordBasedMac and PBMAC1; by",
+        "default all may.",
+        "",
+        "| name | OID | use |",
+        "| --- | --- | --- |",
+        *_digest_rows(),
+    ]
+    return "\n".join(lines) + "\n"
+
+
+def _row(*cells: str) -> str:
+    return f"| {' | '.join(cells)} |"
+
+
+def _key_rows() -> Iterator[str]:
+    preferred = [row.name for row in KEYS.preferred()]
+    for row in KEYS.values():
+        oid = f"{row.oid} {row.curve.oid}" if row.curve else row.oid
+        uses = {"key transport": row.transports, "key agreement": row.agrees}
+        yield _row(
+            row.name,
+            oid,
+            str(row.strength),
+            "yes" if row.default else "no",
+            str(preferred.index(row.name) + 1) if row.name in preferred else "none",
+            ", ".join(row.makers) or "none",
+            row.signature or "none",
+            ", ".join(use for use, able in uses.items() if able) or "none",
+        )
+
+
+def _signature_rows() -> Iterator[str]:
+    for row in SIGNATURES.values():
+        keys = [key.name for key in KEYS.values() if key.family == row.family]
+        where = "by default" if row.default else "where a policy says so"
+        hashed = "that of its parameters" if row.pss else row.certificate_hash or "none"
+        yield _row(
+            row.name,
+            row.oid,
+            row.parameters.value,
+            ", ".join(keys),
+            where if row.protects else "never",
+            hashed,
+        )
+
+
+def _digest_rows() -> Iterator[str]:
+    for function in HASHES.values():
+        use = "owf, signatures, hashAlg" if function.collision_free else "owf"
+        yield _row(function.name, function.oid, use)
+    for mac in HMACS.values():
+        use = "MAC, prf of PBKDF2, shared key" if mac.protects else "MAC of PasswordBasedMac, prf of PBKDF2"
+        yield _row(mac.name, ", ".join(mac.oid_names), use)
+
+
+FILES = {
+    PROJECT / "cmpd.conf": commented,
+    PROJECT / "docs" / "configuration.md": reference,
+    PROJECT / "docs" / "algorithms.md": algorithms,
+}
 
 if __name__ == "__main__":
     for path, make in FILES.items():

@@ -29,6 +29,27 @@ if TYPE_CHECKING:
     from cmpd.clm.configuration import Draft
 
 
+class KeyAction(argparse.Action):
+    """Takes the name of a key to make. Its help lists them as ``%(algorithms)s``, which imports what is slow
+    when the help is printed, and not before."""
+
+    def __init__(self, *arguments: Any, **named: Any) -> None:
+        super().__init__(*arguments, **named)
+        self.algorithms = _Algorithms()
+
+    def __call__(self, parser: Any, namespace: argparse.Namespace, values: Any, option: Any = None) -> None:
+        setattr(namespace, self.dest, values)
+
+
+class _Algorithms:
+    """The names of the keys that can be made, as text."""
+
+    def __str__(self) -> str:
+        from cmpd.clm.pkix.algorithms import KEYS
+
+        return ", ".join(KEYS.makers())
+
+
 def register(subparsers: Any) -> None:
     """Add the noun and its verbs."""
     parser = subparsers.add_parser("ca", help=COMMANDS["ca"])
@@ -97,7 +118,8 @@ def _add_new(parser: argparse.ArgumentParser) -> None:
         "--key",
         metavar="ALGORITHM",
         default="P-256",
-        help="RSA-2048, RSA-3072, RSA-4096, P-256, P-384, P-521, Ed25519, Ed448, ML-DSA-44/-65/-87 (P-256)",
+        action=KeyAction,
+        help="%(algorithms)s (%(default)s)",
     )
     _add_url(parser)
     _add_partitions(parser, default=1)
@@ -315,7 +337,7 @@ async def _list(place: Workplace, arguments: argparse.Namespace) -> int:
 
 
 async def _show(place: Workplace, arguments: argparse.Namespace) -> int:
-    from cmpd.clm.policy import pem_text
+    from cmpd.clm.rules.certificates import pem_text
 
     authority = _load(place, await draft(place), arguments.ca)
     for der in (authority.certificate_der, *authority.chain):

@@ -63,6 +63,13 @@ def register(subparsers: Any) -> None:
     )
     verb.set_defaults(run=in_workplace(_revoke))
 
+    verb = verbs.add_parser(
+        "block",
+        help="let a certificate without an end entity renew itself no more",
+    )
+    _add_serial(verb)
+    verb.set_defaults(run=in_workplace(_block))
+
     verb = verbs.add_parser("approve", help="approve a request that waits")
     verb.add_argument("request", help="its transactionID, or how that begins")
     verb.set_defaults(run=in_workplace(_approve))
@@ -93,6 +100,8 @@ def summary(record: Certificate) -> dict[str, Any]:
         "not_after": time_text(record.not_after),
         "entity": record.entity,
         "policy": record.policy,
+        "requested_by": record.requested_by,
+        "held_by": record.held_by,
         "issued": time_text(record.issued),
         "revoked": record.revoked and time_text(record.revoked),
         "reason": next((name for name, code in REASONS.items() if code == record.reason), None),
@@ -217,7 +226,7 @@ async def _find(place: Workplace, arguments: argparse.Namespace) -> Certificate:
 
 
 async def _show(place: Workplace, arguments: argparse.Namespace) -> int:
-    from cmpd.clm.policy import pem_text
+    from cmpd.clm.rules.certificates import pem_text
 
     record = await _find(place, arguments)
     if arguments.json:
@@ -246,6 +255,41 @@ async def _revoke(place: Workplace, arguments: argparse.Namespace) -> int:
     crl = authority and await client.crl(authority, authority.points.partition_of(record.serial))
     number = f", and CRL {crl.number} says so" if crl else ""
     print(f"certificate {record.serial:x} of CA {record.ca}: {arguments.reason}{number}")
+    return os.EX_OK
+
+
+async def _block(place: Workplace, arguments: argparse.Namespace) -> int:
+    """All certificates of this subject under this policy that nobody stands for become a blocked entity's."""
+    from cmpd.clm.entities import take_in
+    from cmpd.clm.model import Entity, EntityState
+    from cmpd.clm.store.base import CertificateQuery
+
+    record = await _find(place, arguments)
+    if record.policy is None:
+        raise CommandError(f"certificate {record.serial:x} is a CA's or a signer's, which renews itself")
+    if record.entity is not None and await place.store.entity(record.entity) is not None:
+        raise CommandError(
+            f"certificate {record.serial:x} has an end entity: `cmpd entity block {record.entity}` blocks it"
+        )
+    query = CertificateQuery(ca=record.ca, policy=record.policy, subject=record.subject)
+    records = [
+        one
+        async for one in place.store.certificates(query)
+        if one.subject == record.subject and (one.entity is None or one.entity == record.entity)
+    ]
+    fingerprint = hashlib.sha256(record.der).hexdigest()
+    entity = Entity(
+        id="",
+        name=record.subject or f"certificate {record.serial:x}",
+        state=EntityState.BLOCKED,
+        policies=(record.policy,),
+        identities=(("subject", record.subject) if record.subject else ("fingerprint", fingerprint),),
+    )
+    await place.store.commit(take_in(act(), entity, records))
+    print(
+        f"{len(records)} certificates of {entity.name} belong to a blocked end entity now; "
+        "`cmpd entity unblock` lets it in again, `cmpd cert revoke` revokes a certificate"
+    )
     return os.EX_OK
 
 

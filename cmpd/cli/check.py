@@ -10,10 +10,12 @@ from typing import TYPE_CHECKING, Any
 
 from cmpd.cli import COMMANDS
 from cmpd.cli.common import Workplace, add_json, in_workplace, login, now, print_json, time_text
+from cmpd.printable import printable
 
 if TYPE_CHECKING:
     from cmpd.clm.authority import Authority
     from cmpd.clm.catalog import Catalog
+    from cmpd.clm.store.base import Store
     from cmpd.config import Config
 
 DAY = 86_400
@@ -58,6 +60,7 @@ async def _check(place: Workplace, arguments: argparse.Namespace) -> int:
     findings.warnings += _weak_settings(place.config)
     findings.warnings += _ending_tls(place.config, now())
     await _judge_policies(findings, client.catalog, place.config.client.id)
+    findings.warnings += await _missing_crls(place.store, client.catalog, now())
     for authority in await client.catalog.authorities():
         _judge_authority(findings, authority, now())
     findings.faults += await client.catalog.problems()
@@ -116,6 +119,39 @@ async def _judge_policies(findings: Findings, catalog: Catalog, client_id: str) 
         findings.warnings.append(f"API client {client.id} has no default policy: /cmp serves nothing")
     elif client is not None and client.default_policy not in {one.policy.id for one in served}:
         findings.faults.append(f"API client {client.id}: its default policy is not there or cannot be served")
+
+
+async def _missing_crls(store: Store, catalog: Catalog, time: int) -> list[str]:
+    """Imported CRLs out of date, and issuers without one in date at policies that demand it."""
+    from cryptography import x509
+
+    from cmpd.clm import paths
+    from cmpd.clm.imported_crls import imported_crls
+
+    imported = await imported_crls(store)
+    found = [
+        f"the imported CRL {crl.id} of {printable(crl.issuer.rfc4514_string())} was to be renewed by "
+        f"{time_text(crl.next_update)}; import the next one with `cmpd crl import FILE`"
+        for crl in imported
+        if not crl.is_in_date(time)
+    ]
+    in_date = [crl for crl in imported if crl.is_in_date(time)]
+    own = {authority.certificate_der for authority in await catalog.authorities()}
+    for served in sorted(await catalog.policies(), key=lambda one: one.policy.name):
+        if served.policy.revocation != "required":
+            continue
+        for der in dict.fromkeys(served.policy.certificates()):
+            issuer = x509.load_der_x509_certificate(der)
+            if (
+                der not in own
+                and paths.is_ca(issuer)
+                and not any(crl.is_signed_by(issuer) for crl in in_date)
+            ):
+                found.append(
+                    f"policy {served.policy.name}: revocation is required, and no CRL in date of "
+                    f"{printable(issuer.subject.rfc4514_string())} was imported: what that issued is refused"
+                )
+    return found
 
 
 def _judge_authority(findings: Findings, authority: Authority, time: int) -> None:

@@ -5,9 +5,9 @@ from __future__ import annotations
 import argparse
 import os
 import sys
-from collections.abc import Iterable
+from collections.abc import AsyncIterator, Iterable
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from cmpd.cli import COMMANDS
 from cmpd.cli.common import (
@@ -21,8 +21,14 @@ from cmpd.cli.common import (
     print_table,
     time_text,
 )
-from cmpd.cli.configuring import draft
+from cmpd.cli.configuring import act, draft
 from cmpd.cli.files import write_public
+from cmpd.printable import printable
+
+if TYPE_CHECKING:
+    from cryptography import x509
+
+    from cmpd.clm.crl_import import Import
 
 
 def register(subparsers: Any) -> None:
@@ -30,7 +36,7 @@ def register(subparsers: Any) -> None:
     parser = subparsers.add_parser("crl", help=COMMANDS["crl"])
     verbs = parser.add_subparsers(title="commands", metavar="VERB", required=True)
 
-    verb = verbs.add_parser("list", help="list the latest CRLs of each CA")
+    verb = verbs.add_parser("list", help="list the latest CRLs of each CA, and those that were imported")
     add_json(verb)
     verb.set_defaults(run=in_workplace(_list))
 
@@ -46,6 +52,25 @@ def register(subparsers: Any) -> None:
     verb.add_argument("--out", metavar="FILE", type=Path, help="where to (default: stdout)")
     verb.set_defaults(run=in_workplace(_show))
 
+    verb = verbs.add_parser(
+        "import",
+        help="take in CRLs of other people's CAs",
+        description="Take in CRLs of vendors and foreign registration authorities, by which certificates "
+        "of theirs are refused. Each is signed by a certificate that a policy names, or by an --issuer's.",
+    )
+    verb.add_argument("files", nargs="+", metavar="FILE", help="CRLs, in PEM (any number) or DER (one)")
+    verb.add_argument(
+        "--issuer",
+        metavar="FILE",
+        type=Path,
+        help="certificates of issuers below those that policies name, and what is between them",
+    )
+    verb.set_defaults(run=in_workplace(_import))
+
+    verb = verbs.add_parser("remove", help="take an imported CRL away")
+    verb.add_argument("id", help="of `cmpd crl list`")
+    verb.set_defaults(run=in_workplace(_remove))
+
 
 def _add_partition(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
@@ -57,9 +82,10 @@ def _add_partition(parser: argparse.ArgumentParser) -> None:
 
 
 async def _list(place: Workplace, arguments: argparse.Namespace) -> int:
+    from cmpd.clm.imported_crls import imported_crls
     from cmpd.clm.model import Kind
 
-    listed = [
+    listed: list[dict[str, Any]] = [
         {
             "ca": ca.name,
             "partition": crl.partition,
@@ -71,11 +97,91 @@ async def _list(place: Workplace, arguments: argparse.Namespace) -> int:
         for ca in await place.store.objects(Kind.CA)
         for crl in await place.store.crl_heads(ca.id)
     ]
+    imported = [
+        {
+            "issuer": crl.issuer.rfc4514_string(),
+            "id": crl.id,
+            "number": crl.number,
+            "this_update": time_text(crl.this_update),
+            "next_update": time_text(crl.next_update),
+            "bytes": crl.octets,
+        }
+        for crl in await imported_crls(place.store)
+    ]
     if arguments.json:
-        print_json(listed)
-    else:
-        rows = [tuple(str(value) for value in one.values()) for one in listed]
-        print_table(("CA", "PARTITION", "NUMBER", "THIS UPDATE", "NEXT UPDATE", "BYTES"), rows)
+        print_json([*listed, *imported])
+        return os.EX_OK
+    print_table(("CA", "PARTITION", "NUMBER", "THIS UPDATE", "NEXT UPDATE", "BYTES"), _rows(listed))
+    if imported:
+        print()
+        print_table(("IMPORTED, OF", "ID", "NUMBER", "THIS UPDATE", "NEXT UPDATE", "BYTES"), _rows(imported))
+    return os.EX_OK
+
+
+def _rows(listed: list[dict[str, Any]]) -> list[tuple[str, ...]]:
+    return [tuple("-" if value is None else str(value) for value in one.values()) for one in listed]
+
+
+async def _import(place: Workplace, arguments: argparse.Namespace) -> int:
+    from cmpd.clm.cafiles import read_certificates
+    from cmpd.clm.crl_import import CRLRefused, trusted_issuers
+
+    more = []
+    if arguments.issuer is not None:
+        more = read_certificates(arguments.issuer.read_bytes(), str(arguments.issuer))
+    try:
+        issuers = await trusted_issuers(place.store, more, now())
+    except CRLRefused as error:
+        raise CommandError(f"{arguments.issuer}: {error}") from None
+    refused: list[str] = []
+    for file in arguments.files:
+        refused += [f"{file}: {error}" async for error in _import_file(place, Path(file), issuers)]
+    if refused:
+        raise CommandError("\n".join(refused))
+    return os.EX_OK
+
+
+async def _import_file(place: Workplace, file: Path, issuers: list[x509.Certificate]) -> AsyncIterator[str]:
+    """What stands against CRLs of a file; the others are taken in."""
+    from cmpd.clm.crl_import import LARGEST, CRLRefused, import_crl, read_crls
+
+    try:
+        with file.open("rb") as stream:
+            crls = read_crls(stream.read(LARGEST + 1))
+    except OSError as error:
+        yield error.strerror or "cannot be read"
+        return
+    except CRLRefused as error:
+        yield str(error)
+        return
+    for crl in crls:
+        try:
+            _tell(await import_crl(place.store, crl, issuers, act()))
+        except CRLRefused as error:
+            yield str(error)
+
+
+def _tell(done: Import) -> None:
+    crl = done.crl
+    number = "CRL" if crl.number is None else f"CRL {crl.number}"
+    state = f"until {time_text(crl.next_update)}"
+    known = "" if done.is_new else ": it was there"
+    print(f"{number} of {printable(crl.issuer.rfc4514_string())}, {state}{known}")
+    if not crl.is_in_date(now()):
+        print(
+            "cmpd: the CRL above is out of date: what it lists is refused, but it clears nobody",
+            file=sys.stderr,
+        )
+
+
+async def _remove(place: Workplace, arguments: argparse.Namespace) -> int:
+    from cmpd.clm.crl_import import CRLRefused, remove_crl
+
+    try:
+        await remove_crl(place.store, arguments.id, act())
+    except CRLRefused as error:
+        raise CommandError(str(error)) from None
+    print(f"imported CRL {arguments.id} taken away")
     return os.EX_OK
 
 

@@ -154,7 +154,8 @@ def _reference_text(reference: bytes) -> str:
     return text if text.isprintable() and text.isascii() else f"hex:{reference.hex()}"
 
 
-async def _find(place: Workplace, id_or_name: str) -> Entity:
+async def find(place: Workplace, id_or_name: str) -> Entity:
+    """The end entity with that UUID, or that name. Raises CommandError where there is none, or several."""
     found = await place.store.entity(id_or_name.lower())
     if found:
         return found
@@ -274,7 +275,7 @@ def _text(value: Any) -> str:
 async def _show(place: Workplace, arguments: argparse.Namespace) -> int:
     from cmpd.clm.store.base import CertificateQuery
 
-    entity = await _find(place, arguments.entity)
+    entity = await find(place, arguments.entity)
     certificates = [
         {
             "ca": one.ca,
@@ -305,7 +306,7 @@ async def _password(place: Workplace, arguments: argparse.Namespace) -> int:
     from cmpd.clm import entities
     from cmpd.clm.secrets import new_password
 
-    entity = await _find(place, arguments.entity)
+    entity = await find(place, arguments.entity)
     given = read_password(arguments)
     password = given or new_password()
     expires = arguments.expires and now() + arguments.expires
@@ -313,7 +314,7 @@ async def _password(place: Workplace, arguments: argparse.Namespace) -> int:
         act(), place.master_key, entity, password, expires=expires, uses=arguments.uses
     )
     await place.store.commit(unit)
-    _print_secret(place, await _find(place, entity.id), password if given is None else None, arguments)
+    _print_secret(place, await find(place, entity.id), password if given is None else None, arguments)
     return os.EX_OK
 
 
@@ -321,7 +322,7 @@ async def _set_state(place: Workplace, arguments: argparse.Namespace) -> int:
     from cmpd.clm import entities
     from cmpd.clm.model import EntityState
 
-    entity = await _find(place, arguments.entity)
+    entity = await find(place, arguments.entity)
     state = EntityState.BLOCKED if arguments.verb == "block" else EntityState.ACTIVE
     if entity.state is state:
         print(f"{entity.id} is {state} already")

@@ -8,8 +8,9 @@ from pathlib import Path
 from typing import Any
 
 from cmpd.cli import COMMANDS
-from cmpd.cli.common import Workplace, add_json, in_workplace, print_json, print_table
+from cmpd.cli.common import CommandError, Workplace, add_json, in_workplace, print_json, print_table
 from cmpd.cli.configuring import add_changes, add_settings, assigned, deleting, draft
+from cmpd.cli.entity import find
 
 EXAMPLE = """excess=refuse, keys.algorithms='["P-256"]' or trust_anchors='["vendor.pem"]' (a file)"""
 
@@ -37,8 +38,57 @@ def register(subparsers: Any) -> None:
     add_json(verb)
     verb.set_defaults(run=in_workplace(_list))
 
+    verb = verbs.add_parser("add-ra", help="let a registration authority speak for devices")
+    verb.add_argument("policy", help="its name or UUID")
+    verb.add_argument("name", help="what audit and log call the registration authority")
+    verb.add_argument(
+        "--certificate",
+        metavar="FILE",
+        action="append",
+        default=[],
+        help="its certificate, or a CA that certifies RAs, in PEM; repeatable",
+    )
+    verb.add_argument(
+        "--entity",
+        metavar="ENTITY",
+        action="append",
+        default=[],
+        help="an end entity that acts as it by certificates from here; repeatable",
+    )
+    verb.add_argument(
+        "--right",
+        metavar="RIGHT",
+        action="append",
+        required=True,
+        help="enrol, update, revoke, hold, release, raVerified, nest; repeatable",
+    )
+    verb.add_argument(
+        "--subject",
+        metavar="ATTRIBUTE=PATTERN",
+        action="append",
+        default=[],
+        help="of the names it may speak for, as CN='pump-[0-9]+'; repeatable (default: any name)",
+    )
+    verb.add_argument(
+        "--san",
+        metavar="KIND=PATTERN",
+        action="append",
+        default=[],
+        help="of the subjectAltNames it may speak for, as dns='pump-.*'; repeatable",
+    )
+    verb.add_argument(
+        "--pinned", action="store_true", help="the certificate is its own, and needs no id-kp-cmcRA"
+    )
+    verb.set_defaults(run=in_workplace(_add_ra))
+
+    verb = verbs.add_parser("remove-ra", help="take a registration authority its rights")
+    verb.add_argument("policy", help="its name or UUID")
+    verb.add_argument("name", help="what it is called there")
+    verb.set_defaults(run=in_workplace(_remove_ra))
+
     for word, run, text in (
         ("show", _show, "show a policy's settings; what is not there has its default"),
+        ("explain", _explain, "say in plain words who may do what under a policy"),
         ("delete", deleting("policy"), "delete a policy nothing uses"),
     ):
         verb = verbs.add_parser(word, help=text)
@@ -98,3 +148,64 @@ async def _show(place: Workplace, arguments: argparse.Namespace) -> int:
     stored = (await draft(place)).get(Kind.POLICY, arguments.policy)
     print_json({"id": stored.id, "name": stored.name} | stored.document)
     return os.EX_OK
+
+
+async def _explain(place: Workplace, arguments: argparse.Namespace) -> int:
+    from cmpd.clm.model import Kind
+    from cmpd.clm.policy import Policy
+    from cmpd.cmp.parties.explain import explain
+
+    stored = (await draft(place)).get(Kind.POLICY, arguments.policy)
+    for line in explain(Policy.of(stored.id, stored.name, stored.document)):
+        print(line)
+    return os.EX_OK
+
+
+async def _add_ra(place: Workplace, arguments: argparse.Namespace) -> int:
+    row = {
+        "name": arguments.name,
+        "rights": arguments.right,
+        "certificates": arguments.certificate,
+        "entities": [(await find(place, one)).id for one in arguments.entity],
+        "subject": dict(_pattern(one) for one in arguments.subject),
+        "san": dict(_pattern(one) for one in arguments.san),
+    }
+    row = {key: value for key, value in row.items() if value}
+    if arguments.pinned:
+        row["pinned"] = True
+    return await _change_ras(place, arguments, [row])
+
+
+async def _remove_ra(place: Workplace, arguments: argparse.Namespace) -> int:
+    return await _change_ras(place, arguments, [])
+
+
+async def _change_ras(place: Workplace, arguments: argparse.Namespace, rows: list[dict[str, Any]]) -> int:
+    """Put these rows in the place of the one of that name. Raises CommandError where none is to be taken."""
+    from cmpd.clm.declare.pemfiles import with_files_read
+    from cmpd.clm.model import Kind
+
+    changes = await draft(place)
+    stored = changes.get(Kind.POLICY, arguments.policy)
+    before = stored.document.get("registration_authorities", [])
+    kept = [row for row in before if row["name"] != arguments.name]
+    if not rows and len(kept) == len(before):
+        known = ", ".join(row["name"] for row in before) or "none"
+        raise CommandError(
+            f"policy {stored.name} has no registration authority {arguments.name!r}; it has {known}"
+        )
+    document = {**stored.document, "registration_authorities": [*kept, *rows]}
+    document = with_files_read(document, Path.cwd())
+    if not document["registration_authorities"]:
+        del document["registration_authorities"]
+    changes.change(stored, document)
+    await changes.commit()
+    print(f"policy {stored.name} changed; `cmpd policy explain {stored.name}` says who may do what")
+    return os.EX_OK
+
+
+def _pattern(text: str) -> tuple[str, str]:
+    name, equals, pattern = text.partition("=")
+    if not equals or not pattern:
+        raise CommandError(f"{text!r} is not NAME=PATTERN, as CN='pump-[0-9]+'", os.EX_USAGE)
+    return name, pattern

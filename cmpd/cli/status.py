@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 from cmpd.cli import COMMANDS
 from cmpd.cli.common import Workplace, add_json, in_workplace, now, print_json, time_text
+from cmpd.printable import printable
 
 if TYPE_CHECKING:
     from cmpd.server.admin.overview import Overview
@@ -63,6 +64,7 @@ def lines(seen: Overview) -> list[str]:
         f"store     {seen.store}",
         "",
         *(f"CA        {_authority(ca, seen.time)}" for ca in seen.authorities),
+        *(f"CRL of    {_imported(*crl, seen.time)}" for crl in seen.imported_crls.items()),
         "",
         f"certificates   {_counts(seen.certificates)}",
         f"               {_counted(seen.expiring)} expire within 30 days, "
@@ -99,6 +101,11 @@ def _authority(ca: dict[str, Any], now: int) -> str:
         if crl["next_update"] < now:
             listed += ", OUT OF DATE"
     return f"{ca['name']:<16} {_days(days)}, CMP signer {_days(signer)}, {listed}"
+
+
+def _imported(issuer: str, next_update: int, now: int) -> str:
+    late = ", OUT OF DATE" if next_update < now else ""
+    return f"{printable(issuer)}, imported, until {time_text(next_update)}{late}"
 
 
 def _days(days: int) -> str:

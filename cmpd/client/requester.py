@@ -22,14 +22,12 @@ from cmpd.cmp import message, schema
 from cmpd.cmp.failure import FailInfo, PKIStatus
 from cmpd.cmp.message import Body, Message
 from cmpd.cmp.names import directory_name, null_dn
-from cmpd.cmp.protection import mac, signature
+from cmpd.cmp.protection import digests, mac, signature
 from cmpd.cmp.status import status_of
 
 Send = Callable[[bytes], Awaitable[bytes]]
 
 PBM = "1.2.840.113533.7.66.13"
-SHA256 = "2.16.840.1.101.3.4.2.1"
-HMAC_SHA256 = "1.2.840.113549.2.9"
 ITERATIONS = 1000
 PVNO = 2
 
@@ -61,9 +59,9 @@ class Password:
             "PBMParameter",
             {
                 "salt": os.urandom(16),
-                "owf": {"algorithm": SHA256},
+                "owf": {"algorithm": digests.HASH_OIDS["SHA-256"]},
                 "iterationCount": ITERATIONS,
-                "mac": {"algorithm": HMAC_SHA256},
+                "mac": {"algorithm": digests.HMAC_OIDS["HMAC-SHA256"]},
             },
         )
         der = schema.encode("AlgorithmIdentifier", {"algorithm": PBM, "parameters": parameters})

@@ -14,9 +14,9 @@ from cryptography import x509
 from cryptography.hazmat.primitives import hashes
 from cryptography.hazmat.primitives.serialization import Encoding
 
-from cmpd.clm.keys import KeyProblem, SigningKey, load_private, public_der, signature_hash
 from cmpd.clm.model import Certificate, CertificateState, StoredObject
 from cmpd.clm.names import name_text
+from cmpd.clm.pkix.keypairs import KeyProblem, SigningKey, load_private, public_der, signature_hash
 from cmpd.clm.points import PARTITIONS, CrlPoints
 from cmpd.clm.policy import check_name
 from cmpd.clm.secrets import MasterKey

@@ -12,11 +12,9 @@ from datetime import UTC, datetime
 from typing import Any
 
 from cryptography import x509
-from cryptography.hazmat.primitives.asymmetric import rsa
 from cryptography.hazmat.primitives.asymmetric.types import CertificatePublicKeyTypes
 from cryptography.hazmat.primitives.serialization import Encoding
 
-from cmpd.clm import keys
 from cmpd.clm.authority import (
     Authority,
     AuthorityDocument,
@@ -32,9 +30,11 @@ from cmpd.clm.authority import (
 from cmpd.clm.chains import SKEW, CAProblem, ordered_chain
 from cmpd.clm.entities import Act
 from cmpd.clm.issuing import new_serial
-from cmpd.clm.keys import SigningKey, signature_hash
 from cmpd.clm.model import AuditEvent, Kind, StoredObject
 from cmpd.clm.names import name_text
+from cmpd.clm.pkix import keypairs
+from cmpd.clm.pkix.algorithms import KEYS
+from cmpd.clm.pkix.keypairs import SigningKey, signature_hash
 from cmpd.clm.points import PARTITIONS, CrlPoints
 from cmpd.clm.policy import check_name
 from cmpd.clm.profile import extended_key_usage, extension, key_usage
@@ -247,8 +247,8 @@ def build(
 def generate(algorithm: str) -> SigningKey:
     """A new key by name. Raises CAProblem."""
     try:
-        return keys.generate(algorithm)
-    except keys.KeyProblem as problem:
+        return keypairs.generate(algorithm)
+    except keypairs.KeyProblem as problem:
         raise CAProblem("key", str(problem)) from problem
 
 
@@ -273,7 +273,7 @@ def _stored(name: str, document: AuthorityDocument) -> StoredObject:
 
 
 def _sealed(maker: Maker, stored: StoredObject, key: SigningKey) -> bytes:
-    return maker.master_key.seal(keys.private_der(key), key_context(stored.id))
+    return maker.master_key.seal(keypairs.private_der(key), key_context(stored.id))
 
 
 def finish(
@@ -317,7 +317,7 @@ def _new_signer(
     maker: Maker, certificate: x509.Certificate, key: SigningKey, points: CrlPoints, which: str
 ) -> tuple[SealedPair, AddCertificate]:
     usage, title = SIGNER_ROLES[which]
-    own = keys.generate(_signer_algorithm(certificate.public_key()))
+    own = keypairs.generate(_signer_algorithm(certificate.public_key()))
     now = maker.act.time
     signer = build(
         maker,
@@ -336,7 +336,7 @@ def _new_signer(
         ],
         points,
     )
-    sealed = maker.master_key.seal(keys.private_der(own), signer_context(points.ca, which))
+    sealed = maker.master_key.seal(keypairs.private_der(own), signer_context(points.ca, which))
     pair = SealedPair(signer.public_bytes(Encoding.DER), sealed)
     return pair, AddCertificate(record_of(signer, ca=points.ca, issued=now))
 
@@ -347,9 +347,9 @@ def _key_id(certificate: x509.Certificate) -> x509.AuthorityKeyIdentifier:
 
 def _signer_algorithm(key: CertificatePublicKeyTypes) -> str:
     """A signer's key is of its CA's kind, since that is what those who trust the CA can verify."""
-    if isinstance(key, rsa.RSAPublicKey):
-        return "RSA-2048" if key.key_size < 3072 else "RSA-3072"
-    return keys.algorithm_of(key)
+    row = KEYS.of(key)
+    enough = [bits for bits in row.sizes[:-1] if bits <= key.key_size]  # type: ignore[union-attr] # what has sizes says its own
+    return row.sized(max(enough, default=row.sizes[0])) if row.sizes else row.name
 
 
 def _titled(subject: x509.Name, title: str) -> x509.Name:

@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass, field
+
+from cryptography import x509
 
 from cmpd.clm.apiclient import APIClient
 from cmpd.clm.authority import Authority, load_authority
@@ -30,6 +32,8 @@ class Edition:
     policies: dict[str, ServedPolicy] = field(default_factory=dict)
     """By id."""
     clients: dict[str, APIClient] = field(default_factory=dict)
+    anchors: tuple[x509.Certificate, ...] = ()
+    """The trust anchors and certificates of registration authorities of all policies."""
     problems: list[str] = field(default_factory=list)
     """Why something is not served, in words for an operator."""
 
@@ -99,6 +103,7 @@ class Catalog:
                 edition.problems.append(f"policy {stored.name}: {error}")
             else:
                 edition.policies[policy.id] = served
+        edition.anchors = _anchors(served.policy for served in edition.policies.values())
         for stored in await self._store.objects(Kind.API_CLIENT):
             try:
                 edition.clients[stored.id] = APIClient.of(stored)
@@ -136,6 +141,14 @@ class Catalog:
                 templates.pop(stored.name, None)
                 edition.problems.append(f"template {stored.name}: {error}")
         return templates
+
+
+def _anchors(policies: Iterable[Policy]) -> tuple[x509.Certificate, ...]:
+    """All certificates by which policies trust others' certificates, each once."""
+    ders: dict[bytes, None] = {}
+    for policy in policies:
+        ders |= dict.fromkeys(policy.certificates())
+    return tuple(map(x509.load_der_x509_certificate, ders))
 
 
 def compose(policy: Policy, templates: dict[str, Template], authorities: list[Authority]) -> ServedPolicy:

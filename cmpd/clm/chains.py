@@ -8,9 +8,9 @@ from typing import Any
 from cryptography import x509
 from cryptography.hazmat.primitives.serialization import Encoding
 
-from cmpd.clm import keys
 from cmpd.clm.authority import seconds
 from cmpd.clm.names import name_text
+from cmpd.clm.pkix import keypairs
 from cmpd.clm.settings import DocumentError
 
 SKEW = 300
@@ -25,8 +25,8 @@ def ordered_chain(
     certificates: Sequence[x509.Certificate], key: Any, now: int
 ) -> tuple[x509.Certificate, tuple[bytes, ...]]:
     """(the certificate of the key, DER of those above it up to the root). Raises CAProblem."""
-    own_der = keys.public_der(key)
-    own = [one for one in certificates if keys.public_der(one.public_key()) == own_der]
+    own_der = keypairs.public_der(key)
+    own = [one for one in certificates if keypairs.public_der(one.public_key()) == own_der]
     if not own:
         raise CAProblem("certificate", "none of the certificates is that of the private key")
     certificate = own[0]

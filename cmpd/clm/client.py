@@ -10,7 +10,7 @@ from __future__ import annotations
 import time
 import uuid
 from collections.abc import Callable, Iterable
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Protocol
 
 from cmpd.clm import issuing
 from cmpd.clm.catalog import Catalog, Edition, ServedPolicy
@@ -25,6 +25,7 @@ from cmpd.clm.model import (
     StoredCRL,
     Transaction,
 )
+from cmpd.clm.revocation import Revocations
 from cmpd.clm.room import Room
 from cmpd.clm.store.changes import (
     AddCertificate,
@@ -67,6 +68,18 @@ STANDINGS: dict[int, tuple[tuple[CertificateState, ...], CertificateState, str]]
 other reason is as in `REVOKE`."""
 
 
+class Requester(Protocol):
+    """Who was granted something."""
+
+    @property
+    def actor(self) -> str:
+        """How the audit names it."""
+
+    @property
+    def described(self) -> str:
+        """The actor, and how it proved to be that."""
+
+
 class LoginRefused(Exception):
     """The API client's credentials are wrong, or it is disabled."""
 
@@ -100,6 +113,7 @@ class Client:
         self.upkeep = Upkeep(store, master_key, catalog, clock)
         """Keeps CRLs and signers in order; its `run` belongs into a task of the daemon's."""
         self.issued = Issued(store, catalog)
+        self.revocations = Revocations(store)
         self.credentials = Credentials(store, master_key, clock, random(16))
         self.room = Room(store)
         """Whether another transaction may begin; its `look` belongs into a task of the daemon's."""
@@ -186,6 +200,20 @@ class Client:
         self.audit(unit, f"client:{self.id}", "entity.register", f"entity:{entity.id}", name=entity.name)
         return entity
 
+    def register_subject(self, subject: x509.Name, policy_id: str, unit: list[Change]) -> Entity:
+        """A new end entity for the device of that subject, whom an RA speaks for (a policy's register)."""
+        name = subject.rfc4514_string()
+        entity = Entity(
+            id=str(uuid.UUID(bytes=self.random(16), version=4)),
+            name=name,
+            policies=(policy_id,),
+            identities=(("subject", name),),
+            created=self.now(),
+        )
+        unit.append(AddEntity(entity))
+        self.audit(unit, f"client:{self.id}", "entity.register", f"entity:{entity.id}", name=entity.name)
+        return entity
+
     def use_password(self, entity: Entity, unit: list[Change]) -> None:
         """Count the begin of a transaction against a password with a bounded number of uses."""
         if entity.password_uses is not None:
@@ -202,12 +230,13 @@ class Client:
         *,
         transaction: bytes,
         confirmed: bool,
+        by: Requester,
         replaces: Certificate | None = None,
     ) -> tuple[Certificate, tuple[str, ...]]:
         """Issue under a policy: (the record, in words what was changed of the wish).
 
-        Raises issuing.RequestRefused. Nothing is issued until `unit` is committed, where ``limit`` may
-        still conflict.
+        `by`: who was granted it. Raises issuing.RequestRefused. Nothing is issued until `unit` is committed,
+        where ``limit`` may still conflict.
         """
         now = self.now()
         issuance = issuing.issue(served, entity, request, now=now, random=self.random)
@@ -230,20 +259,25 @@ class Client:
             transaction=transaction,
             state=CertificateState.ACTIVE if confirmed else CertificateState.UNCONFIRMED,
             replaces=(replaces.ca, replaces.serial) if replaces else None,
+            requested_by=by.described,
         )
         unit.append(AddCertificate(record))
         self.audit(
             unit,
-            _actor(entity),
+            by.actor,
             "certificate.issue",
             name_of(record),
             subject=record.subject,
             policy=policy.id,
             confirmed=confirmed,
+            entity=record.entity,
+            by=by.described,
         )
         return record, issuance.modifications
 
-    async def confirm(self, served: ServedPolicy | None, record: Certificate, unit: list[Change]) -> None:
+    async def confirm(
+        self, served: ServedPolicy | None, record: Certificate, unit: list[Change], *, by: Requester
+    ) -> None:
         """Accept an issued certificate; what it replaces goes as the policy says."""
         unit.append(
             MoveCertificate(
@@ -254,7 +288,7 @@ class Client:
                 CertificateState.ACTIVE,
             )
         )
-        self.audit(unit, f"entity:{record.entity}", "certificate.confirm", name_of(record))
+        self.audit(unit, by.actor, "certificate.confirm", name_of(record), entity=record.entity)
         await self.retire_replaced(served, record, unit)
 
     async def retire_replaced(
@@ -283,8 +317,11 @@ class Client:
         )
         self.audit(unit, actor, "certificate.reject", name_of(record), why=why)
 
-    def revoke(self, record: Certificate, reason: int, unit: list[Change], *, actor: str) -> None:
-        """Revoke, hold or release, as CRLReason `reason` says (RFC 5280, section 5.3.1).
+    def revoke(
+        self, record: Certificate, reason: int, unit: list[Change], *, actor: str, by: str = ""
+    ) -> None:
+        """Revoke, hold or release, as CRLReason `reason` says (RFC 5280, section 5.3.1). `by`: how the actor
+        proved who it is, where that says more.
 
         Raises AlreadyRevoked where the certificate's standing does not admit it.
         """
@@ -301,10 +338,12 @@ class Client:
                 state,
                 revoked=self.now() if gone else None,
                 reason=reason if gone else None,
+                held_by=actor if state is CertificateState.ON_HOLD else None,
             )
         )
         verb = "certificate.release" if reason == REMOVE_FROM_CRL else "certificate.revoke"
-        self.audit(unit, actor, verb, name_of(record), reason=reason)
+        told = {"entity": record.entity} | ({"by": by} if by else {})
+        self.audit(unit, actor, verb, name_of(record), reason=reason, **told)
 
     # Transactions, audit, commit
 
@@ -365,10 +404,6 @@ class Client:
         published = authority.points.published(partition)
         crl = None if published is None else await self.crl(authority, published)
         return (crl.der, crl.this_update) if crl is not None else None
-
-
-def _actor(entity: Entity | None) -> str:
-    return f"entity:{entity.id}" if entity else "cmpd"
 
 
 def name_of(record: Certificate) -> str:

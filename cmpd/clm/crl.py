@@ -14,8 +14,8 @@ from cryptography import x509
 from cryptography.hazmat.primitives.serialization import Encoding
 
 from cmpd.clm.authority import Authority
-from cmpd.clm.keys import signature_hash
 from cmpd.clm.model import AuditEvent, CRLHead, StoredCRL
+from cmpd.clm.pkix.keypairs import signature_hash
 from cmpd.clm.store.base import Store
 from cmpd.clm.store.changes import Audit, PutCRL
 

@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 import uuid
+from collections.abc import Iterable
 from dataclasses import dataclass, replace
 from typing import Any
 
-from cmpd.clm.model import AuditEvent, Entity, EntityState
+from cmpd.clm.model import AuditEvent, Certificate, Entity, EntityState
 from cmpd.clm.secrets import MasterKey
-from cmpd.clm.store.changes import AddEntity, Audit, Unit, UpdateEntity
+from cmpd.clm.store.changes import AddEntity, AssignCertificate, Audit, Unit, UpdateEntity
 
 
 @dataclass(frozen=True, slots=True)
@@ -35,8 +36,12 @@ def add(act: Act, master_key: MasterKey, entity: Entity, password: str | None) -
     """A new entity, as the template `entity` has it; an empty id gets a random UUID."""
     id = entity.id or str(uuid.uuid4())
     sealed = None if password is None else master_key.seal(password.encode(), password_context(id))
-    entity = replace(entity, id=id, password=sealed, created=act.time)
-    return entity, (AddEntity(entity), act.audit("add", entity, name=entity.name))
+    return _added(act, replace(entity, id=id, password=sealed))
+
+
+def _added(act: Act, entity: Entity) -> tuple[Entity, Unit]:
+    entity = replace(entity, id=entity.id or str(uuid.uuid4()), created=act.time)
+    return entity, (AddEntity(entity), act.audit("add", entity, name=entity.name, state=str(entity.state)))
 
 
 def set_password(
@@ -52,6 +57,14 @@ def set_password(
     sealed = master_key.seal(password.encode(), password_context(entity.id))
     changed = replace(entity, password=sealed, password_expires=expires, password_uses=uses)
     return (UpdateEntity(changed), act.audit("password", entity))
+
+
+def take_in(act: Act, entity: Entity, records: Iterable[Certificate]) -> Unit:
+    """A new end entity without a password, as the template `entity` has it, and for it certificates that have
+    none: what it may from now on, or may not while it is blocked, holds for their holder."""
+    added, unit = _added(act, entity)
+    assigned = [AssignCertificate(record.ca, record.serial, added.id) for record in records]
+    return (*unit, *assigned)
 
 
 def set_state(act: Act, entity: Entity, state: EntityState) -> Unit:

@@ -16,9 +16,9 @@ from cryptography.hazmat.primitives.asymmetric.types import CertificatePublicKey
 from cryptography.hazmat.primitives.serialization import Encoding
 
 from cmpd.clm.authority import Authority
-from cmpd.clm.keys import public_der
 from cmpd.clm.model import Certificate, CertificateState, Entity
 from cmpd.clm.names import attribute_oid, fill, name_text, short_name, split_rdn
+from cmpd.clm.pkix.keypairs import public_der
 from cmpd.clm.policy import Policy
 from cmpd.clm.profile import Profile, values_of
 from cmpd.clm.refusal import Excess, RequestRefused
@@ -86,6 +86,7 @@ class Issuance:
         transaction: bytes | None,
         state: CertificateState,
         replaces: tuple[str, int] | None = None,
+        requested_by: str | None = None,
     ) -> Certificate:
         """The store's record of it."""
         return Certificate(
@@ -103,6 +104,7 @@ class Issuance:
             state=state,
             issued=self.issued,
             replaces=replaces,
+            requested_by=requested_by,
         )
 
 

@@ -107,6 +107,10 @@ class Certificate:
     """CRLReason (RFC 5280, section 5.3.1)."""
     replaces: tuple[str, int] | None = None
     """(CA, serial) of the certificate a key update replaces."""
+    requested_by: str | None = None
+    """Who was granted it, as the audit names actors, and by which certificate; None: it is not known."""
+    held_by: str | None = None
+    """Who put it on hold, as the audit names actors; None: nobody, or it is not known."""
 
 
 class TransactionState(StrEnum):

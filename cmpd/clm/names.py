@@ -9,6 +9,7 @@ from typing import Any
 from cryptography import x509
 from cryptography.x509.oid import NameOID
 
+from cmpd.clm.pkix.names import from_text
 from cmpd.clm.settings import DocumentError, Kind
 
 ATTRIBUTES: dict[str, x509.ObjectIdentifier] = {
@@ -60,16 +61,8 @@ ATTRIBUTE = Kind(_attribute)
 
 
 def parse_name(text: str) -> x509.Name:
-    """A name from RFC 4514 text, as ``CN=Device 1,O=Example,C=DE``. Raises ValueError."""
-    try:
-        name = x509.Name.from_rfc4514_string(text, ATTRIBUTES)
-    except ValueError as error:
-        raise ValueError(
-            f"{text!r} is no distinguished name such as CN=Device 1,O=Example,C=DE: {error}"
-        ) from error
-    if not list(name):
-        raise ValueError("the distinguished name is empty; give one such as CN=Device 1,O=Example,C=DE")
-    return name
+    """A name as an operator wrote it (`cmpd.clm.pkix.names.from_text`). Raises ValueError."""
+    return from_text(text, ATTRIBUTES)
 
 
 def name_text(name: x509.Name) -> str:

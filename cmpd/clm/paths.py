@@ -7,7 +7,7 @@ Signatures and names are checked by `cryptography` all the same.
 All that a stranger sends is bounded: the length of a path, and how many issuers are tried. A certificate
 configured as an anchor may itself be the leaf: it is trusted as it is. Anchors must be in their validity
 and obey their own constraints. No certificate policy is demanded, and a path that demands one is refused.
-Revocation is not looked at: what was issued here the store knows, of others there is no CRL.
+Revocation is not looked at: what was issued here the store knows, of others `cmpd.clm.revocation` does.
 """
 
 from __future__ import annotations
@@ -281,6 +281,15 @@ def _check_ca(certificate: x509.Certificate) -> int | None:
     if usage is not None and not usage.key_cert_sign:
         raise PathError(Fault.NOT_A_CA, certificate, "may not sign certificates: keyUsage lacks keyCertSign")
     return basic.path_length
+
+
+def is_ca(certificate: x509.Certificate) -> bool:
+    """Whether it may certify others."""
+    try:
+        _check_ca(certificate)
+    except PathError:
+        return False
+    return True
 
 
 def _check_names(certificate: x509.Certificate, constraints: Sequence[x509.NameConstraints]) -> None:

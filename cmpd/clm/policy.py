@@ -6,15 +6,16 @@ rules on keys, names and validity are carried out in `cmpd.clm.rules` when a cer
 
 from __future__ import annotations
 
+import dataclasses
 import re
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, field
 from typing import Any
 
-from cryptography import x509
-from cryptography.hazmat.primitives.serialization import Encoding
-
+from cmpd.clm.pkix.algorithms import HASHES, HMACS, SIGNATURES
+from cmpd.clm.rules.certificates import CERTIFICATES
 from cmpd.clm.rules.keys import KeyRules
+from cmpd.clm.rules.registration import RIGHTS, RegistrationAuthority
 from cmpd.clm.rules.san import SanRules
 from cmpd.clm.rules.subject import SubjectRules
 from cmpd.clm.rules.validity import ValidityRules
@@ -23,85 +24,33 @@ from cmpd.clm.settings import (
     FLAG,
     TEXT,
     DocumentError,
-    Kind,
     choice,
     count,
     dump,
     listing,
+    member,
     nested,
     optional,
     read,
     setting,
 )
-from cmpd.clm.unreadable import UNREADABLE
 
 UUID = re.compile(r"[0-9a-f]{8}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{12}")
 NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,63}")
 """What a policy, template, CA or API client may be called: it stands in URLs and file names."""
-
-OWFS = ("SHA-1", "SHA-224", "SHA-256", "SHA-384", "SHA-512")
-MACS = ("HMAC-SHA1", "HMAC-SHA224", "HMAC-SHA256", "HMAC-SHA384", "HMAC-SHA512")
-SIGNATURES = (
-    "sha256WithRSAEncryption",
-    "sha384WithRSAEncryption",
-    "sha512WithRSAEncryption",
-    "RSASSA-PSS",
-    "ecdsa-with-SHA256",
-    "ecdsa-with-SHA384",
-    "ecdsa-with-SHA512",
-    "Ed25519",
-    "Ed448",
-    "ML-DSA-44",
-    "ML-DSA-65",
-    "ML-DSA-87",
-)
-"""Signature algorithms for message protection, by the names of RFC 9481 and RFC 9882."""
-
-
-PEM = "-----BEGIN "
-"""What the text of a certificate has in it, and no name of a file (RFC 7468, section 2)."""
 
 
 class PolicyError(DocumentError):
     """A policy's document is wrong; `key` names where."""
 
 
-def _certificates(value: Any, key: str) -> tuple[bytes, ...]:
-    """DER of each certificate in a list of PEM texts, each of which may hold several."""
-    ders: list[bytes] = []
-    for index, text in enumerate(listing(Kind(lambda item, _: item)).parse(value, key)):
-        try:
-            found = x509.load_pem_x509_certificates(text.encode() if isinstance(text, str) else b"")
-        except UNREADABLE:
-            raise DocumentError(f"{key}[{index}]", _no_certificates(text)) from None
-        ders += [certificate.public_bytes(Encoding.DER) for certificate in found]
-    return tuple(ders)
-
-
-def _no_certificates(text: Any) -> str:
-    if isinstance(text, str) and PEM in text:
-        return "certificates in PEM are expected; what is there is damaged, or something else in PEM"
-    return (
-        "certificates in PEM are expected, as text; the name of a file with them will do in `cmpd apply`, "
-        "`cmpd policy add` and `cmpd policy set`"
-    )
-
-
-def pem_text(der: bytes) -> str:
-    """A certificate's PEM."""
-    return x509.load_der_x509_certificate(der).public_bytes(Encoding.PEM).decode()
-
-
-CERTIFICATES = Kind(_certificates, lambda ders: [pem_text(der) for der in ders])
-
-
 @dataclass(frozen=True, slots=True)
 class MacRules:
     """Password-based protection of messages (RFC 9481, section 6)."""
 
-    owfs: tuple[str, ...] = setting(listing(choice(*OWFS)), OWFS)
+    owfs: tuple[str, ...] = setting(listing(choice(*HASHES)), tuple(HASHES))
     """Allowed one-way functions of PasswordBasedMac."""
-    macs: tuple[str, ...] = setting(listing(choice(*MACS)), MACS)
+    macs: tuple[str, ...] = setting(listing(choice(*HMACS)), tuple(HMACS))
     """Allowed MAC algorithms."""
     iterations_min: int = setting(count(1, 10_000_000), 100)
     """Least iterations of PasswordBasedMac."""
@@ -138,7 +87,7 @@ class Policy:
     (grantedWithMods)."""
     mac: MacRules = setting(nested(MacRules), MacRules())
     """Bounds on MAC protection."""
-    signatures: tuple[str, ...] = setting(listing(choice(*SIGNATURES)), SIGNATURES)
+    signatures: tuple[str, ...] = setting(listing(member(SIGNATURES.protecting)), SIGNATURES.defaults())
     """Allowed signature algorithms for protection."""
     password_enrolment: bool = setting(FLAG, True)
     """Whether MAC-protected ir, cr and p10cr are served."""
@@ -170,13 +119,29 @@ class Policy:
     trust_anchors: tuple[bytes, ...] = setting(CERTIFICATES, ())
     """Vendor CA certificates (PEM in documents, DER here) under which signed requests are trusted."""
     ra_certificates: tuple[bytes, ...] = setting(CERTIFICATES, ())
-    """Certificates of registration authorities, or of CAs that certify them (with EKU id-kp-cmcRA)."""
+    """Certificates of registration authorities, or of CAs that certify them (with EKU id-kp-cmcRA): short for
+    one of `registration_authorities` with every right about every name."""
+    registration_authorities: tuple[RegistrationAuthority, ...] = setting(
+        listing(nested(RegistrationAuthority)), ()
+    )
+    """Registration authorities, each with its own rights and names."""
+    register: bool = setting(FLAG, False)
+    """Whether a device that a registration authority enrols becomes an end entity, by its subject."""
+    certificate_enrolment: bool = setting(FLAG, False)
+    """Whether a certificate issued here without an end entity may ask for another one with its very subject
+    and subjectAltName by ir, cr or p10cr; without, it updates and revokes itself only."""
+    revocation: str = setting(choice("given", "required"), "given")
+    """Of certificates that others issued, those on a CRL that was handed in are refused (``given``); also
+    those of an issuer of whom no CRL in date was (``required``)."""
     auto_register: bool = setting(FLAG, False)
     """Whether a device with a certificate under a trust anchor becomes an entity by asking."""
     ca_pubs: bool = setting(FLAG, True)
     """Whether the root may be sent in caPubs of MAC-protected responses."""
     central_key_generation: bool = setting(FLAG, False)
     """Whether cmpd may make the key pair for the device (RFC 9483, section 4.1.6)."""
+
+    ras: tuple[RegistrationAuthority, ...] = field(init=False, default=(), compare=False)
+    """All registration authorities: `registration_authorities`, and what `ra_certificates` stands for."""
 
     @classmethod
     def of(cls, id: str, name: str, document: dict[str, Any]) -> Policy:
@@ -191,11 +156,22 @@ class Policy:
             raise PolicyError(error.key, error.text) from error
         object.__setattr__(policy, "id", id)
         object.__setattr__(policy, "name", name)
+        object.__setattr__(policy, "ras", policy._all_ras())
         return policy
 
     def document(self) -> dict[str, Any]:
         """What `of` reads; keys that have their default are left out."""
         return dump(self)
+
+    def _all_ras(self) -> tuple[RegistrationAuthority, ...]:
+        if not self.ra_certificates:
+            return self.registration_authorities
+        short = RegistrationAuthority(name="ra", rights=RIGHTS, certificates=self.ra_certificates)
+        return (*self.registration_authorities, short)
+
+    def certificates(self) -> Iterator[bytes]:
+        """DER of every certificate that the policy names, under whatever key."""
+        return certificates_in(self)
 
     def _contradictions(self) -> None:
         self.keys.contradictions()
@@ -209,8 +185,32 @@ class Policy:
             raise DocumentError("auto_register", "is on, but there are no trust_anchors to know devices by")
         if not self.confirm_wait:
             raise DocumentError("confirm_wait", "must not be zero: a confirmation takes time")
-        for der in (*self.trust_anchors, *self.ra_certificates):
-            x509.load_der_x509_certificate(der)
+        self._ra_contradictions()
+
+    def _ra_contradictions(self) -> None:
+        known: dict[object, str] = {}
+        for index, ra in enumerate(self.registration_authorities):
+            key = f"registration_authorities[{index}]"
+            ra.contradictions(key)
+            for what in (ra.name, *ra.certificates, *ra.entities):
+                if what in known:
+                    raise DocumentError(
+                        key, f"has a name, certificate or end entity that {known[what]} has too"
+                    )
+                known[what] = f"RA {ra.name}"
+
+
+def certificates_in(settings: object) -> Iterator[bytes]:
+    """DER of the certificates in a settings class, and in those nested in it, one by one or in lists."""
+    if not dataclasses.is_dataclass(settings):
+        return
+    for one in (found for found in dataclasses.fields(settings) if found.init):
+        value = getattr(settings, one.name)
+        if one.metadata.get("kind") is CERTIFICATES:
+            yield from value
+            continue
+        for item in value if isinstance(value, tuple) else (value,):
+            yield from certificates_in(item)
 
 
 def check_name(name: str, key: str = "name") -> None:
@@ -223,8 +223,6 @@ def check_name(name: str, key: str = "name") -> None:
 
 def policy_keys(cls: Any = Policy, prefix: str = "") -> Iterable[str]:
     """Every key of a policy's document, nested ones with dots."""
-    import dataclasses
-
     for one in dataclasses.fields(cls):
         if one.init:
             default = one.default

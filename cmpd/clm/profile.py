@@ -12,23 +12,9 @@ from cryptography import x509
 from cmpd.clm.authority import Authority
 from cmpd.clm.model import Entity
 from cmpd.clm.names import attribute_oid, fill
+from cmpd.clm.pkix.algorithms import KEYS
 from cmpd.clm.points import point
 from cmpd.clm.template import EXTENDED_KEY_USAGES, KEY_USAGES, Template, TemplateError
-
-_NO_ENCIPHERMENT = frozenset({"keyEncipherment", "dataEncipherment"})
-_NO_AGREEMENT = frozenset({"keyAgreement", "encipherOnly", "decipherOnly"})
-_AGREEMENT_ONLY = frozenset(KEY_USAGES) - _NO_AGREEMENT
-IMPOSSIBLE: Mapping[str, frozenset[str]] = {
-    "RSA": _NO_AGREEMENT,
-    "P-256": _NO_ENCIPHERMENT,
-    "P-384": _NO_ENCIPHERMENT,
-    "P-521": _NO_ENCIPHERMENT,
-    "X25519": _AGREEMENT_ONLY,
-    "X448": _AGREEMENT_ONLY,
-}
-"""Key algorithm → key usages it cannot do (RFC 8813, section 3; RFC 9295, section 3); for those not
-named here: all but signing."""
-_SIGNATURE_ONLY = _NO_ENCIPHERMENT | _NO_AGREEMENT
 
 NOTHING: Mapping[str, str] = {}
 _EKU_NAMES = {oid: name for name, oid in EXTENDED_KEY_USAGES.items()}
@@ -36,7 +22,7 @@ _EKU_NAMES = {oid: name for name, oid in EXTENDED_KEY_USAGES.items()}
 
 def impossible(algorithm: str) -> frozenset[str]:
     """Key usages that keys of this algorithm cannot do."""
-    return IMPOSSIBLE.get(algorithm, _SIGNATURE_ONLY)
+    return KEYS[algorithm].impossible_usages
 
 
 @cache

@@ -26,8 +26,8 @@ from cmpd.clm.ca import (
     self_signed,
 )
 from cmpd.clm.chains import SKEW, CAProblem
-from cmpd.clm.keys import SigningKey, key_name
 from cmpd.clm.model import StoredObject
+from cmpd.clm.pkix.keypairs import SigningKey, key_name
 from cmpd.clm.profile import extension
 from cmpd.clm.store.changes import AddCertificate, PutObject
 

@@ -12,7 +12,7 @@ import binascii
 import dataclasses
 import difflib
 import re
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, TypeVar
 
@@ -109,8 +109,14 @@ def count(least: int, most: int) -> Kind:
 
 def choice(*known: str) -> Kind:
     """One of a few words."""
+    return member(lambda: known)
+
+
+def member(register: Callable[[], Iterable[str]]) -> Kind:
+    """One of the words a register has when the document is read."""
 
     def parse(value: Any, key: str) -> str:
+        known = tuple(register())
         if value not in known:
             raise DocumentError(key, f"one of {', '.join(known)} is expected, not {_shown(value)}")
         return str(value)

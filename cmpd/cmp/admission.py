@@ -9,13 +9,14 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from cmpd.clm.room import FULL
+from cmpd.cmp.bodies import BODY_TYPES
 from cmpd.cmp.failure import CMPFailure, FailInfo
-from cmpd.cmp.message import Body
+from cmpd.cmp.parties.party import Capacity
 from cmpd.cmp.transactions import Step
 
 if TYPE_CHECKING:
-    from cmpd.cmp.authentication import Party
     from cmpd.cmp.exchange import Exchange
+    from cmpd.cmp.parties.party import Party
 
 
 def holder(party: Party) -> str:
@@ -26,10 +27,10 @@ def holder(party: Party) -> str:
 async def admit(exchange: Exchange, step: Step) -> None:
     """Raise CMPFailure where a transaction would begin that there is no room for. An RA, which speaks for
     many devices, is bounded by the whole alone."""
-    if step is not Step.BEGIN or exchange.message.tag == Body.GENM:
+    if step is not Step.BEGIN or BODY_TYPES[exchange.message.tag].asks:
         return
     settings, party = exchange.settings, exchange.party
-    per_party = 0 if party.is_ra else settings.transactions_per_party
+    per_party = 0 if party.capacity is Capacity.RA else settings.transactions_per_party
     lacking = exchange.clm.room.lacking(holder(party), settings.transactions_max, per_party)
     if lacking is None:
         return

@@ -9,9 +9,9 @@ import hmac
 from collections.abc import Callable
 
 from cmpd.clm.model import Transaction
+from cmpd.cmp.bodies import BODY_TYPES
 from cmpd.cmp.failure import CMPFailure, FailInfo
-from cmpd.cmp.message import Body, Header, Message
-from cmpd.cmp.transactions import EVENTS
+from cmpd.cmp.message import Header, Message
 from cmpd.records import quick_dataclass
 
 CMP2000, CMP2021 = 2, 3
@@ -42,7 +42,7 @@ def version(message: Message, situation: Situation) -> None:
 
 
 def body_type(message: Message, situation: Situation) -> None:
-    if message.tag not in EVENTS:
+    if message.tag not in BODY_TYPES:
         raise CMPFailure(FailInfo.badRequest, f"body type {message.kind} is not served here")
 
 
@@ -108,9 +108,6 @@ Check = Callable[[Message, Situation], None]
 EVERY: tuple[Check, ...] = (version, body_type, message_time, transaction_id, sender_nonce)
 FIRST: tuple[Check, ...] = (*EVERY, no_recip_nonce)
 LATER: tuple[Check, ...] = (*EVERY, recip_nonce)
-FIRST_BODIES = frozenset({Body.IR, Body.CR, Body.P10CR, Body.KUR, Body.RR, Body.GENM})
-LATER_BODIES = frozenset(EVENTS) - FIRST_BODIES - {Body.NESTED}
-"""Those that go on with a transaction."""
 
 
 def header(message: Message, situation: Situation) -> None:
@@ -122,6 +119,9 @@ def header(message: Message, situation: Situation) -> None:
 def _fitting(tag: int) -> tuple[Check, ...]:
     """The checks for a body; a nested message repeats the recipNonce of what it holds, where it has one
     (RFC 9483, section 5.2.2.1)."""
-    if tag == Body.NESTED:
-        return EVERY
-    return FIRST if tag in FIRST_BODIES else LATER
+    row = BODY_TYPES.get(tag)
+    if row is None:
+        return LATER
+    if row.begins:
+        return FIRST
+    return LATER if row.goes_on else EVERY

@@ -12,8 +12,8 @@ from enum import StrEnum
 from typing import TYPE_CHECKING, Any, Final
 
 from cryptography import x509
-from cryptography.hazmat.primitives.asymmetric import ec, rsa
 
+from cmpd.clm.pkix.algorithms import KEYS, ec, rsa
 from cmpd.clm.profile import extension, key_usage
 from cmpd.cmp.failure import CMPFailure, FailInfo
 
@@ -40,16 +40,15 @@ class Use:
     """The choice's name, and that of the key usage."""
     attribute: str
     """The key usage in `cryptography`."""
-    key: type[rsa.RSAPublicKey | ec.EllipticCurvePublicKey]
-    """The kind of key that can do it."""
-    kind: str
+    family: str
+    """The keys that can do it."""
 
 
 USES: Final = {
     use.name: use
     for use in (
-        Use("keyEncipherment", "key_encipherment", rsa.RSAPublicKey, "RSA"),
-        Use("keyAgreement", "key_agreement", ec.EllipticCurvePublicKey, "EC"),
+        Use("keyEncipherment", "key_encipherment", rsa.FAMILY),
+        Use("keyAgreement", "key_agreement", ec.FAMILY),
     )
 }
 
@@ -63,9 +62,9 @@ class Promise:
 
     def check(self, key: PublicKey) -> None:
         """Raises CMPFailure where the key cannot do what the popo says it is for."""
-        if not isinstance(key, self.use.key):
+        if KEYS.family(key) != self.use.family:
             raise CMPFailure(
-                FailInfo.badPOP, f"popo {self.use.name} is for {self.use.kind} keys, and the key is none"
+                FailInfo.badPOP, f"popo {self.use.name} is for {self.use.family} keys, and the key is none"
             )
 
     def completed(self, request: CertificateRequest) -> CertificateRequest:

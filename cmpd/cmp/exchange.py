@@ -7,9 +7,12 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
 from cmpd.clm.model import Certificate, Entity, Transaction, TransactionState
-from cmpd.cmp.authentication import NOBODY, Party
 from cmpd.cmp.failure import CMPFailure, FailInfo, PKIStatus
 from cmpd.cmp.message import Body, Message
+from cmpd.cmp.parties import grants
+from cmpd.cmp.parties.cells import Operation, Whom
+from cmpd.cmp.parties.conditions import Facts
+from cmpd.cmp.parties.party import NOBODY, Party
 from cmpd.records import quick_dataclass
 
 if TYPE_CHECKING:
@@ -48,6 +51,8 @@ class Record:
     """The body's name in the ASN.1, empty where it could not be told."""
     response: str = ""
     entity: str = ""
+    party: str = ""
+    """Who asks, as the audit names actors, where it is not the end entity itself."""
     policy: str = ""
     status: str = ""
     """PKIStatus by name; empty where the response has none."""
@@ -158,15 +163,9 @@ class Exchange:
     def entity(self) -> Entity | None:
         return self.party.entity
 
-    def check_ra_reaches(self, record: Certificate) -> None:
-        """An RA speaks for the certificates of the policies that trust it: not for others', nor for those
-        of the CAs themselves. Raises CMPFailure."""
-        if record.policy != self.served.policy.id:
-            raise CMPFailure(
-                FailInfo.notAuthorized,
-                "the certificate was not issued under the policy that trusts this RA",
-                detail=f"certificate {record.serial:x} of {record.ca}, policy {record.policy or 'none'}",
-            )
+    def require(self, operation: Operation, whom: Whom, **facts: Any) -> None:
+        """Returns where the party is granted it; `facts` are fields of `Facts`. Raises CMPFailure."""
+        grants.require(operation, whom, Facts(self.party, self.served.policy, **facts))
 
     def refuse(self, failure: CMPFailure) -> None:
         """Undo what was collected and write the refusal down instead."""

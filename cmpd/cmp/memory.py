@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 from cmpd.clm.model import Transaction, TransactionState
 from cmpd.clm.store.changes import AdvanceTransaction, OpenTransaction
 from cmpd.cmp.admission import holder
+from cmpd.cmp.parties.replay import signer_detail
 
 if TYPE_CHECKING:
     from cmpd.cmp.exchange import Answer, Exchange
@@ -68,5 +69,6 @@ def remember(
 
 
 def _detail(exchange: Exchange, detail: dict[str, Any]) -> dict[str, Any]:
-    """What is remembered: what the handler says, and what the policy was chosen by."""
-    return detail | ({"profile": exchange.profile} if exchange.profile else {})
+    """What is remembered: what the handler says, what the policy was chosen by, and who signed."""
+    profile = {"profile": exchange.profile} if exchange.profile else {}
+    return detail | profile | signer_detail(exchange.party)

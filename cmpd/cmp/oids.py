@@ -1,10 +1,16 @@
 """The names of object identifiers, as their RFCs spell them, for people to read.
 
-Nothing here decides anything: what cmpd does with an algorithm, an extension or a general message stands
-where it is done. Attribute types of names have their short names in `cmpd.clm.names`.
+The names of the algorithms that cmpd has come from their rows (`cmpd.clm.pkix.algorithms`). Nothing here
+decides anything: what cmpd does with an algorithm, an extension or a general message stands where it is
+done. Attribute types of names have their short names in `cmpd.clm.names`.
 """
 
 from __future__ import annotations
+
+from collections import ChainMap
+from collections.abc import Mapping
+
+from cmpd.clm.pkix.algorithms import digests, table
 
 _PKIX = "1.3.6.1.5.5.7"
 _PKCS = "1.2.840.113549.1"
@@ -107,20 +113,9 @@ _ARCS: dict[str, dict[str, str]] = {
         f"{_PKCS}.5.13": "PBES2",
         f"{_PKCS}.5.14": "PBMAC1",
         "1.3.6.1.5.5.8.1.1": "hmac-MD5",
-        "1.3.6.1.5.5.8.1.2": "hmac-SHA1",
-        "1.2.840.113549.2.7": "hmacWithSHA1",
-        "1.2.840.113549.2.8": "hmacWithSHA224",
-        "1.2.840.113549.2.9": "hmacWithSHA256",
-        "1.2.840.113549.2.10": "hmacWithSHA384",
-        "1.2.840.113549.2.11": "hmacWithSHA512",
     },
     "hash functions": {
         "1.2.840.113549.2.5": "md5",
-        "1.3.14.3.2.26": "sha1",
-        f"{_NIST}.2.1": "sha256",
-        f"{_NIST}.2.2": "sha384",
-        f"{_NIST}.2.3": "sha512",
-        f"{_NIST}.2.4": "sha224",
         f"{_NIST}.2.8": "sha3-256",
         f"{_NIST}.2.9": "sha3-384",
         f"{_NIST}.2.10": "sha3-512",
@@ -129,37 +124,16 @@ _ARCS: dict[str, dict[str, str]] = {
         f"{_NIST}.2.18": "shake256-len",
     },
     "signatures and public keys": {
-        f"{_PKCS}.1.1": "rsaEncryption",
         f"{_PKCS}.1.4": "md5WithRSAEncryption",
         f"{_PKCS}.1.5": "sha1WithRSAEncryption",
         f"{_PKCS}.1.7": "RSAES-OAEP",
         f"{_PKCS}.1.8": "mgf1",
         f"{_PKCS}.1.9": "pSpecified",
-        f"{_PKCS}.1.10": "RSASSA-PSS",
-        f"{_PKCS}.1.11": "sha256WithRSAEncryption",
-        f"{_PKCS}.1.12": "sha384WithRSAEncryption",
-        f"{_PKCS}.1.13": "sha512WithRSAEncryption",
-        f"{_PKCS}.1.14": "sha224WithRSAEncryption",
         "1.2.840.10040.4.1": "dsa",
         "1.2.840.10040.4.3": "dsa-with-sha1",
-        f"{_ANSI}.2.1": "ecPublicKey",
-        f"{_ANSI}.3.1.7": "P-256",
         f"{_CERTICOM}.0.10": "secp256k1",
         f"{_CERTICOM}.0.33": "P-224",
-        f"{_CERTICOM}.0.34": "P-384",
-        f"{_CERTICOM}.0.35": "P-521",
         f"{_ANSI}.4.1": "ecdsa-with-SHA1",
-        f"{_ANSI}.4.3.1": "ecdsa-with-SHA224",
-        f"{_ANSI}.4.3.2": "ecdsa-with-SHA256",
-        f"{_ANSI}.4.3.3": "ecdsa-with-SHA384",
-        f"{_ANSI}.4.3.4": "ecdsa-with-SHA512",
-        "1.3.101.110": "X25519",
-        "1.3.101.111": "X448",
-        "1.3.101.112": "Ed25519",
-        "1.3.101.113": "Ed448",
-        f"{_NIST}.3.17": "ML-DSA-44",
-        f"{_NIST}.3.18": "ML-DSA-65",
-        f"{_NIST}.3.19": "ML-DSA-87",
         f"{_NIST}.4.1": "ML-KEM-512",
         f"{_NIST}.4.2": "ML-KEM-768",
         f"{_NIST}.4.3": "ML-KEM-1024",
@@ -201,7 +175,9 @@ _ARCS: dict[str, dict[str, str]] = {
     },
 }
 
-NAMES: dict[str, str] = {oid: name for arc in _ARCS.values() for oid, name in arc.items()}
+NAMES: Mapping[str, str] = ChainMap(
+    {oid: name for arc in _ARCS.values() for oid, name in arc.items()}, table.OID_NAMES, digests.OID_NAMES
+)
 """Dotted OID → name."""
 
 

@@ -5,13 +5,13 @@ from __future__ import annotations
 import hmac
 
 from cmpd.cmp import message, schema
+from cmpd.cmp.bodies import BODY_TYPES
 from cmpd.cmp.failure import CMPFailure, FailInfo
-from cmpd.cmp.message import Body, Message
+from cmpd.cmp.message import Message
 from cmpd.cmp.schema import DecodeError
 from cmpd.cmp.wish import Wish, read_wish
 
 ORIG_PKI_MESSAGE = "1.3.6.1.5.5.7.4.15"
-REQUESTS = frozenset({Body.IR, Body.CR, Body.KUR, Body.P10CR})
 
 
 def check_possession(request: Message, wish: Wish) -> None:
@@ -23,7 +23,8 @@ def check_possession(request: Message, wish: Wish) -> None:
     if value is None:
         return
     first = _read(value)
-    if first.tag not in REQUESTS:
+    row = BODY_TYPES.get(first.tag)
+    if row is None or not row.certifies:
         raise CMPFailure(
             FailInfo.badPOP, f"origPKIMessage is a {first.kind}, which proves no possession of a key"
         )

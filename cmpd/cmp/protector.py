@@ -9,12 +9,10 @@ from __future__ import annotations
 from functools import partial
 from typing import TYPE_CHECKING
 
-from cryptography.hazmat.primitives.asymmetric import rsa
-
 from cmpd.cmp import message as messages
-from cmpd.cmp.authentication import Party
 from cmpd.cmp.checks import CMP2021
 from cmpd.cmp.names import directory_name, null_dn
+from cmpd.cmp.parties.party import Party
 from cmpd.cmp.protection.signature import signer_algorithm
 from cmpd.records import quick_dataclass
 
@@ -96,9 +94,7 @@ def _seal(addressing: Addressing, party: Party, authority: Authority | None) -> 
     if authority is None:
         return _Seal()
     signer = authority.signer
-    # Any RSA signature suits an RSA key: the request's own algorithm is one that the client can verify.
-    wanted = party.signature if isinstance(signer.key, rsa.RSAPrivateKey) else None
-    identifier, sign = signer_algorithm(signer.key, wanted)
+    identifier, sign = signer_algorithm(signer.key, party.signature)
     return _Seal(identifier, signer.key_id, sign, (signer.certificate_der, *issuing_chain(authority)))
 
 

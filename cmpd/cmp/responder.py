@@ -19,13 +19,28 @@ from cmpd.clm.model import Entity, Transaction
 from cmpd.clm.secrets import SecretError
 from cmpd.clm.store.base import Conflict, StoreError, StoreUnavailable
 from cmpd.clm.store.changes import Change
-from cmpd.cmp import admission, checks, memory, message, profiles, protector, transactions
-from cmpd.cmp.authentication import NOBODY, Authenticator, Derive, Party
+from cmpd.cmp import (
+    admission,
+    checks,
+    handlers,  # noqa: F401 - registers the body types
+    memory,
+    message,
+    profiles,
+    protector,
+    transactions,
+)
+from cmpd.cmp.bodies import BODY_TYPES
+from cmpd.cmp.choice import PolicyChoice, choose
 from cmpd.cmp.exchange import Answer, Call, Envelope, Exchange, Record, Reply
 from cmpd.cmp.failure import CMPFailure, FailInfo, PKIStatus
-from cmpd.cmp.handlers import HANDLERS
 from cmpd.cmp.message import Body, Message
 from cmpd.cmp.operations import check_operation
+from cmpd.cmp.parties import grants
+from cmpd.cmp.parties.authentication import Authenticator, Context, Derive
+from cmpd.cmp.parties.cells import Operation, Whom
+from cmpd.cmp.parties.conditions import NOT_VERIFIED, Facts
+from cmpd.cmp.parties.party import NOBODY, Party
+from cmpd.cmp.parties.replay import check_sender
 from cmpd.cmp.protection import mac
 from cmpd.cmp.schema import DecodeError
 from cmpd.cmp.status import failure_info
@@ -40,15 +55,10 @@ log = logging.getLogger(__name__)
 
 CONFLICTS: dict[str, tuple[FailInfo, str]] = {
     "limit": (FailInfo.notAuthorized, "the end entity holds as many certificates as the policy allows"),
-    "password": (
-        FailInfo.badMessageCheck,
-        "protection does not verify: the reference is not known or the secret is another",
-    ),
+    "password": (FailInfo.badMessageCheck, NOT_VERIFIED),
     "state": (FailInfo.certRevoked, "the certificate's standing changed meanwhile"),
 }
 """What a client is told where its unit conflicts for a reason that trying again would not mend."""
-INVALID_IDENTIFIER = "invalid identifier"
-"""What a client is told of a policy it cannot use, whatever the reason: no hint at what exists."""
 TRIES = 3
 """For conflicts that another try mends: two requests met."""
 
@@ -62,7 +72,9 @@ class _Known:
     edition: Edition | None = None
     named: Entity | None = None
     """The end entity whose UUID the senderKID is."""
+    choice: PolicyChoice | None = None
     served: ServedPolicy | None = None
+    """The policy, once it is granted: before that nothing tells that it is there."""
     party: Party = NOBODY
     verified: bool = False
 
@@ -131,29 +143,25 @@ class Responder:
         known.edition, known.named = edition, outset.entity
         transaction = outset.transaction
         if transaction is not None and (again := memory.retransmitted(transaction, digest)) is not None:
+            known.verified = True
+            await check_sender(self.clm, transaction, request)
             record.retransmission = True
             return Reply(again, record)
         now = self.clm.now()
         situation = checks.Situation(
             now, self.settings.time_tolerance, transaction, self.settings.message_time_required
         )
-        unknown = self._choose(call, edition, known)
         checks.header(request, situation)
         check_operation(call.operation, request)
         profile = _profile(request, transaction)
-        unknown = self._narrow(edition, profile, known) or unknown
-        if known.served is not None:
-            record.policy = known.served.policy.id
-            if unknown is None and transaction is not None and request.tag in checks.LATER_BODIES:
-                _check_policy(transaction, known.served)
+        choice = known.choice = choose(self.clm, edition, call, profile)
+        if choice.served is not None:
+            record.policy = choice.served.policy.id
         party = await self._authenticate(call, request, transaction, known)
         record.entity = party.entity.id if party.entity else ""
-        if unknown is not None or known.served is None:
-            raise unknown or CMPFailure(FailInfo.badRequest, INVALID_IDENTIFIER)
-        served = known.served
-        if (forbidden := _forbidden(call, party, served, profile)) is not None:
-            known.served = None  # the refusal is signed by whom it would be signed by were there no policy
-            raise forbidden
+        record.party = party.actor if party.actor != f"entity:{record.entity}" else ""
+        served = known.served = choice.granted(party)
+        _check_begun(request, transaction, party, served)
         exchange = Exchange(
             call=call,
             message=request,
@@ -176,30 +184,6 @@ class Responder:
         record.phases["clm"] = perf_counter() - verified
         return await self._conclude(exchange, answer, digest)
 
-    def _choose(self, call: Call, edition: Edition, known: _Known) -> CMPFailure | None:
-        """Note the policy that the address names. Gives what is wrong with it, which those alone are told
-        who prove who they are."""
-        try:
-            if call.policy is not None:
-                known.served = self.clm.policy(edition, call.policy)
-            elif call.policy_name is not None:
-                known.served = self.clm.policy_by_name(edition, call.policy_name)
-            else:
-                known.served = self.clm.default_policy(edition)
-        except InvalidIdentifier as error:
-            return CMPFailure(FailInfo.badRequest, INVALID_IDENTIFIER, detail=str(error))
-        return None
-
-    def _narrow(self, edition: Edition, profile: str, known: _Known) -> CMPFailure | None:
-        """Note what the certProfile stands for at that address. Gives what is wrong with it."""
-        if known.served is None:
-            return None
-        try:
-            known.served = profiles.select(self.clm, edition, known.served, profile)
-        except CMPFailure as failure:
-            return failure
-        return None
-
     async def _authenticate(
         self, call: Call, request: Message, transaction: Transaction | None, known: _Known
     ) -> Party:
@@ -207,30 +191,36 @@ class Responder:
         known.verified = True
         if self.settings.unprotected_genm and _is_unprotected_genm(request):
             return NOBODY
-        basic: Entity | None = None
-        if call.entity is not None:
-            basic = await self.clm.credentials.entity(call.entity)
-        expected = transaction.party if transaction else None
-        party = await self._authenticator.authenticate(
-            request, known.served, known.named, basic, expected, call.peer
-        )
-        known.party = party
+        context = await self._context(call, known, transaction)
+        party = known.party = await self._authenticator.authenticate(request, context)
+        basic = context.basic
         if basic is not None and (party.entity is None or party.entity.id != basic.id):
             raise CMPFailure(
                 FailInfo.notAuthorized, "the message is protected by another than HTTP authentication named"
             )
-        if transaction is not None and request.tag in checks.LATER_BODIES and transaction.party != party.name:
-            raise CMPFailure(
-                FailInfo.badMessageCheck, "the message is not protected by who began the transaction"
-            )
         return party
 
+    async def _context(self, call: Call, known: _Known, transaction: Transaction | None) -> Context:
+        """What authentication goes by."""
+        choice = known.choice
+        return Context(
+            served=choice.served if choice else None,
+            by_default=choice is None or choice.by_default,
+            named=known.named,
+            basic=await self.clm.credentials.entity(call.entity) if call.entity is not None else None,
+            expected=transaction.party if transaction else None,
+            peer=call.peer,
+            anchors=known.edition.anchors if known.edition else (),
+        )
+
     async def _act(self, exchange: Exchange) -> Answer:
-        event = transactions.EVENTS[Body(exchange.message.tag)]
+        row = BODY_TYPES[exchange.message.tag]
         state = exchange.transaction.state if exchange.transaction else None
-        step = transactions.step(state, event)
+        step = transactions.step(state, row.event)
+        if step is transactions.Step.BEGIN:
+            exchange.require(Operation.BEGIN, Whom.NONE)
         await admission.admit(exchange, step)
-        return await HANDLERS[step, exchange.message.tag](exchange)
+        return await row.handle(exchange)
 
     async def _conclude(self, exchange: Exchange, answer: Answer, digest: bytes) -> Reply:
         """Protect the answer, commit what it says, and only then let it go."""
@@ -306,7 +296,7 @@ class Responder:
         """A MAC that verifies earns an error under the same MAC, even where a cheaper check failed first."""
         if known.message is None or known.verified:
             return known.party
-        return await self._authenticator.by_mac_alone(known.message, known.served, known.named, call.peer)
+        return await self._authenticator.by_mac_alone(known.message, await self._context(call, known, None))
 
     async def _authority(self, known: _Known) -> Authority | None:
         """Whose CMP signer speaks: the policy's, the default policy's, or any."""
@@ -355,31 +345,25 @@ def _is_unprotected_genm(request: Message) -> bool:
 def _profile(request: Message, transaction: Transaction | None) -> str:
     """The certProfile that chooses the policy: that of the request, or of the one that began the
     transaction. Those of genm belong to its questions, one by one."""
-    if request.tag in checks.LATER_BODIES:
+    row = BODY_TYPES[request.tag]
+    if row.goes_on:
         return str(transaction.detail.get("profile", "")) if transaction else ""
-    if request.tag in (Body.GENM, Body.NESTED):
+    if row.asks or not row.begins:
         return ""
     return "".join(profiles.names(request))
 
 
-def _check_policy(transaction: Transaction, served: ServedPolicy) -> None:
-    """A transaction goes on where it began."""
+def _check_begun(
+    request: Message, transaction: Transaction | None, party: Party, served: ServedPolicy
+) -> None:
+    """A transaction is gone on with by who began it, where it began. Raises CMPFailure."""
+    row = BODY_TYPES[request.tag]
+    if transaction is None or not row.goes_on or row.operation is None:
+        return
+    whom = Whom.ITSELF if transaction.party == party.name else Whom.OTHERS
+    grants.require(row.operation, whom, Facts(party, served.policy))
     if transaction.policy != served.policy.id:
         raise CMPFailure(FailInfo.badRequest, "the transaction was begun under another policy")
-
-
-def _forbidden(call: Call, party: Party, served: ServedPolicy, profile: str) -> CMPFailure | None:
-    """The refusal where the end entity may not use the policy; of one it named it learns nothing."""
-    entity = party.entity
-    if entity is None or served.policy.id in entity.policies:
-        return None
-    detail = f"entity {entity.id} may not use policy {served.policy.id}"
-    if profile:
-        return profiles.unknown(profile, detail)
-    if call.policy is not None or call.policy_name is not None:
-        return CMPFailure(FailInfo.badRequest, INVALID_IDENTIFIER, detail=detail)
-    text = "the end entity may not use the policy served here"
-    return CMPFailure(FailInfo.notAuthorized, text, detail=detail)
 
 
 def _describe(record: Record, answer: Answer) -> None:

@@ -13,7 +13,6 @@ from enum import StrEnum
 
 from cmpd.clm.model import TransactionState as State
 from cmpd.cmp.failure import CMPFailure, FailInfo
-from cmpd.cmp.message import Body
 
 
 class Event(StrEnum):
@@ -47,20 +46,6 @@ class Refusal:
     fail_info: FailInfo
     text: str
 
-
-EVENTS: dict[Body, Event] = {
-    Body.IR: Event.REQUEST,
-    Body.CR: Event.REQUEST,
-    Body.P10CR: Event.REQUEST,
-    Body.KUR: Event.REQUEST,
-    Body.RR: Event.REQUEST,
-    Body.GENM: Event.REQUEST,
-    Body.NESTED: Event.NEST,
-    Body.CERTCONF: Event.CONFIRM,
-    Body.POLLREQ: Event.POLL,
-    Body.POPDECR: Event.PROVE,
-    Body.ERROR: Event.ERROR,
-}
 
 _IN_USE = Refusal(FailInfo.transactionIdInUse, "transactionID is in use")
 _UNKNOWN = Refusal(FailInfo.badRequest, "no transaction is open under this transactionID")

@@ -17,6 +17,7 @@ from cryptography import x509
 from cryptography.hazmat.primitives.serialization import Encoding, PublicFormat
 
 from cmpd.clm.issuing import CertificateRequest
+from cmpd.clm.pkix.algorithms import SIGNATURES
 from cmpd.clm.unreadable import UNREADABLE
 from cmpd.cmp import decryption, oids, pop, schema
 from cmpd.cmp.failure import CMPFailure, FailInfo
@@ -31,7 +32,7 @@ EXTENSION_REQUEST = "1.2.840.113549.1.9.14"
 """id-extensionRequest (RFC 2985, section 5.4.2)."""
 OLD_CERT_ID = "1.3.6.1.5.5.7.5.1.5"
 """id-regCtrl-oldCertID (RFC 4211, section 6.5)."""
-NO_SIGNATURE = {"algorithm": "1.2.840.10045.4.3.2"}
+NO_SIGNATURE = {"algorithm": SIGNATURES["ecdsa-with-SHA256"].oid}
 """Stands where nothing signed a PKCS #10 shape; nobody verifies it."""
 FORBIDDEN = ("serialNumber", "signingAlg", "issuerUID", "subjectUID")
 """Fields of CertTemplate that are the CA's to fill (RFC 9483, section 4.1.1)."""

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import shutil
 from collections.abc import Callable, Coroutine
 from dataclasses import dataclass
 from pathlib import Path
@@ -94,3 +95,19 @@ def operator(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> Operator:
     made = Operator(tmp_path, capsys)
     made.in_store(prepare)
     return made
+
+
+@pytest.fixture(scope="session")
+def made(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """The folder of a demo store."""
+    folder = tmp_path_factory.mktemp("demo")
+    assert main(["-c", str(folder / "cmpd.conf"), "init", "--demo"]) == 0
+    return folder
+
+
+@pytest.fixture
+def cmpd(made: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> Operator:
+    """Commands on a demo store of the test's own."""
+    folder = tmp_path / "demo"
+    shutil.copytree(made, folder)
+    return Operator(folder, capsys)

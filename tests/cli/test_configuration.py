@@ -3,32 +3,15 @@
 from __future__ import annotations
 
 import json
-import shutil
 from pathlib import Path
 from typing import Any
 
 import pytest
 from cryptography import x509
 
-from cmpd.cli import main
 from tests.cli.conftest import Operator
 
 ENTITY = "251069b7-bcc3-4911-b312-04327925a1aa"
-
-
-@pytest.fixture(scope="module")
-def made(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    folder = tmp_path_factory.mktemp("demo")
-    assert main(["-c", str(folder / "cmpd.conf"), "init", "--demo"]) == 0
-    return folder
-
-
-@pytest.fixture
-def cmpd(made: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> Operator:
-    """Commands on a demo store of the test's own."""
-    folder = tmp_path / "demo"
-    shutil.copytree(made, folder)
-    return Operator(folder, capsys)
 
 
 def test_a_policy_is_made_changed_shown_listed_and_deleted(cmpd: Operator) -> None:

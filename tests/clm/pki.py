@@ -72,6 +72,8 @@ class Plan:
     path_length: int | None = None
     basic_constraints: bool = True
     key_cert_sign: bool | None = None
+    crl_sign: bool = True
+    """Whether a CA may sign CRLs."""
     days: tuple[int, int] = (-10, 10)
     """Validity, in days from `NOW`."""
     extensions: tuple[tuple[x509.ExtensionType, bool], ...] = ()
@@ -112,7 +114,7 @@ class Plan:
                     x509.KeyUsage(
                         digital_signature=True,
                         key_cert_sign=sign,
-                        crl_sign=False,
+                        crl_sign=self.ca and self.crl_sign,
                         encipher_only=False,
                         decipher_only=False,
                         **usage,

@@ -19,7 +19,6 @@ from cryptography.hazmat.primitives.serialization import (
 )
 from cryptography.x509.oid import ExtendedKeyUsageOID
 
-from cmpd.clm import keys
 from cmpd.clm.authority import Authority, AuthorityDocument
 from cmpd.clm.ca import (
     Made,
@@ -35,6 +34,8 @@ from cmpd.clm.chains import CAProblem
 from cmpd.clm.issuing import CertificateRequest, ServedPolicy, issue
 from cmpd.clm.model import Kind
 from cmpd.clm.names import parse_name
+from cmpd.clm.pkix import keypairs
+from cmpd.clm.pkix.algorithms import KEYS
 from cmpd.clm.policy import Policy
 from cmpd.clm.profile import key_usage
 from cmpd.clm.rollover import roll_over
@@ -68,21 +69,21 @@ def root(pki: PKI, algorithm: str = "P-256", name: str = "factory") -> Made:
     return make_root(pki.maker, name, NAME, algorithm, YEAR, URL)
 
 
-@pytest.mark.parametrize("algorithm", [name for name in keys.CA_KEYS if name != "RSA-4096"])
+@pytest.mark.parametrize("algorithm", [name for name in KEYS.makers() if name != "RSA-4096"])
 def test_a_root_of_every_key_algorithm_issues_certificates_and_has_a_signer_of_its_kind(
     pki: PKI, algorithm: str
 ) -> None:
     try:
-        keys.generate(algorithm)
-    except keys.KeyProblem:
+        keypairs.generate(algorithm)
+    except keypairs.KeyProblem:
         assert algorithm.startswith("ML-DSA")  # an older cryptography or OpenSSL
         return
     authority = root(pki, algorithm).authority(pki.master_key)
-    assert keys.key_name(authority.certificate.public_key()) == algorithm
+    assert keypairs.key_name(authority.certificate.public_key()) == algorithm
     verify(issues(authority), authority)
     verify(authority.signer.certificate, authority)
     own, above = authority.signer.certificate.public_key(), authority.certificate.public_key()
-    assert keys.algorithm_of(own) == keys.algorithm_of(above)
+    assert KEYS.of(own).name == KEYS.of(above).name
 
 
 def test_a_cmp_signer_says_so_in_its_certificate(pki: PKI) -> None:
@@ -226,7 +227,7 @@ def test_an_expired_ca_and_a_device_are_not_imported(pki: PKI) -> None:
         .serial_number(1)
         .not_valid_before(start)
         .not_valid_after(start + timedelta(days=9))
-        .sign(own, keys.signature_hash(own))
+        .sign(own, keypairs.signature_hash(own))
     )
     with pytest.raises(CAProblem, match="is no CA"):
         import_ca(pki.maker, "here", [device], own, URL)
@@ -287,7 +288,7 @@ def test_a_rollover_of_an_issuing_ca_is_certified_by_the_ca_above(pki: PKI) -> N
     new = pki.authority("issuing")
     assert new.id == "issuing-2"
     new.certificate.verify_directly_issued_by(pki.authority("root").certificate)
-    assert keys.algorithm_of(new.certificate.public_key()) == "P-384"
+    assert KEYS.of(new.certificate.public_key()).name == "P-384"
     assert pki.served().authority.id == "issuing-2"
     recorded = [change.certificate.ca for change in fresh.unit if isinstance(change, AddCertificate)]
     assert sorted(recorded) == ["issuing-2", "root-1"]

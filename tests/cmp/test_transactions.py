@@ -11,10 +11,10 @@ import pytest
 
 from cmpd.clm.model import TransactionState as State
 from cmpd.cmp import transactions
+from cmpd.cmp.bodies import BODY_TYPES
 from cmpd.cmp.exchange import Call
-from cmpd.cmp.handlers import HANDLERS
 from cmpd.cmp.message import Body
-from cmpd.cmp.transactions import EVENTS, TABLE, Event, Refusal, Step
+from cmpd.cmp.transactions import TABLE, Event, Refusal, Step
 from tests import cmpclient
 from tests.clm import pki
 from tests.cmp.conftest import MakeWorld
@@ -50,10 +50,10 @@ def test_the_machine_knows_every_state_and_every_event() -> None:
         assert set(row) == set(Event)
 
 
-def test_every_body_that_may_begin_a_step_has_a_handler_for_it() -> None:
-    steps = {(cell, event) for row in TABLE.values() for event, cell in row.items() if isinstance(cell, Step)}
-    wanted = {(step, body) for body, event in EVENTS.items() for step, one in steps if one is event}
-    assert set(HANDLERS) == wanted
+def test_every_event_takes_one_step_and_is_some_bodys() -> None:
+    steps = {(event, cell) for row in TABLE.values() for event, cell in row.items() if isinstance(cell, Step)}
+    assert len(steps) == len(Event)
+    assert {row.event for row in BODY_TYPES.values()} == set(Event)
 
 
 Reach = Callable[[World], tuple[cmpclient.Transaction, cmpclient.Response | None]]
@@ -120,9 +120,9 @@ def test_a_message_takes_the_step_of_its_cell_or_is_refused_as_it_says(
     before = world.run(world.store.transaction(transaction.transaction_id))
     assert (before.state if before else None) is state
     content = SENT[body](world, issued)
-    first = EVENTS[body] is Event.REQUEST
+    first = BODY_TYPES[body].begins
     response = transaction.send(content, **({"recip_nonce": OMIT} if first else {}))
-    cell = TABLE[state][EVENTS[body]]
+    cell = TABLE[state][BODY_TYPES[body].event]
     if isinstance(cell, Refusal):
         assert (response.kind, response.fail_info) == ("error", (cell.fail_info.name,))
         assert response.text == cell.text

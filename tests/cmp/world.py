@@ -28,8 +28,9 @@ from cmpd.clm.ca import Maker, make_issuing
 from cmpd.clm.client import Client
 from cmpd.clm.entities import Act, add
 from cmpd.clm.model import Certificate, CertificateState, Entity, Kind, StoredObject, TransactionState
-from cmpd.clm.policy import Policy, pem_text
+from cmpd.clm.policy import Policy
 from cmpd.clm.rollover import roll_over
+from cmpd.clm.rules.certificates import pem_text
 from cmpd.clm.secrets import MasterKey
 from cmpd.clm.store import create_store, open_store
 from cmpd.clm.store.base import CertificateQuery

@@ -103,6 +103,15 @@ class PostgresServer:
         self.execute("SELECT pg_reload_conf()")
         return follower
 
+    def await_replay_of(self, database: str) -> None:
+        """Wait until a standby has that database: what it has received it replays when it comes to it."""
+        query = f"SELECT count(*) FROM pg_database WHERE datname = '{database}'"
+        for _ in range(600):
+            if self.value(query):
+                return
+            time.sleep(0.05)
+        raise TimeoutError(f"the standby never had the database {database}")
+
     def promote(self) -> None:
         """Make a standby the primary."""
         self.execute("ALTER SYSTEM RESET synchronous_standby_names")

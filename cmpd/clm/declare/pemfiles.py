@@ -7,11 +7,18 @@ from dataclasses import fields
 from pathlib import Path
 from typing import Any
 
-from cmpd.clm.policy import CERTIFICATES, PEM, Policy
+from cmpd.clm.policy import Policy
+from cmpd.clm.rules.certificates import CERTIFICATES, PEM
+from cmpd.clm.rules.registration import RegistrationAuthority
 from cmpd.clm.settings import DocumentError
 
-CERTIFICATE_KEYS = tuple(one.name for one in fields(Policy) if one.metadata.get("kind") is CERTIFICATES)
-"""The keys of a policy whose items may be names of PEM files."""
+CERTIFICATE_KEYS = frozenset(
+    one.name
+    for table in (Policy, RegistrationAuthority)
+    for one in fields(table)
+    if one.metadata.get("kind") is CERTIFICATES
+)
+"""The keys of a policy, and of the tables in it, whose items may be names of PEM files."""
 
 
 def read_text(folder: Path, name: str, key: str) -> str:
@@ -24,17 +31,25 @@ def read_text(folder: Path, name: str, key: str) -> str:
         raise DocumentError(key, f"{name} cannot be read: it is not UTF-8 text") from None
 
 
-def with_files_read(document: Mapping[str, Any], folder: Path) -> dict[str, Any]:
-    """A policy's document with PEM in the place of the files it names, which are relative to the folder.
+def with_files_read(document: Mapping[str, Any], folder: Path, above: str = "") -> dict[str, Any]:
+    """A policy's document with PEM in the place of the files it names, which are relative to the folder, also
+    in the tables of its lists. `above`: the key that leads to the document, with a dot at its end.
 
     Raises DocumentError for a file that cannot be read.
     """
-    return {
-        key: [_pem(item, folder, f"{key}[{index}]") for index, item in enumerate(value)]
-        if key in CERTIFICATE_KEYS and isinstance(value, list)
-        else value
-        for key, value in document.items()
-    }
+    return {key: _read(key, value, folder, above) for key, value in document.items()}
+
+
+def _read(key: str, value: Any, folder: Path, above: str) -> Any:
+    if not isinstance(value, list):
+        return value
+    where = f"{above}{key}"
+    if key in CERTIFICATE_KEYS:
+        return [_pem(item, folder, f"{where}[{index}]") for index, item in enumerate(value)]
+    return [
+        with_files_read(item, folder, f"{where}[{index}].") if isinstance(item, Mapping) else item
+        for index, item in enumerate(value)
+    ]
 
 
 def _pem(item: Any, folder: Path, key: str) -> Any:

@@ -7,9 +7,10 @@ from dataclasses import dataclass
 from cryptography.hazmat.primitives.asymmetric import rsa
 from cryptography.hazmat.primitives.asymmetric.types import PublicKeyTypes
 
-from cmpd.clm.keys import ALGORITHMS, KeyProblem, algorithm_of
+from cmpd.clm.pkix.algorithms import KEYS
+from cmpd.clm.pkix.keypairs import KeyProblem
 from cmpd.clm.refusal import RequestRefused
-from cmpd.clm.settings import DocumentError, choice, count, listing, setting
+from cmpd.clm.settings import DocumentError, count, listing, member, setting
 
 FIELD = "publicKey"
 
@@ -18,10 +19,7 @@ FIELD = "publicKey"
 class KeyRules:
     """Key algorithms and sizes."""
 
-    algorithms: tuple[str, ...] = setting(
-        listing(choice(*ALGORITHMS)),
-        ("RSA", "P-256", "P-384", "P-521", "Ed25519", "Ed448"),
-    )
+    algorithms: tuple[str, ...] = setting(listing(member(lambda: KEYS)), KEYS.defaults())
     """Allowed key algorithms."""
     rsa_min: int = setting(count(2048, 16384), 2048)
     """Least bits of an RSA modulus."""
@@ -42,7 +40,7 @@ class KeyRules:
     def check(self, key: PublicKeyTypes) -> str:
         """The key's algorithm name. Raises RequestRefused."""
         try:
-            algorithm = algorithm_of(key)
+            algorithm = KEYS.of(key).name
         except KeyProblem as problem:
             raise RequestRefused(FIELD, str(problem)) from problem
         if algorithm not in self.algorithms:

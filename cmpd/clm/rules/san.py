@@ -61,6 +61,11 @@ class AddressRules:
     """Networks, in one of which the address must lie; empty: any address."""
 
 
+def kind_of(name: x509.GeneralName) -> str:
+    """The kind of a general name, as `KINDS` calls it."""
+    return _KIND_OF[type(name)][0]
+
+
 def text_of(name: x509.GeneralName) -> str:
     """A general name's value as text, as patterns see it."""
     value = name.value

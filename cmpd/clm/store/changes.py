@@ -112,6 +112,18 @@ class MoveCertificate:
     state: CertificateState
     revoked: int | None = None
     reason: int | None = None
+    held_by: str | None = None
+    """Who puts it on hold."""
+
+
+@quick_dataclass(frozen=True, slots=True)
+class AssignCertificate:
+    """Give a certificate that has no end entity, or one that was deleted, to an end entity. Conflicts:
+    ``state`` (it is not there, or has one)."""
+
+    ca: str
+    serial: int
+    entity: str
 
 
 @quick_dataclass(frozen=True, slots=True)
@@ -163,6 +175,7 @@ Change = (
     | AdvanceTransaction
     | AddCertificate
     | MoveCertificate
+    | AssignCertificate
     | ArchiveCertificate
     | LimitActive
     | PutCRL

@@ -194,7 +194,7 @@ def _move_certificate(sql: Statements, book: Book, change: changes.MoveCertifica
         before = next((state for state, _ in rows if state in change.expected), None)
     moved = 0
     if before is not None:
-        standing = (str(before), str(change.state), change.revoked, change.reason)
+        standing = (str(before), str(change.state), change.revoked, change.reason, change.held_by)
         moved = yield sql.move_certificate, (*key, *standing)
     if before is None or not moved:
         raise Conflict(
@@ -203,6 +203,14 @@ def _move_certificate(sql: Statements, book: Book, change: changes.MoveCertifica
         )
     book.count(change.ca, change.policy, before, -1)
     book.count(change.ca, change.policy, change.state, 1)
+
+
+def _assign_certificate(sql: Statements, book: Book, change: changes.AssignCertificate) -> Effect:
+    assigned = yield sql.assign_certificate, (change.ca, serial_key(change.serial), change.entity)
+    if not assigned:
+        raise Conflict(
+            "state", f"certificate {change.serial:x} of CA {change.ca} is not there, or has an end entity"
+        )
 
 
 def _archive_certificate(sql: Statements, book: Book, change: changes.ArchiveCertificate) -> Effect:
@@ -286,6 +294,7 @@ EFFECTS: Mapping[type, Callable[[Statements, Book, Any], Effect]] = {
     changes.AdvanceTransaction: _advance_transaction,
     changes.AddCertificate: _add_certificate,
     changes.MoveCertificate: _move_certificate,
+    changes.AssignCertificate: _assign_certificate,
     changes.ArchiveCertificate: _archive_certificate,
     changes.LimitActive: _limit_active,
     changes.PutCRL: _put_crl,

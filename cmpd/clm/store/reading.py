@@ -63,8 +63,8 @@ class Reading(ABC):
         return Outset(
             row[0],
             transaction_of(row[1:18]) if row[1] is not None else None,
-            certificate_of(row[18:35]) if row[18] is not None else None,
-            entity_of(row[35:]) if row[35] is not None else None,
+            certificate_of(row[18:37]) if row[18] is not None else None,
+            entity_of(row[37:]) if row[37] is not None else None,
         )
 
     async def change_counter(self) -> int:
@@ -108,7 +108,7 @@ class Reading(ABC):
         row = await self._row(self.sql.holder, (ca, serial_key(serial)))
         if row is None:
             return None
-        return certificate_of(row[:17]), entity_of(row[17:]) if row[17] is not None else None
+        return certificate_of(row[:19]), entity_of(row[19:]) if row[19] is not None else None
 
     async def certificates_by_key_id(self, key_id: bytes, most: int) -> list[Certificate]:
         rows = await self.rows(self.sql.certificates_by_key_id, (key_id, most))

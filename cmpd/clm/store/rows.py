@@ -146,6 +146,8 @@ def certificate_row(certificate: Certificate) -> Row:
         certificate.reason,
         replaced_ca,
         None if replaced_serial is None else _required_serial(replaced_serial),
+        certificate.requested_by,
+        certificate.held_by,
     )
 
 
@@ -169,6 +171,8 @@ def certificate_of(row: Row) -> Certificate:
         row[13],
         row[14],
         None if replaced_ca is None else (replaced_ca, serial_of(replaced_serial)),
+        row[17],
+        row[18],
     )
 
 

@@ -44,6 +44,7 @@ class Statements:
     add_certificate: str
     certificate_standing: str
     move_certificate: str
+    assign_certificate: str
     archive_certificate: str
     delete_certificate: str
     count_active: str

@@ -72,16 +72,19 @@ TABLES = (
         "SELECT count(*) FROM certificates",
         """
         SELECT ca, serial, der, subject, not_before, not_after, key_id, key_hash, entity, policy,
-            transaction_id, state, issued, revoked, reason, replaces_ca, replaces_serial
+            transaction_id, state, issued, revoked, reason, replaces_ca, replaces_serial, requested_by,
+            held_by
         FROM certificates ORDER BY number""",
         """
         INSERT INTO certificates (ca, serial, der, subject, not_before, not_after, key_id,
             key_hash, entity, policy, transaction_id, state, issued, revoked, reason, replaces_ca,
-            replaces_serial)
-        VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)""",
+            replaces_serial, requested_by,
+            held_by)
+        VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)""",
         """
         COPY certificates (ca, serial, der, subject, not_before, not_after, key_id, key_hash,
-            entity, policy, transaction_id, state, issued, revoked, reason, replaces_ca, replaces_serial)
+            entity, policy, transaction_id, state, issued, revoked, reason, replaces_ca, replaces_serial,
+            requested_by, held_by)
         FROM STDIN""",
         COUNT_CERTIFICATES,
     ),
@@ -90,16 +93,19 @@ TABLES = (
         "SELECT count(*) FROM archived_certificates",
         """
         SELECT ca, serial, der, subject, not_before, not_after, key_id, key_hash, entity, policy,
-            transaction_id, state, issued, revoked, reason, replaces_ca, replaces_serial
+            transaction_id, state, issued, revoked, reason, replaces_ca, replaces_serial, requested_by,
+            held_by
         FROM archived_certificates ORDER BY number""",
         """
         INSERT INTO archived_certificates (ca, serial, der, subject, not_before, not_after, key_id, key_hash,
-            entity, policy, transaction_id, state, issued, revoked, reason, replaces_ca, replaces_serial)
-        VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)""",
+            entity, policy, transaction_id, state, issued, revoked, reason, replaces_ca, replaces_serial,
+            requested_by, held_by)
+        VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)""",
         """
         COPY archived_certificates (ca, serial, der, subject, not_before, not_after, key_id,
             key_hash, entity, policy, transaction_id, state, issued, revoked, reason, replaces_ca,
-            replaces_serial) FROM STDIN""",
+            replaces_serial, requested_by,
+            held_by) FROM STDIN""",
     ),
     Table(
         "crls",

@@ -7,17 +7,19 @@ only, and RSA with PKCS #1 v1.5, the one padding its clients try.
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Final
+from typing import TYPE_CHECKING
 
 from cryptography.hazmat.primitives.asymmetric import padding, rsa
 
+from cmpd.clm.pkix.algorithms.rsa import OID as RSA_ENCRYPTION
 from cmpd.cmp import schema
 from cmpd.cmp.checks import CMP2021
 from cmpd.cmp.cms import algorithms
 from cmpd.cmp.cms.enveloped import DATA, encrypted_key, envelop
 from cmpd.cmp.cms.recipients import CertificateId, for_key
 from cmpd.cmp.failure import CMPFailure, FailInfo
-from cmpd.cmp.protection import digests, keys
+from cmpd.cmp.protection import digests
+from cmpd.cmp.protection.key_title import key_title
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -25,8 +27,6 @@ if TYPE_CHECKING:
     from cryptography import x509
 
     from cmpd.cmp.protection import PublicKey
-
-RSA_ENCRYPTION: Final = "1.2.840.113549.1.1.1"
 
 
 def encrypt(certificate: x509.Certificate, der: bytes, pvno: int, random: Callable[[int], bytes]) -> bytes:
@@ -45,7 +45,7 @@ def _encrypted_value(der: bytes, key: PublicKey, random: Callable[[int], bytes])
     if not isinstance(key, rsa.RSAPublicKey):
         raise CMPFailure(
             FailInfo.badPOP,
-            f"a certificate for a key of kind {keys.name(key)} is encrypted under pvno 3 only",
+            f"a certificate for a key of kind {key_title(key)} is encrypted under pvno 3 only",
         )
     content_key = random(algorithms.KEY_OCTETS)
     iv = random(algorithms.BLOCK_OCTETS)

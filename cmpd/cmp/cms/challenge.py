@@ -15,7 +15,8 @@ from cmpd.cmp.cms.enveloped import DATA, envelop
 from cmpd.cmp.cms.recipients import CertificateId, for_key
 from cmpd.cmp.failure import CMPFailure, FailInfo
 from cmpd.cmp.names import null_dn
-from cmpd.cmp.protection import digests, keys
+from cmpd.cmp.protection import digests
+from cmpd.cmp.protection.key_title import key_title
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -76,7 +77,7 @@ def _encrypt(key: PublicKey, answer: int, sender: bytes) -> bytes:
     """Version 2's way, for RSA; a sender's name too long for the key gives way to none."""
     if not isinstance(key, rsa.RSAPublicKey):
         raise CMPFailure(
-            FailInfo.badPOP, f"a challenge for a key of kind {keys.name(key)} is made under pvno 3 only"
+            FailInfo.badPOP, f"a challenge for a key of kind {key_title(key)} is made under pvno 3 only"
         )
     room = (key.key_size + 7) // 8 - PKCS1_OVERHEAD
     rand = _rand(answer, sender)

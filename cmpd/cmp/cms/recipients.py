@@ -9,7 +9,7 @@ from __future__ import annotations
 import hashlib
 from abc import ABC, abstractmethod
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any, Final
+from typing import TYPE_CHECKING, Any, Final, cast
 
 from cryptography import x509
 from cryptography.hazmat.primitives import hashes
@@ -18,6 +18,8 @@ from cryptography.hazmat.primitives.kdf.x963kdf import X963KDF
 from cryptography.hazmat.primitives.keywrap import aes_key_wrap
 from cryptography.hazmat.primitives.serialization import Encoding, PublicFormat
 
+from cmpd.clm.pkix.algorithms import KEYS
+from cmpd.clm.pkix.algorithms.ec import OID as EC_PUBLIC_KEY
 from cmpd.cmp import schema
 from cmpd.cmp.cms.algorithms import (
     AES256_CBC,
@@ -28,27 +30,21 @@ from cmpd.cmp.cms.algorithms import (
     identifier,
 )
 from cmpd.cmp.failure import CMPFailure, FailInfo
-from cmpd.cmp.protection import digests, keys, pbmac1
-from cmpd.cmp.protection.rsa import MGF1
+from cmpd.cmp.protection import digests, pbmac1
+from cmpd.cmp.protection.key_title import key_title
+from cmpd.cmp.protection.pss import MGF1
 
 if TYPE_CHECKING:
     from collections.abc import Callable
 
+    from cmpd.clm.pkix.algorithms.rows import Agreement
     from cmpd.cmp.protection import PublicKey
 
 RSAES_OAEP: Final = "1.2.840.113549.1.1.7"
 PWRI_KEK: Final = "1.2.840.113549.1.9.16.3.9"
-EC_PUBLIC_KEY: Final = "1.2.840.10045.2.1"
 PBKDF2_ITERATIONS: Final = 100_000
 """Some 30 milliseconds here, and for whoever guesses at each of their guesses."""
 PBKDF2_SALT_OCTETS: Final = 16
-
-_AGREEMENT: Final[dict[str, tuple[str, Callable[[], hashes.HashAlgorithm]]]] = {
-    "secp256r1": ("1.3.132.1.11.1", hashes.SHA256),
-    "secp384r1": ("1.3.132.1.11.2", hashes.SHA384),
-    "secp521r1": ("1.3.132.1.11.3", hashes.SHA512),
-}
-"""Curve → dhSinglePass-stdDH-sha…kdf-scheme and its hash function (RFC 5753, section 7.1.4)."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -116,26 +112,26 @@ class KeyAgreement(Recipient):
 
     key: ec.EllipticCurvePublicKey
     id: CertificateId
+    scheme: Agreement
 
     @property
     def version(self) -> int:
         return 2
 
     def wrap(self, content_key: bytes, random: Callable[[int], bytes]) -> tuple[str, Any]:
-        scheme, hash_type = _AGREEMENT[self.key.curve.name]
         ephemeral = ec.generate_private_key(self.key.curve)
         wrapping = identifier(AES256_WRAP)
         info = schema.encode(
             "RawECC-CMS-SharedInfo", {"keyInfo": wrapping, "suppPubInfo": (8 * KEY_OCTETS).to_bytes(4, "big")}
         )
         secret = ephemeral.exchange(ec.ECDH(), self.key)
-        wrapping_key = X963KDF(hash_type(), KEY_OCTETS, info).derive(secret)
+        wrapping_key = X963KDF(self.scheme.hash(), KEY_OCTETS, info).derive(secret)
         point = ephemeral.public_key().public_bytes(Encoding.X962, PublicFormat.UncompressedPoint)
         public_key = {"algorithm": identifier(EC_PUBLIC_KEY), "publicKey": (point, 8 * len(point))}
         return "kari", {
             "version": 3,
             "originator": ("originatorKey", public_key),
-            "keyEncryptionAlgorithm": identifier(scheme, wrapping),
+            "keyEncryptionAlgorithm": identifier(self.scheme.oid, wrapping),
             "recipientEncryptedKeys": [
                 {"rid": self.id.choice, "encryptedKey": aes_key_wrap(wrapping_key, content_key)}
             ],
@@ -212,12 +208,13 @@ def pwri_kek(wrapping_key: bytes, iv: bytes, content_key: bytes, random: Callabl
 
 def for_key(key: PublicKey, identity: CertificateId) -> Recipient:
     """The recipient that holds a private key. Raises CMPFailure badRequest where the key cannot decrypt."""
-    if isinstance(key, rsa.RSAPublicKey):
-        return KeyTransport(key, identity)
-    if isinstance(key, ec.EllipticCurvePublicKey) and key.curve.name in _AGREEMENT:
-        return KeyAgreement(key, identity)
+    kind = KEYS.find(key)
+    if kind is not None and kind.transports:
+        return KeyTransport(cast("rsa.RSAPublicKey", key), identity)
+    if kind is not None and kind.agreement is not None:
+        return KeyAgreement(cast("ec.EllipticCurvePublicKey", key), identity, kind.agreement)
     raise CMPFailure(
-        FailInfo.badRequest, f"nothing can be encrypted for a key of kind {keys.name(key)}; RSA and EC can"
+        FailInfo.badRequest, f"nothing can be encrypted for a key of kind {key_title(key)}; RSA and EC can"
     )
 
 

@@ -7,7 +7,6 @@ from typing import TYPE_CHECKING, Any, Final
 
 from cmpd.cmp import schema
 from cmpd.cmp.cms.algorithms import identifier, in_order
-from cmpd.cmp.message import parse_algorithm
 from cmpd.cmp.protection import digests, signature
 
 if TYPE_CHECKING:
@@ -30,9 +29,8 @@ class ContentSigner:
 
 def sign(content: bytes, content_type: str, signer: ContentSigner) -> bytes:
     """DER of SignedData around `content`."""
-    signature_algorithm, sign_bytes = signature.signer_algorithm(signer.key)
-    parsed = signature.parse(parse_algorithm(signature_algorithm))
-    digest_name = parsed.certificate_hash or "SHA-512"
+    algorithm = signature.suiting(signer.key)
+    digest_name = algorithm.certificate_hash or "SHA-512"
     digest_algorithm = _digest_identifier(digest_name)
     attributes = in_order(
         "RawSignedAttribute",
@@ -46,8 +44,8 @@ def sign(content: bytes, content_type: str, signer: ContentSigner) -> bytes:
         "sid": ("subjectKeyIdentifier", signer.key_id),
         "digestAlgorithm": digest_algorithm,
         "signedAttrs": attributes,
-        "signatureAlgorithm": signature_algorithm,
-        "signature": sign_bytes(schema.encode("RawSignedAttributes", attributes)),
+        "signatureAlgorithm": signature.identifier(algorithm),
+        "signature": algorithm.sign(signer.key, schema.encode("RawSignedAttributes", attributes)),
     }
     return schema.encode(
         "RawSignedData",

@@ -8,13 +8,16 @@ from typing import Any
 from cryptography import x509
 
 from cmpd.clm.model import Certificate, CertificateState, TransactionState
+from cmpd.cmp.bodies import BodyType, register
 from cmpd.cmp.checks import CMP2021
 from cmpd.cmp.exchange import Answer, Exchange
 from cmpd.cmp.failure import CMPFailure, FailInfo
 from cmpd.cmp.message import Body, parse_algorithm
+from cmpd.cmp.parties.cells import Operation
 from cmpd.cmp.protection import digests, signature
 from cmpd.cmp.schema import DecodeError
 from cmpd.cmp.status import is_accepted
+from cmpd.cmp.transactions import Event
 
 PKICONF_VALUE = None
 SHORT_SHAKE256 = 32
@@ -42,7 +45,7 @@ async def confirm(exchange: Exchange) -> Answer:
         raise CMPFailure(FailInfo.badCertId, "certHash matches no certificate of this transaction")
     info = status.get("statusInfo")
     if is_accepted(info):
-        await exchange.clm.confirm(exchange.served, record, exchange.unit)
+        await exchange.clm.confirm(exchange.served, record, exchange.unit, by=exchange.party)
     else:
         why = " ".join((info or {}).get("statusString", ())) or "the client rejects it"
         exchange.clm.reject(record, exchange.unit, why=why, actor=exchange.party.actor)
@@ -101,3 +104,7 @@ def _named_hash(der: bytes) -> str:
 
 def _done(exchange: Exchange, record: Certificate | None) -> Answer:
     return Answer(Body.PKICONF, PKICONF_VALUE, state=TransactionState.CLOSED, certificate=record)
+
+
+register(BodyType(Body.CERTCONF, Event.CONFIRM, confirm, Operation.CERTCONF, Body.PKICONF))
+register(BodyType(Body.ERROR, Event.ERROR, abort, Operation.ERROR, Body.PKICONF))

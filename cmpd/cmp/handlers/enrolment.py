@@ -6,20 +6,25 @@ from dataclasses import replace
 from typing import Any
 
 from cmpd.clm import issuing
-from cmpd.clm.model import Certificate, Entity, EntityState, TransactionState
+from cmpd.clm.model import Certificate, TransactionState
 from cmpd.cmp import general_info, original
+from cmpd.cmp.bodies import ASKS_NOTHING, BodyType, register, response_to
 from cmpd.cmp.decryption import Method
 from cmpd.cmp.exchange import Answer, Exchange
 from cmpd.cmp.failure import CMPFailure, FailInfo, PKIStatus
-from cmpd.cmp.handlers import generation, update
+from cmpd.cmp.handlers import beneficiary, generation, update
 from cmpd.cmp.handlers.challenge import challenged
 from cmpd.cmp.handlers.delivery import certified_key_pair, is_encrypted
 from cmpd.cmp.message import Body, Message
+from cmpd.cmp.parties.cells import Operation, Whom
+from cmpd.cmp.parties.party import BY_PASSWORD
 from cmpd.cmp.protector import issuing_chain
 from cmpd.cmp.status import failure_info, status_info
+from cmpd.cmp.transactions import Event
 from cmpd.cmp.wish import KeylessWish, Wish, read_wish
 
-RESPONSES = {Body.IR: Body.IP, Body.CR: Body.CP, Body.KUR: Body.KUP, Body.P10CR: Body.CP}
+OF_PROTECTION = (FailInfo.badMessageCheck, FailInfo.wrongIntegrity)
+"""What is wrong with the message's protection, not with its request: an error message says so."""
 
 
 async def enrol(exchange: Exchange) -> Answer:
@@ -31,26 +36,28 @@ async def certify(exchange: Exchange, request: Message, *, may_wait: bool) -> An
     """Answer the certificate request in `request`: the exchange's own message, or, when the client
     polls for what was approved, the one that began the transaction."""
     body = Body(request.tag)
-    _check_protection(exchange, body)
     wish = read_wish(request)
     try:
         if isinstance(wish, KeylessWish):
             wish = await generation.completed(exchange, wish, request.header.pvno)
         return await _certify(exchange, request, wish, may_wait=may_wait)
     except CMPFailure as failure:
+        if failure.fail_info in OF_PROTECTION:
+            raise
         exchange.refuse(failure)
         return _rejection(exchange, body, wish, failure)
 
 
 async def _certify(exchange: Exchange, request: Message, wish: Wish, *, may_wait: bool) -> Answer:
     _check_authority(exchange)
-    _check_possession(exchange, request, wish)
     body = Body(request.tag)
     old: Certificate | None = None
     if body is Body.KUR:
         old = await update.replaced(exchange, wish)
         wish = update.completed(exchange, wish, old)
-    entity = await _beneficiary(exchange, wish, old)
+    operation = OPERATIONS[body]
+    entity = await beneficiary.granted(exchange, operation, wish, old)
+    _check_possession(exchange, request, wish)
     first = exchange.transaction is None
     asks_challenge = wish.promise is not None and wish.promise.method is Method.CHALLENGE and first
     waits = may_wait and exchange.served.policy.approvals > 0
@@ -60,7 +67,7 @@ async def _certify(exchange: Exchange, request: Message, wish: Wish, *, may_wait
         and policy.implicit_confirm
         and not is_encrypted(wish)
     )
-    if exchange.party.mac is not None and exchange.party.entity is not None and first:
+    if first and exchange.party.capacity in BY_PASSWORD and exchange.party.entity is not None:
         exchange.clm.use_password(exchange.party.entity, exchange.unit)
     try:
         record, modifications = exchange.clm.issue(
@@ -71,9 +78,11 @@ async def _certify(exchange: Exchange, request: Message, wish: Wish, *, may_wait
             transaction=exchange.transaction_id,
             confirmed=implicit,
             replaces=old,
+            by=exchange.party,
         )
     except issuing.RequestRefused as refused:
         raise CMPFailure(FailInfo.badCertTemplate, f"{refused.field}: {refused.text}") from None
+    await beneficiary.check_issued(exchange, operation, wish, record, old)
     if wish.promise is not None:
         wish.promise.check_issued(record.der)
     if asks_challenge:
@@ -84,18 +93,6 @@ async def _certify(exchange: Exchange, request: Message, wish: Wish, *, may_wait
         await exchange.clm.retire_replaced(exchange.served, record, exchange.unit)
     pair = await certified_key_pair(exchange, wish, record, request.header.pvno)
     return _granted(exchange, body, wish, record, pair, modifications, implicit=implicit)
-
-
-def _check_protection(exchange: Exchange, body: Body) -> None:
-    """Whether this kind of protection is one the request may use (RFC 9483, section 4.1)."""
-    if exchange.party.mac is None:
-        return
-    if body is Body.KUR:
-        raise CMPFailure(
-            FailInfo.wrongIntegrity, "a key update takes the signature of the certificate being updated"
-        )
-    if not exchange.served.policy.password_enrolment:
-        raise CMPFailure(FailInfo.wrongIntegrity, "enrolment takes a signature under this policy")
 
 
 def _check_authority(exchange: Exchange) -> None:
@@ -112,41 +109,10 @@ def _check_authority(exchange: Exchange) -> None:
 def _check_possession(exchange: Exchange, request: Message, wish: Wish) -> None:
     """Proof that the requester holds the private key (RFC 9810, section 5.2.8; RFC 4211, section 4)."""
     if wish.ra_verified:
-        if not exchange.party.is_ra:
-            raise CMPFailure(FailInfo.notAuthorized, "raVerified is for registration authorities")
+        exchange.require(Operation.RA_VERIFIED, Whom.NONE)
         original.check_possession(request, wish)
     else:
         wish.prove()
-    if exchange.party.name.startswith("key:") and exchange.party.name != f"key:{wish.key_hash.hex()}":
-        raise CMPFailure(
-            FailInfo.notAuthorized, "the message is not signed with the key a certificate is asked for"
-        )
-
-
-async def _beneficiary(exchange: Exchange, wish: Wish, old: Certificate | None) -> Entity | None:
-    """The end entity the certificate is for."""
-    if exchange.party.is_ra:
-        credentials = exchange.clm.credentials
-        if old is not None and old.entity is not None:
-            entity = await credentials.entity(old.entity)
-        else:
-            entity = await credentials.entity_of_subject(wish.request.subject)
-        return _permitted(exchange, entity)
-    if exchange.party.registers and exchange.party.certificate is not None:
-        return exchange.clm.register(exchange.party.certificate, exchange.served.policy.id, exchange.unit)
-    return exchange.entity
-
-
-def _permitted(exchange: Exchange, entity: Entity | None) -> Entity | None:
-    """Whom an RA asks for, if it may have something from this policy."""
-    policy = exchange.served.policy.id
-    if entity is not None and (entity.state is not EntityState.ACTIVE or policy not in entity.policies):
-        raise CMPFailure(
-            FailInfo.notAuthorized,
-            "the end entity that the certificate is for may not use this policy",
-            detail=f"entity {entity.id}, {entity.state}, policy {policy}",
-        )
-    return entity
 
 
 def _granted(
@@ -178,7 +144,7 @@ def _granted(
     if body is Body.IR and policy.ca_pubs and exchange.party.mac is not None:
         content["caPubs"] = [authority.root_der]
     return Answer(
-        RESPONSES[body],
+        response_to(body),
         content,
         general_info=info,
         extra_certs=issuing_chain(authority),
@@ -201,7 +167,7 @@ def _waiting(exchange: Exchange, body: Body, wish: Wish, draft: Certificate) -> 
         policy=exchange.served.policy.id,
     )
     return Answer(
-        RESPONSES[body],
+        response_to(body),
         {"response": [{"certReqId": wish.id, "status": status_info(PKIStatus.waiting)}]},
         state=TransactionState.WAITING,
         expires=exchange.now + exchange.settings.waiting_memory,
@@ -225,9 +191,29 @@ def _rejection(exchange: Exchange, body: Body, wish: Wish | KeylessWish, failure
 def rejection(body: Body, cert_req_id: int, failure: CMPFailure) -> Answer:
     """The response that refuses a certificate request."""
     return Answer(
-        RESPONSES[body],
+        response_to(body),
         {"response": [{"certReqId": cert_req_id, "status": failure_info(failure)}]},
         status=failure.status,
         fail_info=failure.fail_info,
         text=failure.text,
     )
+
+
+OPERATIONS = {
+    Body.IR: Operation.IR,
+    Body.CR: Operation.CR,
+    Body.KUR: Operation.KUR,
+    Body.P10CR: Operation.P10CR,
+}
+
+
+def _register(body: Body, response: Body, address: str) -> None:
+    operation = OPERATIONS[body]
+    addresses = {address: ASKS_NOTHING}
+    register(BodyType(body, Event.REQUEST, enrol, operation, response, certifies=True, addresses=addresses))
+
+
+_register(Body.IR, Body.IP, "initialization")
+_register(Body.CR, Body.CP, "certification")
+_register(Body.KUR, Body.KUP, "keyupdate")
+_register(Body.P10CR, Body.CP, "pkcs10")

@@ -5,11 +5,16 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 from cmpd.cmp import schema
+from cmpd.cmp.bodies import BodyType, register
 from cmpd.cmp.exchange import Answer, Exchange
 from cmpd.cmp.failure import CMPFailure, FailInfo
-from cmpd.cmp.information import ALL_RELEVANT, TYPES, UNSUPPORTED_OIDS
+from cmpd.cmp.information import ALL_RELEVANT, ID_IT, TYPES, UNSUPPORTED_OIDS
 from cmpd.cmp.message import Body
-from cmpd.cmp.profiles import names, select, unknown
+from cmpd.cmp.parties import grants
+from cmpd.cmp.parties.cells import Operation, Whom
+from cmpd.cmp.parties.conditions import Facts
+from cmpd.cmp.profiles import names, select
+from cmpd.cmp.transactions import Event
 
 if TYPE_CHECKING:
     from cmpd.clm.catalog import ServedPolicy
@@ -29,11 +34,11 @@ async def inform(exchange: Exchange) -> Answer:
     unsupported: list[str] = []
     for (oid, value), served in zip(questions, policies, strict=True):
         kind = TYPES.get(oid)
+        public = kind is None or kind.public
+        _require(exchange, served, Operation.ASK_PUBLIC if public else Operation.ASK_TEMPLATE)
         if kind is None:
             unsupported.append(oid)
             continue
-        if not kind.public and not exchange.party.name:
-            raise CMPFailure(FailInfo.badMessageCheck, f"{kind.name} takes a protected message")
         answers.append(_item(kind.answered_as, await kind.answer(exchange, served, value)))
     if unsupported:
         answers.append(_item(UNSUPPORTED_OIDS, schema.encode("UnsupportedOIDsValue", unsupported)))
@@ -53,15 +58,40 @@ def _policies(exchange: Exchange, count: int) -> list[ServedPolicy]:
     """What each question is about: the policy served here, or that of its certProfile."""
     chosen = names(exchange.message, most=count)
     chosen += [""] * (count - len(chosen))
-    entity = exchange.entity
     policies: list[ServedPolicy] = []
     for name in chosen:
         served = select(exchange.clm, exchange.edition, exchange.served, name)
-        if entity is not None and served.policy.id not in entity.policies:
-            raise unknown(name, f"entity {entity.id} may not use policy {served.policy.id}")
+        if served is not exchange.served:
+            _require(exchange, served, Operation.POLICY_BY_PROFILE, name)
         policies.append(served)
     return policies
 
 
+def _require(exchange: Exchange, served: ServedPolicy, operation: Operation, profile: str = "") -> None:
+    grants.require(operation, Whom.NONE, Facts(exchange.party, served.policy, profile=profile))
+
+
 def _item(oid: str, value: bytes | None) -> dict[str, Any]:
     return {"infoType": oid} if value is None else {"infoType": oid, "infoValue": value}
+
+
+ADDRESSES = {
+    "getcacerts": (17,),
+    "getrootupdate": (18, 20),
+    "getcertreqtemplate": (19,),
+    "getcrls": (6, 22),
+}
+"""Operation of an address → the infoTypes that it asks, by their numbers in id-it."""
+
+register(
+    BodyType(
+        Body.GENM,
+        Event.REQUEST,
+        inform,
+        response=Body.GENP,
+        asks=True,
+        addresses={
+            name: frozenset(f"{ID_IT}{number}" for number in numbers) for name, numbers in ADDRESSES.items()
+        },
+    )
+)

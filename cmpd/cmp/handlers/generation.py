@@ -10,22 +10,25 @@ import asyncio
 from concurrent.futures import ThreadPoolExecutor
 from typing import TYPE_CHECKING, Final
 
-from cmpd.clm import keys as keypairs
 from cmpd.clm.client import name_of
+from cmpd.clm.pkix import keypairs
+from cmpd.clm.pkix.algorithms import KEYS
 from cmpd.cmp import schema
 from cmpd.cmp.checks import CMP2021
-from cmpd.cmp.cms import keys, recipients
+from cmpd.cmp.cms import key_package, recipients
 from cmpd.cmp.cms.signed import ContentSigner
 from cmpd.cmp.exchange import Exchange
 from cmpd.cmp.failure import CMPFailure, FailInfo
-from cmpd.cmp.information.keys import KEY_TYPES
+from cmpd.cmp.information.key_types import key_identifier
 from cmpd.cmp.message import parse_algorithm
+from cmpd.cmp.parties.cells import Operation, Whom
 from cmpd.cmp.protector import issuing_chain
 from cmpd.cmp.schema import DecodeError
 
 if TYPE_CHECKING:
     from cmpd.clm.authority import Authority
     from cmpd.clm.model import Certificate
+    from cmpd.clm.pkix.algorithms import KeyAlgorithm
     from cmpd.clm.policy import Policy
     from cmpd.cmp.cms.recipients import Recipient
     from cmpd.cmp.protection import PrivateKey
@@ -33,11 +36,6 @@ if TYPE_CHECKING:
 
 RSA_KEY_LENGTH: Final = "1.3.6.1.5.5.7.5.1.12"
 """id-regCtrl-rsaKeyLen (RFC 9810, section 5.3.19.16): the bits of an RSA key, which no algorithm says."""
-PREFERRED: Final = (
-    *("P-256", "P-384", "P-521", "Ed25519", "Ed448", "RSA"),
-    *("ML-DSA-44", "ML-DSA-65", "ML-DSA-87"),
-)
-"""Where the choice is left to the server: the first that the policy certifies."""
 
 _MAKERS: Final = ThreadPoolExecutor(max_workers=2, thread_name_prefix="keys")
 """So few, so that whoever asks for many keys at once keeps nobody else's work waiting."""
@@ -49,10 +47,7 @@ async def completed(exchange: Exchange, wish: KeylessWish, pvno: int) -> Wish:
     The key is made in a thread of `_MAKERS`: RSA takes up to seconds.
     """
     policy = exchange.served.policy
-    if not policy.central_key_generation:
-        raise CMPFailure(
-            FailInfo.badCertTemplate, "publicKey: it is missing, and keys are not made here under this policy"
-        )
+    exchange.require(Operation.KEY_GENERATION, Whom.NONE)
     wish.prove()
     _recipient(exchange, pvno)
     await _authority(exchange)
@@ -78,44 +73,45 @@ async def deliver(exchange: Exchange, key: PrivateKey, record: Certificate, pvno
         algorithm=keypairs.key_name(key.public_key()),
         recipient=type(recipient).__name__,
     )
-    return await asyncio.to_thread(keys.deliver, key, authority, recipient, exchange.clm.random, pvno)
+    return await asyncio.to_thread(key_package.deliver, key, authority, recipient, exchange.clm.random, pvno)
 
 
 def key_name(wish: KeylessWish, policy: Policy) -> str:
-    """The key to make, as `cmpd.clm.keys.generate` calls it: what is asked for, as far as the policy
+    """The key to make, as `keypairs.generate` calls it: what is asked for, as far as the policy
     certifies it. Raises CMPFailure."""
     allowed = policy.keys.algorithms
     if wish.algorithm is None:
-        name = next((one for one in PREFERRED if one in allowed), PREFERRED[0])
+        preferred = KEYS.preferred()
+        kind = next((one for one in preferred if one.name in allowed), preferred[0])
     else:
-        name = _asked(wish.algorithm)
-    if name not in allowed:
+        kind = _asked(wish.algorithm)
+    if kind.name not in allowed:
         raise CMPFailure(
             FailInfo.badCertTemplate,
-            f"publicKey: {name} keys are not made under this policy; it allows {', '.join(allowed)}",
+            f"publicKey: {kind.name} keys are not made under this policy; it allows {', '.join(allowed)}",
         )
-    return f"RSA-{_bits(wish, policy)}" if name == "RSA" else name
+    return kind.sized(_bits(kind, wish, policy)) if kind.sizes else kind.name
 
 
-def _asked(der: bytes) -> str:
-    """The algorithm by a policy's name; parameters that are absent leave the curve to the server."""
+def _asked(der: bytes) -> KeyAlgorithm:
+    """The kind of key asked for; parameters that are absent leave the curve to the server."""
     try:
         algorithm = parse_algorithm(der)
     except DecodeError as error:
         raise CMPFailure(FailInfo.badDataFormat, "publicKey names no algorithm", detail=str(error)) from None
-    for name in PREFERRED:
-        kind = KEY_TYPES[name]
-        if der == kind.identifier or (algorithm.oid == kind.oid and algorithm.parameters is None):
-            return name
+    for kind in KEYS.preferred():
+        if der == key_identifier(kind) or (algorithm.oid == kind.oid and algorithm.parameters is None):
+            return kind
+    known = ", ".join(kind.name for kind in KEYS.preferred())
     raise CMPFailure(
         FailInfo.badCertTemplate,
-        f"publicKey: keys of this algorithm are not made here; those made are {', '.join(PREFERRED)}",
+        f"publicKey: keys of this algorithm are not made here; those made are {known}",
     )
 
 
-def _bits(wish: KeylessWish, policy: Policy) -> int:
-    """Of the RSA key: those asked for, or the fewest that the policy certifies."""
-    sizes = [size for size in keypairs.RSA_SIZES if policy.keys.rsa_min <= size <= policy.keys.rsa_max]
+def _bits(kind: KeyAlgorithm, wish: KeylessWish, policy: Policy) -> int:
+    """Of an RSA key: those asked for, or the fewest that the policy certifies."""
+    sizes = [size for size in kind.sizes if policy.keys.rsa_min <= size <= policy.keys.rsa_max]
     control = wish.controls.get(RSA_KEY_LENGTH)
     if control is None and sizes:
         return sizes[0]
@@ -156,13 +152,6 @@ def _recipient(exchange: Exchange, pvno: int) -> Recipient:
         if not usable:
             raise CMPFailure(FailInfo.notAuthorized, "the shared secret is not valid any more")
         return recipients.Password(secret) if pvno >= CMP2021 else recipients.PasswordKEK(secret)
-    if party.certificate is None or party.is_ra:
-        raise CMPFailure(
-            FailInfo.notAuthorized,
-            "a key is made for nobody but the end entity that protects the request itself",
-        )
-    if party.name.startswith("key:"):
-        raise CMPFailure(
-            FailInfo.notAuthorized, "the message is not signed with the key a certificate is asked for"
-        )
+    if party.certificate is None:
+        raise CMPFailure(FailInfo.systemFailure, "internal error", detail="nobody to make a key for")
     return recipients.for_certificate(party.certificate)

@@ -10,17 +10,17 @@ from __future__ import annotations
 import asyncio
 from dataclasses import replace
 
+from cmpd.cmp.bodies import ASKS_NOTHING, BodyType, register
 from cmpd.cmp.exchange import Answer, Envelope, Exchange
 from cmpd.cmp.failure import CMPFailure, FailInfo
 from cmpd.cmp.message import Body
+from cmpd.cmp.parties.cells import Operation, Whom
+from cmpd.cmp.transactions import Event
 
 
 async def unwrap(exchange: Exchange) -> Answer:
     """The answers to what the message holds. Raises CMPFailure where the envelope itself will not do."""
-    if not exchange.party.is_ra:
-        raise CMPFailure(
-            FailInfo.notAuthorized, "nested messages are for registration authorities that the policy trusts"
-        )
+    exchange.require(Operation.NESTED, Whom.NONE)
     held: list[bytes] = exchange.message.content
     settings = exchange.settings
     layer = exchange.envelope.layer + 1 if exchange.envelope else 1
@@ -41,3 +41,6 @@ async def unwrap(exchange: Exchange) -> Answer:
         exchange.record.response = replies[0].record.response
         return Answer(Body.NESTED, None, response=replies[0].body)
     return Answer(Body.NESTED, [reply.body for reply in replies])
+
+
+register(BodyType(Body.NESTED, Event.NEST, unwrap, Operation.NESTED, addresses={"nested": ASKS_NOTHING}))

@@ -7,10 +7,13 @@ from typing import Any
 
 from cmpd.clm.model import TransactionState
 from cmpd.cmp import message
+from cmpd.cmp.bodies import BodyType, register
 from cmpd.cmp.exchange import Answer, Exchange
 from cmpd.cmp.failure import CMPFailure, FailInfo
 from cmpd.cmp.handlers import enrolment, revocation
 from cmpd.cmp.message import Body
+from cmpd.cmp.parties.cells import Operation
+from cmpd.cmp.transactions import Event
 
 
 async def poll(exchange: Exchange) -> Answer:
@@ -48,3 +51,6 @@ def _wait(exchange: Exchange, cert_req_id: int) -> Answer:
         "reason": ["the request waits for approval"],
     }
     return Answer(Body.POLLREP, [item], state=TransactionState.WAITING, expires=transaction.expires)
+
+
+register(BodyType(Body.POLLREQ, Event.POLL, poll, Operation.POLLREQ))

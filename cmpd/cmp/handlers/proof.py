@@ -7,12 +7,15 @@ from typing import Any
 
 from cmpd.clm.model import TransactionState
 from cmpd.cmp import message
+from cmpd.cmp.bodies import BodyType, register
 from cmpd.cmp.cms import challenge
 from cmpd.cmp.exchange import Answer, Exchange
 from cmpd.cmp.failure import CMPFailure, FailInfo
 from cmpd.cmp.handlers import enrolment
 from cmpd.cmp.handlers.challenge import ANSWER
 from cmpd.cmp.message import Body
+from cmpd.cmp.parties.cells import Operation
+from cmpd.cmp.transactions import Event
 from cmpd.cmp.wish import CRMF_ID
 
 
@@ -35,3 +38,6 @@ async def prove(exchange: Exchange) -> Answer:
     exchange.refuse(failure)
     answer = enrolment.rejection(Body(request.tag), CRMF_ID, failure)
     return replace(answer, state=TransactionState.CLOSED, detail={})
+
+
+register(BodyType(Body.POPDECR, Event.PROVE, prove, Operation.POPDECR))

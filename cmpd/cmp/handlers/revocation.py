@@ -5,20 +5,34 @@ from __future__ import annotations
 from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
+from cryptography import x509
+
 from cmpd.clm.client import AlreadyRevoked, InvalidIdentifier, name_of
 from cmpd.clm.model import Certificate, TransactionState
 from cmpd.cmp import schema
+from cmpd.cmp.bodies import ASKS_NOTHING, BodyType, register
 from cmpd.cmp.exchange import Answer, Exchange
 from cmpd.cmp.failure import CMPFailure, FailInfo, PKIStatus
+from cmpd.cmp.handlers.beneficiary import subject_alternative_names
 from cmpd.cmp.message import Body, Message
+from cmpd.cmp.parties.cells import Operation, Whom
+from cmpd.cmp.parties.party import Capacity
 from cmpd.cmp.schema import DecodeError
 from cmpd.cmp.status import failure_info, status_info
+from cmpd.cmp.transactions import Event
 from cmpd.reasons import REASONS
 
 if TYPE_CHECKING:
     from cmpd.clm.policy import Policy
     from cmpd.clm.store.changes import Change
 
+OPERATIONS = {
+    REASONS["certificateHold"]: Operation.HOLD,
+    REASONS["removeFromCRL"]: Operation.RELEASE,
+}
+"""CRLReason → what it asks for; every other revokes."""
+OF_PROTECTION = (FailInfo.badMessageCheck, FailInfo.wrongIntegrity)
+"""What is wrong with the message's protection, not with its request: an error message says so."""
 REASON_CODE = "2.5.29.21"
 WHOLE_MESSAGE = -1
 """The certReqId to poll with for what is no certificate request (RFC 9483, section 4.4)."""
@@ -36,20 +50,20 @@ async def settle(exchange: Exchange, request: Message, *, may_wait: bool) -> Ans
     details: list[dict[str, Any]] = request.content
     if len(details) != 1:
         raise CMPFailure(FailInfo.badRequest, f"rr holds {len(details)} RevDetails, one is expected")
-    _check_protection(exchange, exchange.served.policy)
     try:
         record = await _named(exchange, details[0]["certDetails"])
         reason = _reason(details[0].get("crlEntryDetails", ()))
-        _authorize(exchange, record)
         issued = _issued_under(exchange, record)
-        _check_protection(exchange, issued)
+        _authorize(exchange, record, reason, issued)
         approvals = max(exchange.served.policy.revocation_approvals, issued.revocation_approvals)
         waits = may_wait and approvals > 0
         unit: list[Change] = [] if waits else exchange.unit
-        exchange.clm.revoke(record, reason, unit, actor=exchange.party.actor)
+        exchange.clm.revoke(record, reason, unit, actor=exchange.party.actor, by=exchange.party.described)
     except AlreadyRevoked as error:
         return _refused(exchange, CMPFailure(FailInfo.certRevoked, str(error)))
     except CMPFailure as failure:
+        if failure.fail_info in OF_PROTECTION:
+            raise
         return _refused(exchange, failure)
     if waits:
         return _waiting(exchange, record, approvals)
@@ -63,12 +77,6 @@ async def settle(exchange: Exchange, request: Message, *, may_wait: bool) -> Ans
         certificate=record,
         status=PKIStatus.accepted,
     )
-
-
-def _check_protection(exchange: Exchange, policy: Policy) -> None:
-    """Whether a policy lets a password revoke, where it was one that protected the message."""
-    if exchange.party.mac is not None and not policy.password_revocation:
-        raise CMPFailure(FailInfo.wrongIntegrity, "revocation takes a signature under this policy")
 
 
 def _issued_under(exchange: Exchange, record: Certificate) -> Policy:
@@ -131,18 +139,28 @@ def _reason(extensions: Any) -> int:
     return REASONS["unspecified"]
 
 
-def _authorize(exchange: Exchange, record: Certificate) -> None:
-    """By the certificate's own key, by its end entity's password, or by an RA."""
+def _authorize(exchange: Exchange, record: Certificate, reason: int, issued: Policy) -> None:
+    """Raises CMPFailure where the party is not granted to move this certificate so."""
+    certificate = x509.load_der_x509_certificate(record.der)
+    exchange.require(
+        OPERATIONS.get(reason, Operation.REVOKE),
+        _whom(exchange, record),
+        record=record,
+        issued_under=issued,
+        subject=certificate.subject,
+        names=subject_alternative_names(certificate.extensions),
+    )
+
+
+def _whom(exchange: Exchange, record: Certificate) -> Whom:
     party = exchange.party
     if party.record is not None and (party.record.ca, party.record.serial) == (record.ca, record.serial):
-        return
-    if party.name == f"key:{record.key_hash.hex()}":
-        return
-    if party.mac is not None and party.entity is not None and party.entity.id == record.entity:
-        return
-    if not party.is_ra:
-        raise CMPFailure(FailInfo.notAuthorized, "the certificate is not the requester's to revoke")
-    exchange.check_ra_reaches(record)
+        return Whom.ITSELF
+    if record.policy is None:
+        return Whom.HOUSE
+    if party.capacity is Capacity.RA or party.entity is None or party.entity.id != record.entity:
+        return Whom.OTHERS
+    return Whom.ITSELF if party.name == f"key:{record.key_hash.hex()}" else Whom.ENTITY
 
 
 def _cert_id(template: dict[str, Any], record: Certificate) -> dict[str, Any]:
@@ -164,3 +182,6 @@ def rejection(failure: CMPFailure) -> Answer:
         fail_info=failure.fail_info,
         text=failure.text,
     )
+
+
+register(BodyType(Body.RR, Event.REQUEST, revoke, None, Body.RP, addresses={"revocation": ASKS_NOTHING}))

@@ -9,29 +9,25 @@ from cryptography import x509
 from cmpd.clm.model import Certificate, CertificateState
 from cmpd.cmp.exchange import Exchange
 from cmpd.cmp.failure import CMPFailure, FailInfo
+from cmpd.cmp.handlers.beneficiary import subject_alternative_names
+from cmpd.cmp.parties.cells import Operation, Whom
+from cmpd.cmp.parties.party import Capacity
 from cmpd.cmp.wish import Wish
 
 
 async def replaced(exchange: Exchange, wish: Wish) -> Certificate:
     """The certificate that is updated: the protection certificate, which oldCertID may repeat; or, where
-    an RA asks, the one oldCertID names."""
-    own = exchange.party.record
-    named = wish.old_certificate
-    if exchange.party.is_ra and named is not None:
-        own = await exchange.clm.issued.by_issuer(*named)
-        if own is None:
-            raise CMPFailure(FailInfo.badCertId, "oldCertID names no certificate that was issued here")
-        exchange.check_ra_reaches(own)
-        _check_standing(exchange, own)
-    if own is None:
+    an RA asks, the one oldCertID names. Raises CMPFailure, where the party is not granted its update, too."""
+    own, named = exchange.party.record, wish.old_certificate
+    if named is not None and not (own is not None and _names(named, own)):
+        own = await _others(exchange, named)
+    elif own is None:
+        if exchange.party.capacity is not Capacity.RA:
+            exchange.require(Operation.KUR, Whom.OTHERS)
         raise CMPFailure(
-            FailInfo.notAuthorized, "a key update takes the signature of a certificate that was issued here"
+            FailInfo.notAuthorized,
+            "a key update requires oldCertID, or the signature of a certificate that was issued here",
         )
-    if named is not None and not exchange.party.is_ra:
-        issuer, serial = named
-        certificate = x509.load_der_x509_certificate(own.der)
-        if serial != own.serial or issuer != certificate.issuer.public_bytes():
-            raise CMPFailure(FailInfo.badCertId, "oldCertID is not the certificate that protects the message")
     _check_window(exchange, own)
     if wish.key_hash == own.key_hash and not exchange.served.policy.same_key_renewal:
         raise CMPFailure(
@@ -39,6 +35,35 @@ async def replaced(exchange: Exchange, wish: Wish) -> Certificate:
             "publicKey: it is that of the certificate being updated, a new one is due",
         )
     return own
+
+
+def _names(named: tuple[bytes, int], record: Certificate) -> bool:
+    issuer, serial = named
+    if serial != record.serial:
+        return False
+    return issuer == x509.load_der_x509_certificate(record.der).issuer.public_bytes()
+
+
+async def _others(exchange: Exchange, named: tuple[bytes, int]) -> Certificate:
+    """The certificate that oldCertID names, which protects nothing here: for RAs alone, others are told
+    nothing of it."""
+    if exchange.party.capacity is not Capacity.RA:
+        exchange.require(Operation.KUR, Whom.OTHERS)
+    old = await exchange.clm.issued.by_issuer(*named)
+    if old is None:
+        raise CMPFailure(FailInfo.badCertId, "oldCertID names no certificate that was issued here")
+    if old.policy is None:
+        exchange.require(Operation.KUR, Whom.HOUSE)
+    certificate = x509.load_der_x509_certificate(old.der)
+    exchange.require(
+        Operation.KUR,
+        Whom.OTHERS,
+        record=old,
+        subject=certificate.subject,
+        names=subject_alternative_names(certificate.extensions),
+    )
+    _check_standing(exchange, old)
+    return old
 
 
 def completed(exchange: Exchange, wish: Wish, old: Certificate) -> Wish:

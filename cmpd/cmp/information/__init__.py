@@ -10,7 +10,7 @@ from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from cmpd.cmp.information import authorities, crls, keys, languages, request_template
+from cmpd.cmp.information import authorities, crls, key_types, languages, request_template
 
 if TYPE_CHECKING:
     from cmpd.clm.catalog import ServedPolicy
@@ -44,12 +44,12 @@ def _same(name: str, number: int, answer: Answerer, *, public: bool = True) -> t
 
 TYPES: dict[str, InfoType] = dict(
     (
-        _same("signKeyPairTypes", 2, keys.signing),
-        _same("encKeyPairTypes", 3, keys.encrypting),
-        _same("preferredSymmAlg", 4, keys.preferred_symmetric),
+        _same("signKeyPairTypes", 2, key_types.signing),
+        _same("encKeyPairTypes", 3, key_types.encrypting),
+        _same("preferredSymmAlg", 4, key_types.preferred_symmetric),
         _same("caKeyUpdateInfo", 5, authorities.ca_key_update),
         _same("currentCRL", 6, crls.current),
-        (ID_IT + "10", InfoType("keyPairParamReq", keys.parameters, ID_IT + "11")),
+        (ID_IT + "10", InfoType("keyPairParamReq", key_types.parameters, ID_IT + "11")),
         _same("suppLangTags", 16, languages.supported),
         _same("caCerts", 17, authorities.ca_certificates),
         _same("rootCaKeyUpdate", 18, authorities.root_update),

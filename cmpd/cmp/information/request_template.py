@@ -9,7 +9,7 @@ from cryptography import x509
 from cmpd.clm import profile
 from cmpd.clm.names import attribute_oid, fill, split_rdn
 from cmpd.cmp import schema
-from cmpd.cmp.information.keys import RSA_ENCRYPTION, certified
+from cmpd.cmp.information.key_types import certified, key_identifier
 
 if TYPE_CHECKING:
     from cmpd.clm.catalog import ServedPolicy
@@ -20,7 +20,6 @@ ALG_ID = "1.3.6.1.5.5.7.5.1.11"
 """id-regCtrl-algId."""
 RSA_KEY_LEN = "1.3.6.1.5.5.7.5.1.12"
 """id-regCtrl-rsaKeyLen."""
-RSA_LENGTHS = (2048, 3072, 4096)
 
 
 async def template(exchange: Exchange, served: ServedPolicy, value: bytes | None) -> bytes | None:
@@ -72,16 +71,16 @@ def _extensions(template: Template) -> list[bytes]:
 
 
 def _key_spec(served: ServedPolicy) -> list[dict[str, Any]]:
-    """A control for each kind of key, and for each length where the kind is RSA."""
+    """A control for each kind of key, and for each length of the kinds that leave it open: RSA."""
     rules = served.policy.keys
     controls: list[dict[str, Any]] = []
     for kind in certified(served):
-        if kind.oid != RSA_ENCRYPTION:
-            controls.append({"type": ALG_ID, "value": kind.identifier})
+        if not kind.sizes:
+            controls.append({"type": ALG_ID, "value": key_identifier(kind)})
             continue
         controls += [
             {"type": RSA_KEY_LEN, "value": schema.encode("RsaKeyLenCtrl", length)}
-            for length in RSA_LENGTHS
+            for length in kind.sizes
             if rules.rsa_min <= length <= rules.rsa_max
         ]
     return controls

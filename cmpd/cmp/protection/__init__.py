@@ -1,4 +1,4 @@
-"""Message protection (RFC 9810, section 5.1.3): a module per family of algorithms, a table by OID.
+"""Message protection (RFC 9810, section 5.1.3): a module per family of MACs, signatures, a table by OID.
 
 `mac.parse` and `signature.parse` read a protectionAlg; `family` tells which of the two it is for. The
 signature algorithms serve proof of possession as well.
@@ -6,12 +6,13 @@ signature algorithms serve proof of possession as well.
 
 from __future__ import annotations
 
-from cmpd.cmp.protection import ecdsa, pbm, pbmac1, pure, rsa, shared_key
-from cmpd.cmp.protection.keys import PrivateKey, PublicKey
-from cmpd.cmp.protection.table import Family, describe, families, family, register
+from cmpd.clm.pkix.algorithms.rows import PublicKey
+from cmpd.clm.pkix.algorithms.rows import SigningKey as PrivateKey
+from cmpd.cmp.protection import pbm, pbmac1, shared_key
+from cmpd.cmp.protection.table import MacFamily, describe, family, macs, register
 
-for _module in (pbm, pbmac1, shared_key, rsa, ecdsa, pure):
+for _module in (pbm, pbmac1, shared_key):
     for _row in _module.FAMILIES:
         register(_row)
 
-__all__ = ["Family", "PrivateKey", "PublicKey", "describe", "families", "family", "register"]
+__all__ = ["MacFamily", "PrivateKey", "PublicKey", "describe", "family", "macs", "register"]

@@ -75,7 +75,7 @@ def parse(algorithm: Algorithm, bounds: Bounds) -> MacAlgorithm:
 
     Raises CMPFailure badAlg where it is none, its parameters are malformed, or they are out of bounds.
     """
-    parsed: MacAlgorithm = table.lookup("mac", algorithm.oid).parse(algorithm, bounds)
+    parsed: MacAlgorithm = table.mac(algorithm.oid).parse(algorithm, bounds)
     return parsed
 
 

@@ -6,7 +6,7 @@ import hashlib
 from typing import TYPE_CHECKING, Final
 
 from cmpd.cmp.protection import digests, mac
-from cmpd.cmp.protection.table import Family
+from cmpd.cmp.protection.table import MacFamily
 from cmpd.records import quick_dataclass
 
 if TYPE_CHECKING:
@@ -16,7 +16,7 @@ if TYPE_CHECKING:
 NAME: Final = "PasswordBasedMac"
 OID: Final = "1.2.840.113533.7.66.13"
 
-_OWFS: Final = {name: getattr(hashlib, digests.hashlib_name(name)) for name in digests.HASH_OIDS}
+_OWFS: Final = {name: getattr(hashlib, digests.HASHLIB[name]) for name in digests.HASH_OIDS}
 
 
 @quick_dataclass(frozen=True, slots=True)
@@ -64,4 +64,4 @@ def parse(algorithm: Algorithm, bounds: mac.Bounds) -> PasswordBasedMac:
     )
 
 
-FAMILIES: Final = (Family("mac", OID, NAME, parse),)
+FAMILIES: Final = (MacFamily(OID, NAME, parse),)

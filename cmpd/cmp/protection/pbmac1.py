@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any, Final
 from cmpd.cmp import schema
 from cmpd.cmp.failure import CMPFailure, FailInfo
 from cmpd.cmp.protection import digests, mac
-from cmpd.cmp.protection.table import Family, describe
+from cmpd.cmp.protection.table import MacFamily, describe
 from cmpd.records import quick_dataclass
 
 if TYPE_CHECKING:
@@ -22,8 +22,6 @@ KEY_OCTETS: Final = range(16, 65)
 """A shorter key is weaker than any password policy; a longer one no HMAC here gains from."""
 LIGHT_ITERATIONS: Final = 1_000
 """PBKDF2 of so many iterations takes under a millisecond, less than a change of threads is worth."""
-MACS: Final = {oid: name for oid, name in digests.HMACS.items() if name != "HMAC-SHA1"}
-"""SHA-1 may be PBKDF2's prf, where it is the default, but no MAC."""
 
 
 @quick_dataclass(frozen=True, slots=True)
@@ -48,7 +46,7 @@ class PBMAC1(mac.MacAlgorithm):
     def derive(self, secret: bytes) -> bytes:
         """The key, by PBKDF2 (RFC 8018, section 5.2). Other threads run meanwhile."""
         return hashlib.pbkdf2_hmac(
-            digests.hashlib_name(self.prf), secret, self.salt, self.iterations, self.key_length
+            digests.HASHLIB[self.prf], secret, self.salt, self.iterations, self.key_length
         )
 
     def permit(self, rules: MacRules) -> None:
@@ -60,7 +58,7 @@ class PBMAC1(mac.MacAlgorithm):
 def parse(algorithm: Algorithm, bounds: mac.Bounds) -> PBMAC1:
     """Raises CMPFailure badAlg."""
     value = mac.parameters(algorithm, "PBMAC1-params", NAME)
-    function = mac.member("the MAC", value["messageAuthScheme"], MACS)
+    function = mac.member("the MAC", value["messageAuthScheme"], digests.MACS)
     derivation = _pbkdf2(value["keyDerivationFunc"])
     default = digests.hmac_size(function)
     return PBMAC1(
@@ -111,4 +109,4 @@ def _bounded_key_length(octets: int) -> int:
     return octets
 
 
-FAMILIES: Final = (Family("mac", OID, NAME, parse),)
+FAMILIES: Final = (MacFamily(OID, NAME, parse),)

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Final
 
 from cmpd.cmp.failure import CMPFailure, FailInfo
 from cmpd.cmp.protection import digests, mac
-from cmpd.cmp.protection.table import Family
+from cmpd.cmp.protection.table import MacFamily
 from cmpd.records import quick_dataclass
 
 if TYPE_CHECKING:
@@ -44,6 +44,4 @@ def parse(algorithm: Algorithm, bounds: mac.Bounds) -> SharedKeyMac:
     return SharedKeyMac(identifier=algorithm.der, mac=mac.member("the MAC", identifier, digests.HMACS))
 
 
-FAMILIES: Final = tuple(
-    Family("mac", oid, name, parse) for oid, name in digests.HMACS.items() if name != "HMAC-SHA1"
-)
+FAMILIES: Final = tuple(MacFamily(oid, name, parse) for oid, name in digests.MACS.items())

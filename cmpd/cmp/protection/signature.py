@@ -1,23 +1,87 @@
-"""Signature protection (RFC 9810, section 5.1.3.3; RFC 9481, section 3), and the hash that goes with it."""
+"""Signature protection (RFC 9810, section 5.1.3.3; RFC 9481, section 3), and the hash that goes with it.
+
+Which algorithms there are, and how each signs, is for `cmpd.clm.pkix.algorithms` to say; how CMP names them,
+and what it says where one does not fit or does not verify, stands here.
+"""
 
 from __future__ import annotations
 
 from functools import lru_cache
-from typing import TYPE_CHECKING, Final
+from typing import TYPE_CHECKING, Any, Final
 
+from cryptography.exceptions import InvalidSignature
+
+from cmpd.clm.pkix.algorithms import HASHES, KEYS, SIGNATURES, rows
+from cmpd.cmp import schema
 from cmpd.cmp.failure import CMPFailure, FailInfo
-from cmpd.cmp.protection import digests, ecdsa, keys, pure, rsa, scheme, table
+from cmpd.cmp.protection import digests, pss, table
+from cmpd.cmp.protection.key_title import key_title
+from cmpd.records import quick_dataclass
 
 if TYPE_CHECKING:
     from collections.abc import Callable
 
     from cryptography import x509
 
+    from cmpd.clm.pkix.algorithms.rows import PublicKey, SigningKey
     from cmpd.cmp.message import Algorithm
 
-SignatureAlgorithm = scheme.SignatureAlgorithm
 
-_FAMILIES: Final = (rsa, ecdsa, pure)
+Row = rows.SignatureAlgorithm
+
+
+@quick_dataclass(frozen=True, slots=True)
+class SignatureAlgorithm:
+    """A signature algorithm as a message names it: verifies with a public key."""
+
+    row: Row
+
+    @property
+    def name(self) -> str:
+        """As the field spells it, and as policies name it."""
+        return self.row.name
+
+    def verifies(self, key: PublicKey, signature: bytes, data: bytes) -> bool:
+        """Whether the signature is right. Raises CMPFailure badAlg where the key is of another kind, or
+        costs more to verify with than is borne."""
+        kind = KEYS.find(key)
+        fits = kind is not None and kind.family == self.row.family
+        if kind is None or not fits or (kind.bearable is not None and not kind.bearable(key)):
+            raise CMPFailure(FailInfo.badAlg, f"{self.row.name} does not fit the {key_title(key)} key")
+        try:
+            self.row.verify(key, signature, data)
+        except InvalidSignature:
+            return False
+        return True
+
+    def verify(self, key: PublicKey, signature: bytes, data: bytes) -> None:
+        """Raises CMPFailure: badAlg where the algorithm does not fit the key, badMessageCheck where the
+        signature is wrong."""
+        if not self.verifies(key, signature, data):
+            raise CMPFailure(FailInfo.badMessageCheck, "the signature does not verify")
+
+
+def _absent(row: Row, parameters: bytes | None) -> Row:
+    """No parameters (RFC 8410, section 3; RFC 5758, section 3.2)."""
+    if parameters is not None:
+        raise CMPFailure(FailInfo.badAlg, f"{row.name} takes no parameters")
+    return row
+
+
+def _null(row: Row, parameters: bytes | None) -> Row:
+    """NULL, or none, which is tolerated (RFC 4055, section 5)."""
+    if parameters not in (None, digests.NULL):
+        raise CMPFailure(FailInfo.badAlg, f"{row.name} takes no parameters but NULL")
+    return row
+
+
+_READERS: Final[dict[rows.Parameters, Callable[[Row, bytes | None], Row]]] = {
+    rows.Parameters.ABSENT: _absent,
+    rows.Parameters.NULL: _null,
+    rows.Parameters.PSS: pss.read,
+}
+"""Which parameters a row has → how DER of a message's is read: the row with them. Each raises CMPFailure
+badAlg."""
 
 
 def parse(algorithm: Algorithm) -> SignatureAlgorithm:
@@ -26,43 +90,62 @@ def parse(algorithm: Algorithm) -> SignatureAlgorithm:
     Raises CMPFailure badAlg where it is none that is served (SHA-1 and MD5 are not) or its parameters are
     inadmissible.
     """
-    parsed: SignatureAlgorithm = table.lookup("signature", algorithm.oid).parse(algorithm)
-    return parsed
+    row = table.signature(algorithm.oid)
+    return SignatureAlgorithm(_READERS[row.parameters](row, algorithm.parameters))
+
+
+def identifier(row: Row) -> bytes:
+    """DER of the AlgorithmIdentifier."""
+    value: dict[str, Any] = {"algorithm": row.oid}
+    if row.parameters is rows.Parameters.NULL:
+        value["parameters"] = digests.NULL
+    if row.pss is not None:
+        value["parameters"] = pss.encode(row.pss)
+    return schema.encode("AlgorithmIdentifier", value)
+
+
+def suiting(key: SigningKey, asked: str | None = None) -> Row:
+    """In what a private key signs: what suits it best, the hash function as strong as the curve.
+
+    A key that answers in kind takes the algorithm that was `asked` in, by name, where it fits: any RSA
+    signature suits an RSA key, and the request's own is one that the client can verify. Raises ValueError
+    where nothing fits the key.
+    """
+    public_key = key.public_key()
+    kind = KEYS.find(public_key)
+    fitting = SIGNATURES.suiting(kind) if kind is not None else []
+    if kind is None or not fitting:
+        raise ValueError(f"no signature algorithm is known for a {key_title(public_key)} key")
+    same = [row for row in fitting if row.name == asked] if kind.answers_in_kind else []
+    return (same or fitting)[0]
 
 
 @lru_cache(maxsize=64)
-def signer_algorithm(key: keys.PrivateKey, name: str | None = None) -> tuple[bytes, Callable[[bytes], bytes]]:
-    """(DER of the AlgorithmIdentifier, function that signs) for a private key.
-
-    In the algorithm of that `name` where it fits the key, otherwise the one that suits it best: the hash
-    function as strong as the curve, SHA-256 with RSA. Raises ValueError where nothing fits the key.
+def signer_algorithm(key: SigningKey, asked: str | None = None) -> tuple[bytes, Callable[[bytes], bytes]]:
+    """(DER of the AlgorithmIdentifier, function that signs) for a private key, as `suiting` chooses.
 
     Worked out once for the few keys a server signs with: it takes longer than the signature.
     """
-    public_key = key.public_key()
-    fitting = [algorithm for family in _FAMILIES for algorithm in family.schemes(public_key)]
-    if not fitting:
-        raise ValueError(f"no signature algorithm is known for a {keys.name(public_key)} key")
-    chosen = next((algorithm for algorithm in fitting if algorithm.name == name), fitting[0])
-    return chosen.identifier(), lambda data: chosen.sign(key, data)
+    chosen = suiting(key, asked)
+    return identifier(chosen), lambda data: chosen.sign(key, data)
 
 
 def certificate_hash(certificate: x509.Certificate) -> str | None:
     """The hash function for certHash over a certificate (RFC 9810, section 5.3.18), a name for
     `digests.digest`; None where hashAlg has to name one."""
-    oid = certificate.signature_algorithm_oid.dotted_string
-    if oid == rsa.PSS_OID:
-        used = certificate.signature_hash_algorithm
-        return next((name for name, make in digests.SHA2.items() if used and make().name == used.name), None)
-    row = rsa.PKCS1.get(oid) or ecdsa.ALGORITHMS.get(oid)
-    if row is not None:
-        return row[1]
-    return pure.ALGORITHMS[oid].certificate_hash if oid in pure.ALGORITHMS else None
+    row = SIGNATURES.by_oid.get(certificate.signature_algorithm_oid.dotted_string)
+    if row is None or row.parameters is not rows.Parameters.PSS:
+        return row.certificate_hash if row is not None else None
+    used = certificate.signature_hash_algorithm
+    return next(
+        (one.name for one in HASHES.values() if one.collision_free and used and one.make().name == used.name),
+        None,
+    )
 
 
 def hash_algorithm(algorithm: Algorithm) -> str:
     """The hash function a CertStatus' hashAlg names. Raises CMPFailure badAlg; SHA-1 is none."""
     name = digests.HASHES.get(algorithm.oid)
-    if name not in digests.SHA2:
+    if name not in digests.SIGNED:
         raise CMPFailure(FailInfo.badAlg, f"hashAlg {table.describe(algorithm.oid)} is not supported")
     return name

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from cmpd.clm.pkix.algorithms import ec, rsa
+
 MEMBERS: dict[str, str] = {
     "header": "RawHeader",
     "body": "RawBody",
@@ -49,8 +51,8 @@ PARAMETERS: dict[str, str] = {
     "1.2.840.113549.1.5.14": "PBMAC1-params",
     "1.2.840.113549.1.1.7": "RSAES-OAEP-params",
     "1.2.840.113549.1.1.8": "AlgorithmIdentifier",
-    "1.2.840.113549.1.1.10": "RSASSA-PSS-params",
-    "1.2.840.10045.2.1": "NamedCurve",
+    rsa.PSS_OID: "RSASSA-PSS-params",
+    ec.OID: "NamedCurve",
     "1.2.840.113549.1.9.16.3.9": "AlgorithmIdentifier",
     "1.3.132.1.11.1": "AlgorithmIdentifier",
     "1.3.132.1.11.2": "AlgorithmIdentifier",

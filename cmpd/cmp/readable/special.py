@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any
 from cryptography import x509
 
 from cmpd.clm.names import short_name
+from cmpd.clm.pkix.algorithms.rsa import OID as RSA_ENCRYPTION
 from cmpd.cmp import oids, schema
 from cmpd.cmp.readable import inside
 from cmpd.cmp.readable.item import Item
@@ -20,7 +21,6 @@ if TYPE_CHECKING:
     from cmpd.cmp.readable.walk import Walk
 
 NULL = b"\x05\x00"
-RSA_ENCRYPTION = "1.2.840.113549.1.1.1"
 
 Form = Callable[["Walk", str, Any, bytes], Item]
 

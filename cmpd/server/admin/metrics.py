@@ -52,6 +52,8 @@ class State:
     """Remembered, at most."""
     transactions_max: int = 0
     """As many as may be; 0: any number."""
+    imported_crls: dict[str, float] = field(default_factory=dict)
+    """Issuer → days until its imported CRL is out of date."""
 
 
 async def read_state(client: Client, transactions_max: int) -> State:
@@ -66,9 +68,12 @@ async def read_state(client: Client, transactions_max: int) -> State:
         if crls:
             ends["crl"] = min(crl.next_update for crl in crls)
         days.update({(authority.name, which): (end - now) / DAY for which, end in ends.items()})
+    imported = {
+        issuer: (end - now) / DAY for issuer, end in (await client.revocations.next_updates()).items()
+    }
     pending = await client.store.count_transactions(TransactionState.WAITING, MOST_PENDING)
     counts = await client.store.count_certificates("state")
-    return State(True, counts, days, pending, client.room.remembered, transactions_max)
+    return State(True, counts, days, pending, client.room.remembered, transactions_max, imported)
 
 
 class Metrics:
@@ -187,6 +192,12 @@ def _of_state(state: State) -> CollectorRegistry:
                 "Days until the certificates of a CA and its signers, and its latest CRL, run out.",
                 ["ca", "of"],
                 (([ca, which], days) for (ca, which), days in state.days_left.items()),
+            )
+            yield family(
+                "cmpd_imported_crl_days",
+                "Days until the CRLs of other people's CAs are out of date.",
+                ["issuer"],
+                (([issuer], days) for issuer, days in state.imported_crls.items()),
             )
             yield family(
                 "cmpd_pending_approvals", "Requests that wait for approval.", [], [([], state.pending)]

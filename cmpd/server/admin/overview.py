@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Any
 
 from cmpd.clm.catalog import Catalog
 from cmpd.clm.model import TransactionState
+from cmpd.clm.revocation import Revocations
 from cmpd.clm.store.base import StoreError
 from cmpd.config import split_address
 
@@ -43,6 +44,8 @@ class Overview:
     """As many processes serve the store now; with PostgreSQL, those of all nodes."""
     store: str
     authorities: list[dict[str, Any]]
+    imported_crls: dict[str, int]
+    """Issuer → when the first of its imported CRLs is out of date."""
     certificates: dict[str, int]
     """By standing."""
     expiring: int
@@ -84,6 +87,7 @@ async def overview(store: Store, config: Config, master_key: MasterKey, now: int
             }
             for one in await catalog.authorities()
         ],
+        imported_crls=await Revocations(store).next_updates(),
         certificates=await store.count_certificates("state"),
         expiring=await store.count_expiring(now, now + SOON, MOST),
         waiting=await store.count_transactions(TransactionState.WAITING, MOST),

@@ -123,6 +123,7 @@ def log_request(record: Record, milliseconds: float) -> None:
             ("request", record.request),
             ("response", record.response),
             ("entity", record.entity),
+            ("by", record.party),
             ("policy", record.policy),
             ("status", record.status),
             ("failInfo", record.fail_info),

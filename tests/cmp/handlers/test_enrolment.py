@@ -372,7 +372,7 @@ def test_who_may_enrol(
 @pytest.mark.parametrize("kind", KINDS)
 def test_passwords_do_not_enrol_where_the_policy_wants_signatures(make_world: MakeWorld, kind: str) -> None:
     world = make_world({"password_enrolment": False})
-    check_refused(world, request(kind), "wrongIntegrity", "takes a signature")
+    check_refused(world, request(kind), "wrongIntegrity", "requires a signature")
     assert world.client(signed_by(MACHINE)).begin().send(request(kind)).status == "accepted"
 
 

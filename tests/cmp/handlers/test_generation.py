@@ -13,15 +13,16 @@ from cryptography.hazmat.primitives.serialization import Encoding, PublicFormat,
 from hypothesis import given
 from hypothesis import strategies as st
 
-from cmpd.clm import keys
 from cmpd.clm.bootstrap import DEMO_ENTITY, DEMO_PASSWORD, DEMO_POLICY
 from cmpd.clm.model import CertificateState, TransactionState
+from cmpd.clm.pkix import keypairs
+from cmpd.clm.pkix.algorithms import KEYS
 from cmpd.clm.policy import Policy
 from cmpd.clm.upkeep import Upkeep
 from cmpd.cmp import schema
 from cmpd.cmp.failure import CMPFailure, FailInfo
 from cmpd.cmp.handlers import generation
-from cmpd.cmp.information.keys import KEY_TYPES
+from cmpd.cmp.information.key_types import key_identifier
 from cmpd.cmp.protection.digests import NULL
 from cmpd.cmp.wish import KeylessWish
 from tests import cmpclient
@@ -98,8 +99,8 @@ def public(key: Any) -> bytes:
     [
         (None, "P-256"),
         (identifier("1.2.840.10045.2.1"), "P-256"),
-        *((KEY_TYPES[name].identifier, name) for name in ("P-256", "P-384", "P-521", "Ed25519", "Ed448")),
-        (KEY_TYPES["RSA"].identifier, "RSA-2048"),
+        *((key_identifier(KEYS[name]), name) for name in ("P-256", "P-384", "P-521", "Ed25519", "Ed448")),
+        (key_identifier(KEYS["RSA"]), "RSA-2048"),
         (identifier("1.2.840.113549.1.1.1"), "RSA-2048"),
     ],
     ids=["no-key", "ec", "P-256", "P-384", "P-521", "Ed25519", "Ed448", "RSA", "RSA-without-NULL"],
@@ -112,7 +113,7 @@ def test_under_a_shared_secret_the_key_comes_for_that_secret(
     assert (response.kind, response.status) == ("ip", "accepted")
     assert response.header["pvno"] == 3
     private = opened(world, tmp_path, reader.password_decrypt(enveloped(response), DEMO_PASSWORD.encode()))
-    assert keys.key_name(private.public_key()) == made
+    assert keypairs.key_name(private.public_key()) == made
     assert public(private.public_key()) == public(response.certificate.public_key())
     assert world.state(response.certificate) is CertificateState.UNCONFIRMED
     transaction.confirm(response)
@@ -128,7 +129,7 @@ def test_raVerified_claims_nothing_where_there_is_no_key(world: World) -> None:
 @pytest.mark.parametrize("bits", [2048, 3072])
 def test_rsaKeyLen_says_how_long_an_rsa_key_is(world: World, bits: int) -> None:
     controls = {RSA_KEY_LENGTH: schema.encode("RsaKeyLenCtrl", bits)}
-    body = asked("ir", KEY_TYPES["RSA"].identifier, controls=controls)
+    body = asked("ir", key_identifier(KEYS["RSA"]), controls=controls)
     response = world.client(pvno=3).begin().send(body)
     key: Any = response.certificate.public_key()
     assert key.key_size == bits
@@ -164,7 +165,7 @@ def test_under_pvno_2_the_key_comes_as_openssl_reads_it(
     world: World, tmp_path: Path, name: str | None
 ) -> None:
     transaction = world.client(pvno=2).begin()
-    response = transaction.send(asked("ir", KEY_TYPES[name].identifier if name else None))
+    response = transaction.send(asked("ir", key_identifier(KEYS[name]) if name else None))
     assert (response.kind, response.status) == ("ip", "accepted")
     assert response.header["pvno"] == 2
     secret = DEMO_PASSWORD.encode()
@@ -206,9 +207,9 @@ def test_post_quantum_keys_are_made_where_the_policy_certifies_them(
     make_world: MakeWorld, tmp_path: Path, name: str
 ) -> None:
     world = make_world({**ALLOWED, "keys": {"algorithms": [name]}})
-    response = world.client(pvno=3).begin().send(asked(algorithm=KEY_TYPES[name].identifier))
+    response = world.client(pvno=3).begin().send(asked(algorithm=key_identifier(KEYS[name])))
     private = opened(world, tmp_path, reader.password_decrypt(enveloped(response), DEMO_PASSWORD.encode()))
-    assert keys.key_name(private.public_key()) == name
+    assert keypairs.key_name(private.public_key()) == name
     assert public(private.public_key()) == public(response.certificate.public_key())
 
 
@@ -216,9 +217,9 @@ def test_a_key_that_the_library_cannot_make_is_systemFailure(
     world: World, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     def generate(name: str) -> Any:
-        raise keys.KeyProblem("not in this build")
+        raise keypairs.KeyProblem("not in this build")
 
-    monkeypatch.setattr(keys, "generate", generate)
+    monkeypatch.setattr(keypairs, "generate", generate)
     reply = world.respond(world.client(pvno=3).begin().compose(asked()))
     response = Response.parse(reply.body)
     assert response.fail_info == ("systemFailure",)
@@ -262,7 +263,7 @@ def test_keys_are_made_away_from_the_event_loop(world: World, monkeypatch: pytes
         threads.append(threading.get_ident())
         return pki.key("P-256", 61)
 
-    monkeypatch.setattr(keys, "generate", generate)
+    monkeypatch.setattr(keypairs, "generate", generate)
     response = world.client(pvno=3).begin().send(asked())
     assert response.status == "accepted"
     assert threads
@@ -284,12 +285,12 @@ def test_what_waits_for_approval_gets_its_key_when_it_is_approved(
 def test_the_server_chooses_among_what_the_policy_certifies(make_world: MakeWorld) -> None:
     world = make_world({**ALLOWED, "keys": {"algorithms": ["RSA", "P-384"]}})
     response = world.client(pvno=3).begin().send(asked())
-    assert keys.key_name(response.certificate.public_key()) == "P-384"
+    assert keypairs.key_name(response.certificate.public_key()) == "P-384"
 
 
 X25519 = identifier("1.3.101.110")
 SECP256K1 = identifier("1.2.840.10045.2.1", schema.encode("RawNamedCurve", "1.3.132.0.10"))
-RSA = KEY_TYPES["RSA"].identifier
+RSA = key_identifier(KEYS["RSA"])
 SIGNED = ("signature", {"algorithmIdentifier": identifier("1.2.840.10045.4.3.2"), "signature": (b"x", 8)})
 LENGTH = {bits: {RSA_KEY_LENGTH: schema.encode("RsaKeyLenCtrl", bits)} for bits in (1024, 2049, 8192)}
 
@@ -301,7 +302,7 @@ LENGTH = {bits: {RSA_KEY_LENGTH: schema.encode("RsaKeyLenCtrl", bits)} for bits 
         (asked(proof=("keyEncipherment", ("subsequentMessage", 0))), "badPOP", "no public key"),
         (asked(algorithm=X25519), "badCertTemplate", "not made here"),
         (asked(algorithm=SECP256K1), "badCertTemplate", "not made here"),
-        (asked(algorithm=KEY_TYPES["ML-DSA-44"].identifier), "badCertTemplate", "not made under this policy"),
+        (asked(algorithm=key_identifier(KEYS["ML-DSA-44"])), "badCertTemplate", "not made under this policy"),
         (asked(algorithm=NULL), "badDataFormat", "no algorithm"),
         (asked(algorithm=RSA, controls=LENGTH[1024]), "badCertTemplate", "lengths"),
         (asked(algorithm=RSA, controls=LENGTH[2049]), "badCertTemplate", "lengths"),

@@ -10,7 +10,7 @@ from cryptography import x509
 
 from cmpd.clm.entities import set_state
 from cmpd.clm.model import CertificateState, EntityState, Kind
-from cmpd.clm.policy import pem_text
+from cmpd.clm.rules.certificates import pem_text
 from cmpd.cmp import schema
 from tests import cmpclient
 from tests.clm import pki

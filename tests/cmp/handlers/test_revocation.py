@@ -188,10 +188,10 @@ ROWS: dict[str, Row] = {
         "notAuthorized", "not the requester's", who=lambda world, device: OTHER_PBM
     ),
     "by another certificate of the entity": Row(
-        "notAuthorized", "not the requester's", who=lambda world, device: world.device(number=134)
+        "notAuthorized", "its own signature", who=lambda world, device: world.device(number=134)
     ),
     "by the vendor certificate of the entity": Row(
-        "notAuthorized", "not the requester's", who=lambda world, device: signed_by(MACHINE)
+        "notAuthorized", "its own signature", who=lambda world, device: signed_by(MACHINE)
     ),
 }
 

@@ -116,7 +116,7 @@ def revoked(world: World, old: cmpclient.Signature) -> cmpclient.Protection:
 
 
 ROWS: dict[str, Row] = {
-    "under a MAC": Row("wrongIntegrity", "takes the signature", protection=lambda world, old: PBM),
+    "under a MAC": Row("wrongIntegrity", "requires the signature", protection=lambda world, old: PBM),
     "by a vendor certificate": Row(
         "notAuthorized", "issued here", protection=lambda world, old: signed_by(MACHINE)
     ),

@@ -84,21 +84,28 @@ def test_a_key_signs_in_the_algorithm_that_suits_it(kind: str, suits: str) -> No
         ("RSA", "sha384WithRSAEncryption"),
         ("RSA", "sha512WithRSAEncryption"),
         ("RSA", "RSASSA-PSS"),
-        ("P-256", "ecdsa-with-SHA384"),
-        ("P-256", "ecdsa-with-SHA512"),
-        ("P-521", "ecdsa-with-SHA256"),
     ],
 )
-def test_a_key_signs_in_the_algorithm_that_is_wanted(kind: str, wanted: str) -> None:
+def test_an_rsa_key_signs_in_the_algorithm_that_was_asked_in(kind: str, wanted: str) -> None:
     identifier, sign = signature.signer_algorithm(key(kind), wanted)
     parsed = signature.parse(message.parse_algorithm(identifier))
     assert parsed.name == wanted
     parsed.verify(key(kind).public_key(), sign(b"data"), b"data")
 
 
-def test_a_key_falls_back_to_what_suits_it() -> None:
-    identifier, _ = signature.signer_algorithm(key("Ed25519"), "sha256WithRSAEncryption")
-    assert message.parse_algorithm(identifier).oid == "1.3.101.112"
+@pytest.mark.parametrize(
+    ("kind", "asked", "suits"),
+    [
+        ("Ed25519", "sha256WithRSAEncryption", "Ed25519"),
+        ("RSA", "ecdsa-with-SHA384", "sha256WithRSAEncryption"),
+        ("RSA", "sha224WithRSAEncryption", "sha256WithRSAEncryption"),
+        ("P-256", "ecdsa-with-SHA384", "ecdsa-with-SHA256"),
+        ("P-521", "ecdsa-with-SHA256", "ecdsa-with-SHA512"),
+    ],
+)
+def test_whatever_was_asked_in_other_keys_sign_in_what_suits_them(kind: str, asked: str, suits: str) -> None:
+    identifier, _ = signature.signer_algorithm(key(kind), asked)
+    assert signature.parse(message.parse_algorithm(identifier)).name == suits
 
 
 def test_a_key_that_signs_in_no_known_algorithm_is_refused() -> None:

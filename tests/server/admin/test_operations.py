@@ -146,12 +146,15 @@ def test_without_a_store_the_process_is_healthy_not_ready_and_still_has_metrics(
 
 
 def test_metrics_name_pending_approvals_days_left_and_what_is_remembered() -> None:
-    state = State(True, {"active": 3}, {("issuing", "ca"): 2.5, ("issuing", "crl"): -1.0}, 4, 5, 6)
+    state = State(
+        True, {"active": 3}, {("issuing", "ca"): 2.5, ("issuing", "crl"): -1.0}, 4, 5, 6, {"CN=Vendor": 1.5}
+    )
     text = Metrics().expose(state)[1].decode()
     for line in (
         'cmpd_certificates{state="active"} 3.0',
         'cmpd_expiry_days{ca="issuing",of="ca"} 2.5',
         'cmpd_expiry_days{ca="issuing",of="crl"} -1.0',
+        'cmpd_imported_crl_days{issuer="CN=Vendor"} 1.5',
         "cmpd_pending_approvals 4.0",
         "cmpd_transactions 5.0",
         "cmpd_transactions_max 6.0",

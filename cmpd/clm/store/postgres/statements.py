@@ -64,18 +64,25 @@ POSTGRES = Statements(
         ORDER BY id LIMIT $4""",
     add_certificate="""
         INSERT INTO certificates (ca, serial, der, subject, not_before, not_after, key_id, key_hash, entity,
-            policy, transaction_id, state, issued, revoked, reason, replaces_ca, replaces_serial)
-        VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14, $15, $16, $17)
+            policy, transaction_id, state, issued, revoked, reason, replaces_ca,
+            replaces_serial, requested_by, held_by)
+        VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14, $15, $16, $17,
+            $18, $19)
         ON CONFLICT DO NOTHING""",
     certificate_standing="SELECT state, policy FROM certificates WHERE ca = $1 AND serial = $2 FOR UPDATE",
     move_certificate="""
-        UPDATE certificates SET state = $4, revoked = $5, reason = $6
+        UPDATE certificates SET state = $4, revoked = $5, reason = $6, held_by = $7
         WHERE ca = $1 AND serial = $2 AND state = $3""",
+    assign_certificate="""
+        UPDATE certificates SET entity = $3 WHERE ca = $1 AND serial = $2
+            AND (entity IS NULL OR entity NOT IN (SELECT id FROM entities WHERE id = certificates.entity))""",
     archive_certificate="""
         INSERT INTO archived_certificates (ca, serial, der, subject, not_before, not_after, key_id, key_hash,
-            entity, policy, transaction_id, state, issued, revoked, reason, replaces_ca, replaces_serial)
+            entity, policy, transaction_id, state, issued, revoked, reason, replaces_ca,
+            replaces_serial, requested_by, held_by)
         SELECT ca, serial, der, subject, not_before, not_after, key_id, key_hash, entity, policy,
-            transaction_id, state, issued, revoked, reason, replaces_ca, replaces_serial
+            transaction_id, state, issued, revoked, reason, replaces_ca,
+            replaces_serial, requested_by, held_by
         FROM certificates WHERE ca = $1 AND serial = $2 AND not_after < $3""",
     delete_certificate="DELETE FROM certificates WHERE ca = $1 AND serial = $2",
     count_active="""
@@ -84,23 +91,26 @@ POSTGRES = Statements(
             AND ($4::text IS NULL OR ca <> $4 OR serial <> $5)""",
     certificate="""
         SELECT ca, serial, der, subject, not_before, not_after, key_id, key_hash, entity, policy,
-            transaction_id, state, issued, revoked, reason, replaces_ca, replaces_serial
+            transaction_id, state, issued, revoked, reason, replaces_ca,
+            replaces_serial, requested_by, held_by
         FROM certificates WHERE ca = $1 AND serial = $2""",
     certificates_by_key_id="""
         SELECT ca, serial, der, subject, not_before, not_after, key_id, key_hash, entity, policy,
-            transaction_id, state, issued, revoked, reason, replaces_ca, replaces_serial
+            transaction_id, state, issued, revoked, reason, replaces_ca,
+            replaces_serial, requested_by, held_by
         FROM certificates WHERE key_id = $1 ORDER BY number DESC LIMIT $2""",
     holder="""
         SELECT c.ca, c.serial, c.der, c.subject, c.not_before, c.not_after, c.key_id, c.key_hash, c.entity,
             c.policy, c.transaction_id, c.state, c.issued, c.revoked, c.reason, c.replaces_ca,
-            c.replaces_serial,
+            c.replaces_serial, c.requested_by, c.held_by,
             e.id, e.name, e.state, e.password, e.password_expires, e.password_uses, e.policies,
             e.reference_list, e.identity_list, e.attributes, e.created, e.version
         FROM certificates AS c LEFT JOIN entities AS e ON e.id = c.entity
         WHERE c.ca = $1 AND c.serial = $2""",
     certificates="""
         SELECT ca, serial, der, subject, not_before, not_after, key_id, key_hash, entity, policy,
-            transaction_id, state, issued, revoked, reason, replaces_ca, replaces_serial, number
+            transaction_id, state, issued, revoked, reason, replaces_ca,
+            replaces_serial, requested_by, held_by, number
         FROM certificates
         WHERE ($1::text IS NULL OR ca = $1) AND ($2::text IS NULL OR entity = $2)
             AND ($3::text IS NULL OR policy = $3)
@@ -111,7 +121,8 @@ POSTGRES = Statements(
         ORDER BY number LIMIT $10""",
     certificates_of_entity="""
         SELECT ca, serial, der, subject, not_before, not_after, key_id, key_hash, entity, policy,
-            transaction_id, state, issued, revoked, reason, replaces_ca, replaces_serial, number
+            transaction_id, state, issued, revoked, reason, replaces_ca,
+            replaces_serial, requested_by, held_by, number
         FROM certificates
         WHERE entity = $2 AND ($1::text IS NULL OR ca = $1)
             AND ($3::text IS NULL OR policy = $3)
@@ -122,7 +133,8 @@ POSTGRES = Statements(
         ORDER BY number LIMIT $10""",
     certificates_by_end="""
         SELECT ca, serial, der, subject, not_before, not_after, key_id, key_hash, entity, policy,
-            transaction_id, state, issued, revoked, reason, replaces_ca, replaces_serial, number
+            transaction_id, state, issued, revoked, reason, replaces_ca,
+            replaces_serial, requested_by, held_by, number
         FROM certificates
         WHERE not_after < $6 AND not_after >= coalesce($7::bigint + 1, 0) AND (not_after, number) > ($10, $9)
             AND ($1::text IS NULL OR ca = $1) AND ($2::text IS NULL OR entity = $2)
@@ -133,7 +145,8 @@ POSTGRES = Statements(
         ORDER BY not_after, number LIMIT $11""",
     archived_certificates="""
         SELECT ca, serial, der, subject, not_before, not_after, key_id, key_hash, entity, policy,
-            transaction_id, state, issued, revoked, reason, replaces_ca, replaces_serial, number
+            transaction_id, state, issued, revoked, reason, replaces_ca,
+            replaces_serial, requested_by, held_by, number
         FROM archived_certificates WHERE number > $1 ORDER BY number LIMIT $2""",
     count_certificates="""
         INSERT INTO certificate_counts AS c (ca, policy, state, backend, amount)
@@ -170,7 +183,7 @@ POSTGRES = Statements(
             t.detail,
             c.ca, c.serial, c.der, c.subject, c.not_before, c.not_after, c.key_id, c.key_hash, c.entity,
             c.policy, c.transaction_id, c.state, c.issued, c.revoked, c.reason, c.replaces_ca,
-            c.replaces_serial,
+            c.replaces_serial, c.requested_by, c.held_by,
             e.id, e.name, e.state, e.password, e.password_expires, e.password_uses, e.policies,
             e.reference_list, e.identity_list, e.attributes, e.created, e.version
         FROM counters AS n

@@ -194,5 +194,12 @@ _FIRST = (
     """,
 )
 
-MIGRATIONS: tuple[tuple[str, ...], ...] = (_FIRST,)
+_SECOND = tuple(
+    f"ALTER TABLE {table} ADD COLUMN {column} TEXT"
+    for table in ("certificates", "archived_certificates")
+    for column in ("requested_by", "held_by")
+)
+"""Who was granted a certificate, and who put it on hold."""
+
+MIGRATIONS: tuple[tuple[str, ...], ...] = (_FIRST, _SECOND)
 """Each leads from the version of its place to the next; all statements in one database transaction."""

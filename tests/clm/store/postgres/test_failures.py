@@ -195,6 +195,7 @@ async def test_a_fail_over_to_a_standby_loses_and_doubles_nothing(
     await store.open()
     load = Load(store)
     await load.reaches(50)
+    await asyncio.to_thread(standby.await_replay_of, url.rpartition("/")[2])
     await asyncio.to_thread(primary.stop)
     await asyncio.sleep(0.2)
     await asyncio.to_thread(standby.promote)

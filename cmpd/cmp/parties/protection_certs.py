@@ -13,9 +13,6 @@ from cmpd.cmp import protection
 from cmpd.cmp.failure import CMPFailure, FailInfo
 from cmpd.cmp.names import directory_name
 
-CMC_RA = x509.ObjectIdentifier("1.3.6.1.5.5.7.3.28")
-"""id-kp-cmcRA (RFC 6402): the extended key usage of an RA (RFC 9483, section 5)."""
-
 
 def name_of(der: bytes) -> str:
     """The party that is known by this certificate."""
@@ -64,12 +61,3 @@ def may_sign(certificate: x509.Certificate) -> bool:
         return certificate.extensions.get_extension_for_class(x509.KeyUsage).value.digital_signature
     except x509.ExtensionNotFound:
         return True
-
-
-def is_ra(certificate: x509.Certificate) -> bool:
-    """Whether it is a registration authority's."""
-    try:
-        usage = certificate.extensions.get_extension_for_class(x509.ExtendedKeyUsage).value
-    except x509.ExtensionNotFound:
-        return False
-    return CMC_RA in usage

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Final
 
 from cryptography.hazmat.primitives.serialization import Encoding, PublicFormat
 
-from cmpd.clm.keys import private_der
+from cmpd.clm.pkix.keypairs import private_der
 from cmpd.cmp import schema
 from cmpd.cmp.checks import CMP2021
 from cmpd.cmp.cms.enveloped import DATA, SIGNED_DATA, encrypted_key, envelop

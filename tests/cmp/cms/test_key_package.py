@@ -11,7 +11,7 @@ from cryptography.hazmat.primitives.ciphers import Cipher, algorithms, modes
 from cryptography.hazmat.primitives.serialization import load_der_private_key
 
 from cmpd.cmp import schema
-from cmpd.cmp.cms import keys, recipients
+from cmpd.cmp.cms import key_package, recipients
 from cmpd.cmp.cms.enveloped import DATA, SIGNED_DATA, envelop
 from cmpd.cmp.cms.signed import ContentSigner, sign
 from cmpd.cmp.failure import CMPFailure, FailInfo
@@ -36,7 +36,7 @@ def authority(kind: str) -> tuple[Holder, ContentSigner]:
 
 @pytest.mark.parametrize("kind", ["RSA", "P-256", "P-384", "P-521", "Ed25519", "ML-DSA-44"])
 def test_a_key_package_holds_the_private_key_and_its_public_half(kind: str) -> None:
-    package = keys.key_package(key(kind))
+    package = key_package.key_package(key(kind))
     assert reader.read_package(package).public_key() == key(kind).public_key()
     [one] = schema.decode("RawAsymmetricKeyPackage", package)
     assert one["publicKey"][1] == 8 * len(one["publicKey"][0])
@@ -47,7 +47,7 @@ def test_a_key_package_holds_the_private_key_and_its_public_half(kind: str) -> N
 def test_openssl_recovers_a_delivered_key(tmp_path: Path, kga: str, recipient: str) -> None:
     ca, signer = authority(kga)
     generated = key("P-256", 50)
-    delivered = keys.deliver(
+    delivered = key_package.deliver(
         generated, signer, recipients.for_key(key(recipient).public_key(), ID), os.urandom, 3
     )
     value = reader.enveloped(delivered)
@@ -59,7 +59,7 @@ def test_openssl_recovers_a_delivered_key(tmp_path: Path, kga: str, recipient: s
 
 def test_a_shared_secret_opens_what_was_enveloped_for_it(tmp_path: Path) -> None:
     ca, signer = authority("P-256")
-    delivered = keys.deliver(key("RSA", 50), signer, recipients.Password(b"secret"), os.urandom, 3)
+    delivered = key_package.deliver(key("RSA", 50), signer, recipients.Password(b"secret"), os.urandom, 3)
     signed = reader.password_decrypt(reader.enveloped(delivered), b"secret")
     package = reader.openssl_verify(tmp_path, signed, ca)
     assert reader.read_package(package).public_key() == key("RSA", 50).public_key()
@@ -70,7 +70,7 @@ def test_under_pvno_2_the_key_is_alone_and_openssl_opens_it_with_the_secret(
     tmp_path: Path, kind: str
 ) -> None:
     ca, signer = authority("P-256")
-    delivered = keys.deliver(key(kind, 50), signer, recipients.PasswordKEK(b"secret"), os.urandom, 2)
+    delivered = key_package.deliver(key(kind, 50), signer, recipients.PasswordKEK(b"secret"), os.urandom, 2)
     signed = reader.openssl_password_decrypt(tmp_path, reader.enveloped(delivered), b"secret")
     content = reader.openssl_verify(tmp_path, signed, ca)
     assert load_der_private_key(content, None).public_key() == key(kind, 50).public_key()

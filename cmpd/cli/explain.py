@@ -1,0 +1,71 @@
+"""`cmpd explain`: what an end entity may do, in plain words."""
+
+from __future__ import annotations
+
+import argparse
+import os
+from typing import TYPE_CHECKING, Any
+
+from cmpd.cli import COMMANDS
+from cmpd.cli.common import Workplace, in_workplace
+from cmpd.cli.entity import find
+from cmpd.printable import printable
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable
+
+    from cmpd.clm.model import Entity
+    from cmpd.clm.policy import Policy
+
+
+def register(subparsers: Any) -> None:
+    """Add the noun."""
+    parser = subparsers.add_parser("explain", help=COMMANDS["explain"])
+    parser.add_argument("entity", help="an end entity: its UUID, or its name where only one has it")
+    parser.set_defaults(run=in_workplace(_explain))
+
+
+async def _explain(place: Workplace, arguments: argparse.Namespace) -> int:
+    from cmpd.clm.model import EntityState, Kind
+    from cmpd.clm.policy import Policy
+
+    entity = await find(place, arguments.entity)
+    print(printable(f"{entity.name} ({entity.id}) is {entity.state}"))
+    if entity.state is EntityState.BLOCKED:
+        print("it gets nothing by whatever protection; `cmpd entity unblock` lets it in again")
+        return os.EX_OK
+    stored = await place.store.objects(Kind.POLICY)
+    policies = [Policy.of(one.id, one.name, one.document) for one in stored]
+    for line in _lines(entity, policies):
+        print(printable(line))
+    return os.EX_OK
+
+
+def _lines(entity: Entity, policies: Iterable[Policy]) -> Iterable[str]:
+    from cmpd.cmp.parties.explain import acts_of
+
+    told = False
+    for policy in policies:
+        for how, party in _parties(entity, policy):
+            told = True
+            yield ""
+            yield f"at policy {policy.name} ({policy.id}), {how}"
+            yield from (f"  {line}" for line in acts_of(party, policy))
+    if not told:
+        yield "it may use no policy that is there, and so gets nothing"
+
+
+def _parties(entity: Entity, policy: Policy) -> Iterable[tuple[str, Any]]:
+    from cmpd.cmp.parties.party import Capacity, Party
+
+    if policy.id in entity.policies:
+        if entity.password is not None:
+            yield "by its password", Party("", Capacity.PASSWORD, entity=entity)
+            if policy.password_login:
+                yield "by HTTP Basic authentication", Party("", Capacity.LOGIN, entity=entity)
+        yield "by its certificates from here", Party("", Capacity.CERTIFICATE, entity=entity)
+        if policy.trust_anchors and entity.identities:
+            yield "by its vendor certificate", Party("", Capacity.VENDOR, entity=entity)
+    for ra in policy.ras:
+        if entity.id in ra.entities:
+            yield f"as the registration authority {ra.name}", Party("", Capacity.RA, entity=entity, ra=ra)

@@ -1,0 +1,112 @@
+"""Whom a certificate is for, and whether the requester is granted one for them (RFC 9483, section 5.1.1)."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from cryptography import x509
+
+from cmpd.cmp.failure import CMPFailure, FailInfo
+from cmpd.cmp.parties.cells import Operation, Whom
+from cmpd.cmp.parties.party import Capacity
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from cmpd.clm.model import Certificate, Entity
+    from cmpd.cmp.exchange import Exchange
+    from cmpd.cmp.wish import Wish
+
+
+async def granted(
+    exchange: Exchange, operation: Operation, wish: Wish, old: Certificate | None
+) -> Entity | None:
+    """The end entity that the certificate is for; None: it is for none. Raises CMPFailure where the party is
+    not granted a certificate for it."""
+    subject, names = wish.request.subject, subject_alternative_names(wish.request.extensions)
+    entity = await _entity(exchange, subject, old)
+    _require(exchange, operation, wish, old, entity, subject, names)
+    party = exchange.party
+    if party.capacity is Capacity.NEWCOMER and party.certificate is not None:
+        return exchange.clm.register(party.certificate, exchange.served.policy.id, exchange.unit)
+    if entity is None and party.capacity is Capacity.RA and exchange.served.policy.register and old is None:
+        return _registered(exchange, subject)
+    return entity
+
+
+async def check_issued(
+    exchange: Exchange, operation: Operation, wish: Wish, record: Certificate, old: Certificate | None
+) -> None:
+    """The same for the names that the certificate really has, once template and policy made them. Raises
+    CMPFailure."""
+    if exchange.party.capacity not in (Capacity.RA, Capacity.UNREGISTERED):
+        return
+    certificate = x509.load_der_x509_certificate(record.der)
+    names = subject_alternative_names(certificate.extensions)
+    entity = await _entity(exchange, certificate.subject, old)
+    _require(exchange, operation, wish, old, entity, certificate.subject, names)
+
+
+def subject_alternative_names(extensions: x509.Extensions) -> Sequence[x509.GeneralName]:
+    """Those there are."""
+    try:
+        return list(extensions.get_extension_for_class(x509.SubjectAlternativeName).value)
+    except x509.ExtensionNotFound:
+        return ()
+
+
+async def _entity(exchange: Exchange, subject: x509.Name, old: Certificate | None) -> Entity | None:
+    party = exchange.party
+    if party.capacity is not Capacity.RA or old is party.record is not None:
+        return party.entity
+    if old is not None and old.entity is not None:
+        return await exchange.clm.credentials.entity(old.entity)
+    return await exchange.clm.credentials.entity_of_subject(subject)
+
+
+def _require(
+    exchange: Exchange,
+    operation: Operation,
+    wish: Wish,
+    old: Certificate | None,
+    entity: Entity | None,
+    subject: x509.Name,
+    names: Sequence[x509.GeneralName],
+) -> None:
+    exchange.require(
+        operation,
+        _whom(exchange, operation, old, subject, names),
+        record=old,
+        beneficiary=entity,
+        key_hash=wish.key_hash,
+        subject=subject,
+        names=names,
+    )
+
+
+def _whom(
+    exchange: Exchange,
+    operation: Operation,
+    old: Certificate | None,
+    subject: x509.Name,
+    names: Sequence[x509.GeneralName],
+) -> Whom:
+    party = exchange.party
+    if operation is Operation.KUR:
+        return Whom.ITSELF if old is not None and old is party.record else Whom.OTHERS
+    if party.capacity is Capacity.RA:
+        return Whom.OTHERS
+    if party.capacity is Capacity.UNREGISTERED and party.certificate is not None:
+        own = party.certificate
+        same = own.subject == subject and set(subject_alternative_names(own.extensions)) == set(names)
+        return Whom.ITSELF if same else Whom.OTHERS
+    return Whom.ENTITY
+
+
+def _registered(exchange: Exchange, subject: x509.Name) -> Entity:
+    """The device as an end entity, by its subject (a policy's `register`)."""
+    if not list(subject):
+        raise CMPFailure(
+            FailInfo.badCertTemplate, "subject: it is empty; under this policy a device is registered by it"
+        )
+    return exchange.clm.register_subject(subject, exchange.served.policy.id, exchange.unit)
