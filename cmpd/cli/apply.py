@@ -10,6 +10,7 @@ from typing import Any
 from cmpd.cli import COMMANDS
 from cmpd.cli.common import CommandError, Workplace, actor, in_workplace, now
 from cmpd.cli.configuring import draft
+from cmpd.cli.identities import advise
 
 
 def register(subparsers: Any) -> None:
@@ -27,6 +28,9 @@ def register(subparsers: Any) -> None:
 
 async def _apply(place: Workplace, arguments: argparse.Namespace) -> int:
     from cmpd.clm.declare.declaration import Declaration
+    from cmpd.clm.identity_advice import advice, policies_of
+    from cmpd.clm.model import Kind
+    from cmpd.clm.store.changes import AddEntity, UpdateEntity
 
     try:
         text = arguments.file.read_text("utf-8")
@@ -38,6 +42,8 @@ async def _apply(place: Workplace, arguments: argparse.Namespace) -> int:
     declaration = await Declaration.read(changes, arguments.file, text)
     for difference in declaration.differences:
         print(difference)
+    added = [one.entity for one in changes.unit if isinstance(one, AddEntity | UpdateEntity)]
+    advise(await advice(place.store, added, policies_of(changes.objects[Kind.POLICY].values())))
     count = len(declaration.differences)
     if arguments.dry_run:
         print(f"{count} to change; nothing was changed")

@@ -15,6 +15,7 @@ from typing import Any, TextIO
 from cmpd.cli.common import CommandError, Workplace, in_workplace
 from cmpd.cli.configuring import act, draft
 from cmpd.cli.files import create_private
+from cmpd.cli.identities import add_anchor, advise, anchor_of
 
 BAR = 30
 """Width of the progress bar, in characters."""
@@ -26,6 +27,7 @@ def register_bulk(verbs: Any) -> None:
     verb.add_argument("file", metavar="FILE", type=Path, help="- is standard input")
     _add_format(verb)
     verb.add_argument("--policy", metavar="POLICY", action="append", help="for those that name none")
+    add_anchor(verb)
     verb.add_argument(
         "--passwords",
         metavar="FILE",
@@ -72,20 +74,28 @@ def _format(arguments: argparse.Namespace) -> str:
 
 async def _import(place: Workplace, arguments: argparse.Namespace) -> int:
     from cmpd.clm.bulk import Importer, read_csv, read_json_lines
+    from cmpd.clm.identities import understood
+    from cmpd.clm.identity_advice import advice, policies_of
     from cmpd.clm.model import Kind
+    from cmpd.clm.pkix.identities import SUBJECT
 
     changes = await draft(place)
     policies = tuple(changes.get(Kind.POLICY, name).id for name in arguments.policy or ())
-    importer = Importer(place.store, place.master_key, act(), policies)
+    importer = Importer(place.store, place.master_key, act(), policies, anchor_of(arguments))
     reader = read_csv if _format(arguments) == "csv" else read_json_lines
     with _opened(arguments.file) as file:
         rows = await importer.rows(reader(file), passwords=arguments.passwords is not None)
+    entities = [row.entity for row in rows]
+    advise(await advice(place.store, entities, policies_of(changes.objects[Kind.POLICY].values())))
     if arguments.passwords is not None:
         # Before anything is stored: a password that cannot be handed on must not be in use.
         _write_passwords(arguments.passwords, [row for row in rows if row.generated])
     async for done in importer.store(rows):
         show_progress(done, len(rows))
     print(f"{len(rows)} entities registered")
+    subjects = [one for entity in entities for one in entity.identities if one.kind == SUBJECT]
+    if subjects:
+        print(f"{len(subjects)} subjects were read; the first one is {understood(subjects[0])}")
     return os.EX_OK
 
 

@@ -157,12 +157,14 @@ def _load(place: Workplace, changes: Draft, name: str) -> Authority:
 
 
 def _subject(arguments: argparse.Namespace) -> Any:
-    from cmpd.clm.names import parse_name
+    from cmpd.clm.pkix.names import parse_name, require_lengths
 
     try:
-        return parse_name(arguments.subject)
+        name = parse_name(arguments.subject)
+        require_lengths(name)
     except ValueError as error:
         raise CommandError(f"--subject: {error}") from None
+    return name
 
 
 def _read(path: Path) -> bytes:

@@ -261,7 +261,8 @@ async def _revoke(place: Workplace, arguments: argparse.Namespace) -> int:
 async def _block(place: Workplace, arguments: argparse.Namespace) -> int:
     """All certificates of this subject under this policy that nobody stands for become a blocked entity's."""
     from cmpd.clm.entities import take_in
-    from cmpd.clm.model import Entity, EntityState
+    from cmpd.clm.model import Entity, EntityState, Identity
+    from cmpd.clm.pkix.identities import FINGERPRINT, SUBJECT
     from cmpd.clm.store.base import CertificateQuery
 
     record = await _find(place, arguments)
@@ -278,12 +279,13 @@ async def _block(place: Workplace, arguments: argparse.Namespace) -> int:
         if one.subject == record.subject and (one.entity is None or one.entity == record.entity)
     ]
     fingerprint = hashlib.sha256(record.der).hexdigest()
+    subject = Identity(SUBJECT, record.subject)
     entity = Entity(
         id="",
         name=record.subject or f"certificate {record.serial:x}",
         state=EntityState.BLOCKED,
         policies=(record.policy,),
-        identities=(("subject", record.subject) if record.subject else ("fingerprint", fingerprint),),
+        identities=(subject if record.subject else Identity(FINGERPRINT, fingerprint),),
     )
     await place.store.commit(take_in(act(), entity, records))
     print(

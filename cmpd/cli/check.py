@@ -48,6 +48,7 @@ def register(subparsers: Any) -> None:
 
 async def _check(place: Workplace, arguments: argparse.Namespace) -> int:
     from cmpd.clm.bootstrap import DEMO_ENTITY
+    from cmpd.clm.identity_advice import judged
     from cmpd.clm.store import shown
     from cmpd.server import promises
 
@@ -64,6 +65,8 @@ async def _check(place: Workplace, arguments: argparse.Namespace) -> int:
     for authority in await client.catalog.authorities():
         _judge_authority(findings, authority, now())
     findings.faults += await client.catalog.problems()
+    policies = {one.policy.id: one.policy for one in await client.catalog.policies()}
+    findings.warnings += await judged(place.store, policies)
     if await place.store.entity(DEMO_ENTITY):
         findings.warnings.append("the demo's end entity is there, and everybody knows its password")
     _print(findings, arguments)

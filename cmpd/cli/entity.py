@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import argparse
 import os
-import re
 import shlex
 import uuid
 from typing import TYPE_CHECKING, Any
@@ -25,10 +24,13 @@ from cmpd.cli.common import (
     time_text,
 )
 from cmpd.cli.configuring import act
+from cmpd.cli.identities import add_identities, advise, known_by
 from cmpd.printable import printable
 
 if TYPE_CHECKING:
-    from cmpd.clm.model import Entity
+    from collections.abc import Iterable
+
+    from cmpd.clm.model import Entity, Identity
 
 
 def register(subparsers: Any) -> None:
@@ -45,21 +47,7 @@ def register(subparsers: Any) -> None:
         action="append",
         help="UUID or name of a policy it may use (default: the API client's default policy); repeatable",
     )
-    verb.add_argument(
-        "--reference",
-        metavar="TEXT",
-        action="append",
-        default=[],
-        help="a further senderKID it is known by, beside its UUID; hex:… for bytes; repeatable",
-    )
-    verb.add_argument(
-        "--identity",
-        metavar="KIND=VALUE",
-        action="append",
-        default=[],
-        type=_identity,
-        help="what names it in a vendor certificate: subject=, serialNumber= or fingerprint=; repeatable",
-    )
+    add_identities(verb)
     verb.add_argument("--no-password", action="store_true", help="it authenticates by certificate only")
     _add_password_limits(verb)
     add_password(verb)
@@ -129,31 +117,6 @@ def _span(text: str) -> int:
     return span
 
 
-def _identity(text: str) -> tuple[str, str]:
-    kind, _, value = text.partition("=")
-    if kind == "fingerprint":
-        value = value.replace(":", "").lower()
-        if not re.fullmatch("[0-9a-f]{64}", value):
-            raise argparse.ArgumentTypeError("a fingerprint is the SHA-256 of the DER: 64 hexadecimal digits")
-    if kind not in ("subject", "serialNumber", "fingerprint") or not value:
-        raise argparse.ArgumentTypeError(f"{text!r} is not subject=…, serialNumber=… or fingerprint=…")
-    return kind, value
-
-
-def _reference(text: str) -> bytes:
-    if not text.startswith("hex:"):
-        return text.encode()
-    try:
-        return bytes.fromhex(text.removeprefix("hex:"))
-    except ValueError:
-        raise CommandError(f"reference {text!r}: not hexadecimal after hex:", os.EX_USAGE) from None
-
-
-def _reference_text(reference: bytes) -> str:
-    text = reference.decode("ascii", "replace")
-    return text if text.isprintable() and text.isascii() else f"hex:{reference.hex()}"
-
-
 async def find(place: Workplace, id_or_name: str) -> Entity:
     """The end entity with that UUID, or that name. Raises CommandError where there is none, or several."""
     found = await place.store.entity(id_or_name.lower())
@@ -187,6 +150,8 @@ async def _policies(place: Workplace, names: list[str] | None) -> tuple[str, ...
 
 
 def _summary(entity: Entity) -> dict[str, Any]:
+    from cmpd.clm.identities import identity_table, reference_text
+
     return {
         "id": entity.id,
         "name": entity.name,
@@ -195,21 +160,30 @@ def _summary(entity: Entity) -> dict[str, Any]:
         "password_expires": entity.password_expires and time_text(entity.password_expires),
         "password_uses": entity.password_uses,
         "policies": list(entity.policies),
-        "references": [_reference_text(one) for one in entity.references],
-        "identities": [{"kind": kind, "value": value} for kind, value in entity.identities],
+        "references": [reference_text(one) for one in entity.references],
+        "identities": [identity_table(one) for one in entity.identities],
         "attributes": entity.attributes,
         "created": time_text(entity.created),
     }
 
 
 def _print_secret(
-    place: Workplace, entity: Entity, password: str | None, arguments: argparse.Namespace
+    place: Workplace,
+    entity: Entity,
+    password: str | None,
+    arguments: argparse.Namespace,
+    given: Iterable[Identity] = (),
 ) -> None:
-    """The UUID and, this once, the generated password; a password the operator gave is not repeated."""
+    """The UUID, how the identities given were understood and, this once, the generated password; a password
+    the operator gave is not repeated."""
+    from cmpd.clm.identities import understood
+
     if arguments.json:
         print_json({**_summary(entity), "new_password": password})
         return
     print(f"UUID      {entity.id}")
+    for identity in given:
+        print(f"identity  {printable(understood(identity))}")
     if password is None:
         return
     print(f"password  {password}")
@@ -230,25 +204,29 @@ def _print_secret(
 
 async def _add(place: Workplace, arguments: argparse.Namespace) -> int:
     from cmpd.clm import entities
-    from cmpd.clm.model import Entity
+    from cmpd.clm.identity_advice import advice, policies_of
+    from cmpd.clm.model import Entity, Kind
     from cmpd.clm.secrets import new_password
 
     given = read_password(arguments)
     if arguments.no_password and given is not None:
         raise CommandError("--no-password and a password contradict each other", os.EX_USAGE)
     password = None if arguments.no_password else given or new_password()
+    references, identities = known_by(arguments)
     template = Entity(
         id=arguments.id or "",
         name=arguments.name,
         password_expires=arguments.expires and now() + arguments.expires,
         password_uses=arguments.uses,
         policies=await _policies(place, arguments.policy),
-        references=tuple(_reference(one) for one in arguments.reference),
-        identities=tuple(arguments.identity),
+        references=references,
+        identities=identities,
     )
     entity, unit = entities.add(act(), place.master_key, template, password)
+    advise(await advice(place.store, [entity], policies_of(await place.store.objects(Kind.POLICY))))
     await place.store.commit(unit)
-    _print_secret(place, entity, password if given is None else None, arguments)
+    made = password if given is None else None
+    _print_secret(place, entity, made, arguments, entity.identities)
     return os.EX_OK
 
 
@@ -267,12 +245,11 @@ def _text(value: Any) -> str:
         return "yes" if value else "no"
     if isinstance(value, list):
         return ", ".join(map(_text, value))
-    if isinstance(value, dict) and value.keys() == {"kind", "value"}:
-        return f"{value['kind']}={value['value']}"
     return str(value)
 
 
 async def _show(place: Workplace, arguments: argparse.Namespace) -> int:
+    from cmpd.clm.identities import identity_text
     from cmpd.clm.store.base import CertificateQuery
 
     entity = await find(place, arguments.entity)
@@ -290,7 +267,8 @@ async def _show(place: Workplace, arguments: argparse.Namespace) -> int:
     if arguments.json:
         print_json({**summary, "certificates": certificates})
         return os.EX_OK
-    for key, value in summary.items():
+    shown = summary | {"identities": list(map(identity_text, entity.identities))}
+    for key, value in shown.items():
         if value not in (None, [], {}):
             print(f"{key:<18}{printable(_text(value))}")
     if certificates:

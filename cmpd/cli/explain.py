@@ -56,6 +56,7 @@ def _lines(entity: Entity, policies: Iterable[Policy]) -> Iterable[str]:
 
 
 def _parties(entity: Entity, policy: Policy) -> Iterable[tuple[str, Any]]:
+    from cmpd.clm.identity_advice import names_certificates
     from cmpd.cmp.parties.party import Capacity, Party
 
     if policy.id in entity.policies:
@@ -64,7 +65,7 @@ def _parties(entity: Entity, policy: Policy) -> Iterable[tuple[str, Any]]:
             if policy.password_login:
                 yield "by HTTP Basic authentication", Party("", Capacity.LOGIN, entity=entity)
         yield "by its certificates from here", Party("", Capacity.CERTIFICATE, entity=entity)
-        if policy.trust_anchors and entity.identities:
+        if any(names_certificates(one, policy) for one in entity.identities):
             yield "by its vendor certificate", Party("", Capacity.VENDOR, entity=entity)
     for ra in policy.ras:
         if entity.id in ra.entities:

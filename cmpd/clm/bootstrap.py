@@ -9,7 +9,7 @@ from cmpd.clm.apiclient import APIClient
 from cmpd.clm.ca import Maker, make_issuing, make_root
 from cmpd.clm.entities import add
 from cmpd.clm.model import AuditEvent, Entity, Kind, StoredObject
-from cmpd.clm.names import parse_name
+from cmpd.clm.pkix.names import parse_name
 from cmpd.clm.policy import Policy
 from cmpd.clm.secrets import new_secret
 from cmpd.clm.store.base import Store

@@ -15,7 +15,9 @@ from typing import Any, TextIO
 
 from cmpd.clm.declare.entities import document_of, read_entity
 from cmpd.clm.entities import Act, password_context
+from cmpd.clm.identities import bound, identity_text, reference_text
 from cmpd.clm.model import AuditEvent, Entity, EntityState, Kind
+from cmpd.clm.pkix.identities import identity_key
 from cmpd.clm.policy import UUID
 from cmpd.clm.secrets import MasterKey, new_password
 from cmpd.clm.settings import DocumentError
@@ -35,7 +37,8 @@ COLUMNS = (
     "password_expires",
 )
 """Columns of CSV files; `policies`, `references` and `identities` hold several, with blanks between.
-Further columns are attributes. Identities in CSV cannot hold blanks; JSON lines can."""
+Further columns are attributes. `identities` may be a JSON list instead, as in JSON lines: so it holds blanks
+and anchors."""
 
 
 class BulkError(Exception):
@@ -63,7 +66,7 @@ def read_csv(file: TextIO) -> Iterator[tuple[int, dict[str, Any]]]:
             if None in row or None in row.values():
                 raise BulkError(f"line {reader.line_num}: {len(reader.fieldnames or ())} fields are expected")
             yield reader.line_num, _csv_document(row)
-    except csv.Error as error:
+    except (csv.Error, DocumentError) as error:
         raise BulkError(f"line {reader.line_num}: {error}") from None
 
 
@@ -73,7 +76,9 @@ def _csv_document(row: dict[str, str]) -> dict[str, Any]:
     for name, text in row.items():
         if not text:
             continue
-        if name in ("policies", "references", "identities"):
+        if name == "identities" and text.startswith("["):
+            document[name] = _json(text, name)
+        elif name in ("policies", "references", "identities"):
             document[name] = text.split()
         elif name == "password_uses":
             document[name] = int(text) if text.isdecimal() else text
@@ -82,6 +87,15 @@ def _csv_document(row: dict[str, str]) -> dict[str, Any]:
         else:
             attributes[name] = text
     return document | ({"attributes": attributes} if attributes else {})
+
+
+def _json(text: str, key: str) -> Any:
+    try:
+        return json.loads(text)
+    except ValueError:
+        raise DocumentError(
+            key, f"words with blanks between, or a JSON list, are expected, not {text!r}"
+        ) from None
 
 
 def read_json_lines(file: TextIO) -> Iterator[tuple[int, dict[str, Any]]]:
@@ -102,12 +116,20 @@ class Importer:
     """Turns documents into entities, and stores them."""
 
     def __init__(
-        self, store: Store, master_key: MasterKey, act: Act, default_policies: tuple[str, ...]
+        self,
+        store: Store,
+        master_key: MasterKey,
+        act: Act,
+        default_policies: tuple[str, ...],
+        anchor: str = "",
     ) -> None:
+        """`default_policies` and `anchor` are for those that name none: the anchor, by its SHA-256, for the
+        identities."""
         self._store = store
         self._master_key = master_key
         self._act = act
         self._default_policies = default_policies
+        self._anchor = anchor
         self._policies: dict[str, str] = {}
 
     async def rows(self, documents: Iterable[tuple[int, dict[str, Any]]], *, passwords: bool) -> list[Row]:
@@ -121,9 +143,8 @@ class Importer:
                 row = self._row(line, document, passwords)
             except DocumentError as error:
                 raise BulkError(f"line {line}: {error}") from None
-            for key in (row.entity.id, *row.entity.references, *row.entity.identities):
+            for key, shown in _unique(row.entity):
                 if seen.setdefault(key, line) != line:
-                    shown = key if isinstance(key, str) else repr(key)
                     raise BulkError(f"line {line}: {shown} stands in line {seen[key]} already")
             rows.append(row)
         return rows
@@ -145,7 +166,7 @@ class Importer:
             password_expires=lasts if lasts is None else self._act.time + lasts,
             policies=policies,
             references=declared.references,
-            identities=declared.identities,
+            identities=bound(declared.identities, self._anchor),
             attributes=declared.attributes or {},
             created=self._act.time,
         )
@@ -184,6 +205,15 @@ class Importer:
         return replace(row.entity, password=sealed)
 
 
+def _unique(entity: Entity) -> Iterator[tuple[Any, str]]:
+    """What no two entities may share: as it compares, and as it is shown."""
+    yield entity.id, entity.id
+    for reference in entity.references:
+        yield reference, reference_text(reference)
+    for one in entity.identities:
+        yield (one.kind, identity_key(one.kind, one.value), one.anchor), identity_text(one)
+
+
 async def export_json_lines(store: Store, search: str | None = None) -> AsyncIterator[str]:
     """A line for each entity, as `read_json_lines` takes it, without secrets."""
     names = {one.id: one.name for one in await store.objects(Kind.POLICY)}
@@ -200,7 +230,15 @@ async def export_csv(store: Store, file: TextIO, search: str | None = None) -> A
     count = 0
     async for entity in store.entities(search):
         document = {"id": entity.id} | document_of(entity, names)
-        fields = (document.get(name, "") for name in columns)
-        writer.writerow([" ".join(one) if isinstance(one, list) else one for one in fields])
+        writer.writerow([csv_field(document.get(name, "")) for name in columns])
         count += 1
         yield count
+
+
+def csv_field(value: Any) -> str:
+    """Words with blanks between; JSON where they hold blanks, or tables, as identities may."""
+    if not isinstance(value, list):
+        return str(value)
+    if all(isinstance(one, str) and " " not in one for one in value):
+        return " ".join(value)
+    return json.dumps(value, ensure_ascii=False)

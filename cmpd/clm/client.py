@@ -15,16 +15,18 @@ from typing import TYPE_CHECKING, Any, Protocol
 from cmpd.clm import issuing
 from cmpd.clm.catalog import Catalog, Edition, ServedPolicy
 from cmpd.clm.credentials import Credentials, uuid_of
-from cmpd.clm.identities import identities_of
 from cmpd.clm.issued import Issued
 from cmpd.clm.model import (
     AuditEvent,
     Certificate,
     CertificateState,
     Entity,
+    Identity,
     StoredCRL,
     Transaction,
 )
+from cmpd.clm.pkix.identities import FINGERPRINT, SUBJECT, fingerprint_of
+from cmpd.clm.pkix.names import rfc4514_text
 from cmpd.clm.revocation import Revocations
 from cmpd.clm.room import Room
 from cmpd.clm.store.changes import (
@@ -188,26 +190,20 @@ class Client:
 
     def register(self, certificate: x509.Certificate, policy_id: str, unit: list[Change]) -> Entity:
         """A new end entity for the holder of a vendor certificate (a policy's auto_register)."""
-        fingerprint = dict(identities_of(certificate))["fingerprint"]
-        entity = Entity(
-            id=str(uuid.UUID(bytes=self.random(16), version=4)),
-            name=certificate.subject.rfc4514_string(),
-            policies=(policy_id,),
-            identities=(("fingerprint", fingerprint),),
-            created=self.now(),
-        )
-        unit.append(AddEntity(entity))
-        self.audit(unit, f"client:{self.id}", "entity.register", f"entity:{entity.id}", name=entity.name)
-        return entity
+        identity = Identity(FINGERPRINT, fingerprint_of(certificate))
+        return self._register(rfc4514_text(certificate.subject), identity, policy_id, unit)
 
     def register_subject(self, subject: x509.Name, policy_id: str, unit: list[Change]) -> Entity:
         """A new end entity for the device of that subject, whom an RA speaks for (a policy's register)."""
-        name = subject.rfc4514_string()
+        name = rfc4514_text(subject)
+        return self._register(name, Identity(SUBJECT, name), policy_id, unit)
+
+    def _register(self, name: str, identity: Identity, policy_id: str, unit: list[Change]) -> Entity:
         entity = Entity(
             id=str(uuid.UUID(bytes=self.random(16), version=4)),
             name=name,
             policies=(policy_id,),
-            identities=(("subject", name),),
+            identities=(identity,),
             created=self.now(),
         )
         unit.append(AddEntity(entity))

@@ -12,8 +12,9 @@ from typing import TYPE_CHECKING
 
 from cmpd.clm.attempts import Attempts
 from cmpd.clm.entities import password_context
-from cmpd.clm.identities import identities_of
 from cmpd.clm.model import Entity, EntityState
+from cmpd.clm.pkix.identities import FINGERPRINT, SUBJECT, keys_of
+from cmpd.clm.pkix.names import comparison_key
 from cmpd.clm.secrets import SecretError
 from cmpd.clm.throttle import Throttle
 
@@ -22,6 +23,7 @@ if TYPE_CHECKING:
 
     from cryptography import x509
 
+    from cmpd.clm.policy import Policy
     from cmpd.clm.secrets import MasterKey
     from cmpd.clm.store.base import Store
 
@@ -63,18 +65,42 @@ class Credentials:
         """The end entity that a senderKID names by a further reference, not by its UUID."""
         return await self._store.entity_by_reference(reference)
 
-    async def entity_of_certificate(self, certificate: x509.Certificate) -> Entity | None:
-        """The registered end entity that a vendor certificate names: by fingerprint, subject or
-        X.520 serialNumber, in this order."""
-        for kind, value in identities_of(certificate):
-            entity = await self._store.entity_by_identity(kind, value)
+    async def entity_of_certificate(
+        self, certificate: x509.Certificate, anchor: bytes, policy: Policy
+    ) -> Entity | None:
+        """The registered end entity that a vendor certificate names: by fingerprint, subject or X.520
+        serialNumber, in this order. `anchor`: DER of the trust anchor its path ends at, under `policy`.
+
+        A subject or serialNumber says nothing without who vouches for it: another vendor may use the same.
+        So it names whom it is registered for with that very anchor; without an anchor, whom it is registered
+        for and who may use the policy, where the policy has this anchor alone. Where it would be nobody, it
+        is a blocked entity that has it without an anchor, under whatever policy: nobody is to register anew
+        because a policy does not tell which vendor's device was blocked.
+        """
+        bound = hashlib.sha256(anchor).hexdigest()
+        alone = set(policy.trust_anchors) == {anchor}
+        blocked: Entity | None = None
+        for kind, key in keys_of(certificate):
+            entity = await self._store.entity_by_identity(kind, key, "" if kind == FINGERPRINT else bound)
             if entity is not None:
                 return entity
-        return None
+            implied = None if kind == FINGERPRINT else await self._store.entity_by_identity(kind, key, "")
+            if implied is not None and alone and policy.id in implied.policies:
+                return implied
+            if implied is not None and implied.state is EntityState.BLOCKED:
+                blocked = blocked or implied
+        return blocked
 
     async def entity_of_subject(self, subject: x509.Name) -> Entity | None:
-        """The registered end entity with that subject; whom an RA asks for."""
-        return await self._store.entity_by_identity("subject", subject.rfc4514_string())
+        """The end entity registered for that subject, whom an RA asks for.
+
+        The RA vouches for it, so it does not matter which trust anchor the subject is registered with: a
+        block is not got round by registering another. Of several entities it is one that is blocked, or the
+        one registered without an anchor, or the first by anchor.
+        """
+        found = await self._store.entities_by_identity(SUBJECT, comparison_key(subject))
+        blocked = (entity for entity in found if entity.state is EntityState.BLOCKED)
+        return next(blocked, found[0] if found else None)
 
     def shared_secret(self, entity: Entity | None) -> tuple[bytes, bool]:
         """(secret, usable). Where there is none to use, a decoy of this process that nothing matches,

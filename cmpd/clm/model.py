@@ -43,6 +43,19 @@ class EntityState(StrEnum):
 
 
 @quick_dataclass(frozen=True, slots=True)
+class Identity:
+    """What names an end entity in certificates that others issued (`cmpd.clm.pkix.identities`)."""
+
+    kind: str
+    """``subject``, ``serialNumber`` (the X.520 attribute) or ``fingerprint`` (SHA-256 of the DER)."""
+    value: str
+    """RFC 4514 text, the attribute's value, or lower hexadecimal."""
+    anchor: str = ""
+    """The trust anchor that vouches for it, by the SHA-256 of its DER in lower hexadecimal; empty: the one of
+    a policy that has one."""
+
+
+@quick_dataclass(frozen=True, slots=True)
 class Entity:
     """An end entity: who may ask for certificates, and by which shared secret."""
 
@@ -59,9 +72,8 @@ class Entity:
     """UUIDs of the policies it may use."""
     references: tuple[bytes, ...] = ()
     """Further senderKIDs, beside its UUID, unique over all entities."""
-    identities: tuple[tuple[str, str], ...] = ()
-    """What names it in a vendor certificate: (kind, value), kind one of ``subject`` (RFC 4514 text),
-    ``serialNumber`` (the X.520 attribute), ``fingerprint`` (SHA-256 of the DER, lower hexadecimal)."""
+    identities: tuple[Identity, ...] = ()
+    """What names it in a vendor certificate; key and anchor unique over all entities."""
     attributes: dict[str, Any] = field(default_factory=dict)
     """Values a policy or template may take into subject and SAN."""
     created: int = 0

@@ -13,6 +13,8 @@ from urllib.parse import urlsplit
 from cryptography import x509
 from cryptography.x509.oid import NameOID
 
+from cmpd.clm.pkix.names import same_name
+
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable
 
@@ -64,20 +66,7 @@ def _directory_within(name: x509.Name, base: x509.Name) -> bool:
     """Whether `base` is a prefix of the name, compared as RFC 5280, section 7.1, has it."""
     if len(base.rdns) > len(name.rdns):
         return False
-    pairs = zip(name.rdns, base.rdns, strict=False)
-    return all(_folded(own) == _folded(wanted) for own, wanted in pairs)
-
-
-def _folded(rdn: x509.RelativeDistinguishedName) -> frozenset[tuple[str, str | bytes]]:
-    return frozenset(
-        (
-            attribute.oid.dotted_string,
-            " ".join(attribute.value.split()).casefold()
-            if isinstance(attribute.value, str)
-            else attribute.value,
-        )
-        for attribute in rdn
-    )
+    return same_name(x509.Name(name.rdns[: len(base.rdns)]), base)
 
 
 def _host_within(host: str, base: str) -> bool:

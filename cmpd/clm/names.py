@@ -9,7 +9,6 @@ from typing import Any
 from cryptography import x509
 from cryptography.x509.oid import NameOID
 
-from cmpd.clm.pkix.names import from_text
 from cmpd.clm.settings import DocumentError, Kind
 
 ATTRIBUTES: dict[str, x509.ObjectIdentifier] = {
@@ -60,13 +59,8 @@ ATTRIBUTE = Kind(_attribute)
 """A setting that names an attribute type."""
 
 
-def parse_name(text: str) -> x509.Name:
-    """A name as an operator wrote it (`cmpd.clm.pkix.names.from_text`). Raises ValueError."""
-    return from_text(text, ATTRIBUTES)
-
-
 def name_text(name: x509.Name) -> str:
-    """RFC 4514 text that `parse_name` understands."""
+    """RFC 4514 text that `cmpd.clm.pkix.names.parse_name` reads."""
     return name.rfc4514_string(_SHORT)
 
 

@@ -9,7 +9,7 @@ import uuid
 import pytest
 
 from cmpd.clm.entities import password_context
-from cmpd.clm.model import Entity
+from cmpd.clm.model import Entity, Identity
 from cmpd.clm.store.base import Store
 from tests.cli.conftest import OTHER_POLICY, POLICY, Operator
 
@@ -71,7 +71,7 @@ def test_add_takes_everything_an_entity_has(operator: Operator) -> None:
     assert shown["identities"][1] == {"kind": "fingerprint", "value": "ab" * 32}
     entity = _stored(operator, shown["id"])
     assert entity.references == (b"gate-7", b"\x00\xff")
-    assert entity.identities[0] == ("serialNumber", "4711")
+    assert entity.identities[0] == Identity("serialNumber", "4711")
     assert entity.password_uses == 1
     assert entity.password_expires == entity.created + 12 * 3600
 
@@ -170,7 +170,19 @@ def test_every_act_is_in_the_audit_with_who_did_it_and_without_secrets(
         (["add", "x", "--policy", "nonsense"], "there is no policy 'nonsense'; there are: devices, servers"),
         (["add", "x", "--password-env", "UNSET_VARIABLE"], "the password is empty"),
         (["add", "x", "--password-file", "/nonexistent"], "/nonexistent"),
-        (["add", "x", "--reference", "hex:0g"], "not hexadecimal"),
+        (["add", "x", "--reference", "hex:0g"], "--reference: 'hex:0g': hexadecimal is expected after hex:"),
+        (["add", "x", "--identity", "fingerprint=00"], "--identity: a fingerprint is the SHA-256"),
+        (
+            ["add", "x", "--identity", "nonsense=1"],
+            "--identity: subject=…, serialNumber=… or",
+        ),
+        (
+            ["add", "x", "--identity", "subject=Device 1"],
+            "'Device 1' is no distinguished name such as CN=",
+        ),
+        (["add", "x", "--identity", "serialNumber="], "is expected, not 'serialNumber='"),
+        (["add", "x", "--anchor", "/nonexistent"], "--anchor: /nonexistent cannot be read; a PEM file"),
+        (["add", "x", "--anchor", __file__], "one certificate in PEM is expected: the trust anchor"),
     ],
 )
 def test_what_cannot_be_done_is_said_in_one_line(operator: Operator, words: list[str], text: str) -> None:
@@ -184,8 +196,6 @@ def test_what_cannot_be_done_is_said_in_one_line(operator: Operator, words: list
         ["--id", "nonsense"],
         ["--uses", "0"],
         ["--expires", "soon"],
-        ["--identity", "fingerprint=00"],
-        ["--identity", "nonsense=1"],
     ],
 )
 def test_a_wrong_value_is_a_usage_error(operator: Operator, words: list[str]) -> None:

@@ -9,7 +9,7 @@ import pytest
 
 from cmpd.clm.bulk import BulkError, Importer, export_csv, export_json_lines, read_csv, read_json_lines
 from cmpd.clm.entities import Act
-from cmpd.clm.model import Entity
+from cmpd.clm.model import Entity, Identity
 from cmpd.clm.store.base import Store
 from tests.clm.conftest import PKI
 
@@ -38,7 +38,7 @@ def test_csv_brings_names_policies_references_identities_passwords_and_attribute
     assert (pump.id, pump.name, pump.password_uses) == (ONE, "pump", 1)
     assert (pump.password_expires, valve.password_expires) == (pki.now + 30 * 86400, None)
     assert pump.references == (b"a", b"\x00\xff")
-    assert pump.identities == (("serialNumber", "1"),)
+    assert pump.identities == (Identity("serialNumber", "1"),)
     assert pump.attributes == {"serial": "S1"}
     assert pump.password is not None
     assert pki.master_key.open(pump.password, f"entity:{ONE}") == b"secret"
@@ -82,7 +82,7 @@ FAULTS: list[tuple[str, str, dict[str, Any]]] = [
     ("line 2: password_expires: a duration", "name,password_expires\nx,soon\n", {}),
     ("line 2: references[1]", "name,references\nx,a hex:zz\n", {}),
     ("line 2: identities[0]", "name,identities\nx,imei=1\n", {}),
-    ("line 3: b'a' stands in line 2 already", "name,references\nx,a\ny,a\n", {}),
+    ("line 3: a stands in line 2 already", "name,references\nx,a\ny,a\n", {}),
     (f"line 3: {ONE} stands in line 2 already", f"id,name\n{ONE},x\n{ONE},y\n", {}),
     ("line 1: no JSON", "{", {"csv": False}),
     ("line 2: an object is expected", '{"name": "x"}\n[]\n', {"csv": False}),

@@ -33,9 +33,9 @@ from cmpd.clm.cafiles import read_certificates, read_key, read_pkcs12
 from cmpd.clm.chains import CAProblem
 from cmpd.clm.issuing import CertificateRequest, ServedPolicy, issue
 from cmpd.clm.model import Kind
-from cmpd.clm.names import parse_name
 from cmpd.clm.pkix import keypairs
 from cmpd.clm.pkix.algorithms import KEYS
+from cmpd.clm.pkix.names import parse_name
 from cmpd.clm.policy import Policy
 from cmpd.clm.profile import key_usage
 from cmpd.clm.rollover import roll_over

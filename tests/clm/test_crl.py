@@ -14,7 +14,7 @@ from cmpd.clm import upkeep
 from cmpd.clm.crl import build_crl, is_due, refresh_crl
 from cmpd.clm.issuing import CertificateRequest, issue
 from cmpd.clm.model import Certificate, CertificateState, StoredCRL
-from cmpd.clm.names import parse_name
+from cmpd.clm.pkix.names import parse_name
 from cmpd.clm.store.base import Store
 from cmpd.clm.store.changes import AddCertificate, Change, MoveCertificate
 from tests.clm.conftest import NOW, PKI, URL

@@ -18,7 +18,7 @@ from hypothesis import strategies as st
 
 from cmpd.clm.issuing import CertificateRequest, Issuance, RequestRefused, ServedPolicy, issue, new_serial
 from cmpd.clm.model import Entity
-from cmpd.clm.names import parse_name
+from cmpd.clm.pkix.names import parse_name
 from cmpd.clm.policy import Policy
 from cmpd.clm.profile import extended_key_usage, extension, key_usage
 from cmpd.clm.template import EXTENDED_KEY_USAGES, Template, ready_made

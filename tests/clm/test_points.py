@@ -20,7 +20,7 @@ from cmpd.clm.ca import make_root
 from cmpd.clm.crl import refresh_crl
 from cmpd.clm.issuing import CertificateRequest, ServedPolicy, issue
 from cmpd.clm.model import EVERY_SERIAL, Certificate, CertificateState, Kind, StoredCRL
-from cmpd.clm.names import parse_name
+from cmpd.clm.pkix.names import parse_name
 from cmpd.clm.points import MOST_PARTITIONS, CrlPoints
 from cmpd.clm.policy import Policy
 from cmpd.clm.profile import Profile

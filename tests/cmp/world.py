@@ -27,7 +27,15 @@ from cmpd.clm.bootstrap import DEMO_ENTITY, DEMO_PASSWORD, DEMO_POLICY, bootstra
 from cmpd.clm.ca import Maker, make_issuing
 from cmpd.clm.client import Client
 from cmpd.clm.entities import Act, add
-from cmpd.clm.model import Certificate, CertificateState, Entity, Kind, StoredObject, TransactionState
+from cmpd.clm.model import (
+    Certificate,
+    CertificateState,
+    Entity,
+    Identity,
+    Kind,
+    StoredObject,
+    TransactionState,
+)
 from cmpd.clm.policy import Policy
 from cmpd.clm.rollover import roll_over
 from cmpd.clm.rules.certificates import pem_text
@@ -251,7 +259,7 @@ class World:
         await self.store.commit(add(OPERATOR, MASTER_KEY, other, OTHER_PASSWORD)[1])
         demo = await self.store.entity(DEMO_ENTITY)
         assert demo is not None
-        identities = (("fingerprint", hashlib.sha256(MACHINE.der).hexdigest()),)
+        identities = (Identity("fingerprint", hashlib.sha256(MACHINE.der).hexdigest()),)
         demo = replace(demo, policies=(DEMO_POLICY, SECOND_POLICY), identities=identities)
         await self.store.commit((UpdateEntity(demo),))
         await self._log_in()

@@ -101,11 +101,15 @@ def test_a_registered_device_is_known_by_its_certificate(
     assert record.serial == device.certificate().serial_number
 
 
-def test_an_unregistered_device_is_not_authorized(device: Device, policies: dict[str, str]) -> None:
+def test_an_unregistered_device_is_told_the_same_at_a_policy_that_is_there_and_at_one_that_is_not(
+    device: Device, policies: dict[str, str]
+) -> None:
     works = WORKS.issue(ROOT)
-    done = _enrol(device, policies["registered"], _device_plan("NOBODY").issue(works), works)
-    assert done.status != 0
-    assert "notAuthorized" in done
+    holder = _device_plan("NOBODY").issue(works)
+    for policy in (policies["registered"], "99999999-1111-4111-8111-111111111111"):
+        done = _enrol(device, policy, holder, works)
+        assert done.status != 0
+        assert 'signerNotTrusted; StatusString: "the protection certificate is not trusted"' in done
 
 
 def test_a_vendor_certificate_is_worth_nothing_under_another_policy(device: Device) -> None:

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import tomllib
 import uuid
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
@@ -19,7 +19,9 @@ from cmpd.clm.declare.entities import EntityDocument, document_of, read_entity
 from cmpd.clm.declare.lines import Lines
 from cmpd.clm.declare.pemfiles import read_text, with_files_read
 from cmpd.clm.entities import password_context
-from cmpd.clm.model import AuditEvent, Entity, EntityState, Kind, StoredObject
+from cmpd.clm.identities import anchor_of_pem, is_anchor, understood
+from cmpd.clm.model import AuditEvent, Entity, EntityState, Identity, Kind, StoredObject
+from cmpd.clm.pkix.identities import SUBJECT
 from cmpd.clm.points import PARTITIONS
 from cmpd.clm.policy import UUID, Policy
 from cmpd.clm.secrets import SecretError
@@ -166,19 +168,22 @@ class Declaration:
     async def _entity(self, id: str, value: dict[str, Any]) -> None:
         if not UUID.fullmatch(id):
             raise DocumentError("", "the table's name is the entity's UUID, in lower case")
+        if isinstance(value.get("identities"), list):
+            value["identities"] = [self._bound(one, n) for n, one in enumerate(value["identities"])]
         declared = read_entity(value)
         if declared.password is not None:
             raise DocumentError("password", "no secrets in declarations; name a file with password_file")
         old = await self.draft.store.entity(id)
         wanted = self._wanted(id, declared, old)
         if old is None:
-            self.differences.append(f"+ entity {id}")
+            self.differences.append(f"+ entity {id}{_understood(wanted.identities)}")
             self._audited(AddEntity(wanted), "add", id)
         elif wanted != old:
             names = {one.id: one.name for one in self.draft.objects[Kind.POLICY].values()}
             changed = _keys_that_differ(document_of(old, names), document_of(wanted, names))
             shown = ", ".join([*changed, *(["password"] if wanted.password != old.password else [])])
-            self.differences.append(f"~ entity {id}: {shown}")
+            new = [one for one in wanted.identities if one not in old.identities]
+            self.differences.append(f"~ entity {id}: {shown}{_understood(new)}")
             self._audited(UpdateEntity(wanted), "change", id)
 
     def _wanted(self, id: str, declared: EntityDocument, old: Entity | None) -> Entity:
@@ -223,6 +228,14 @@ class Declaration:
     def _policy_id(self, name: str) -> str:
         return self.draft.get(Kind.POLICY, name).id
 
+    def _bound(self, item: Any, number: int) -> Any:
+        """An identity whose anchor may be the name of a PEM file, with its SHA-256 instead."""
+        anchor = item.get("anchor") if isinstance(item, Mapping) else None
+        if not isinstance(anchor, str) or is_anchor(anchor):
+            return item
+        key = f"identities[{number}].anchor"
+        return {**item, "anchor": anchor_of_pem(read_text(self.file.parent, anchor, key), key)}
+
     def _new(self, stored: StoredObject) -> None:
         self.differences.append(f"+ {stored.kind} {stored.name}")
         self.draft.put(stored, "add")
@@ -235,6 +248,11 @@ class Declaration:
         )
         if self.draft.change(stored, document):
             self.differences.append(f"~ {stored.kind} {stored.name}: {shown}")
+
+
+def _understood(identities: Sequence[Identity]) -> str:
+    """How new subjects were read: people write names in two orders."""
+    return "".join(f"\n    {understood(one)}" for one in identities if one.kind == SUBJECT)
 
 
 def _keys_that_differ(one: Mapping[str, Any], other: Mapping[str, Any]) -> list[str]:

@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-import re
 from dataclasses import dataclass, field
 from typing import Any
 
-from cmpd.clm.model import Entity, EntityState
+from cmpd.clm.identities import identity_document, parse_identity, parse_reference, reference_text
+from cmpd.clm.model import Entity, EntityState, Identity
 from cmpd.clm.settings import (
     DURATION,
     TEXT,
@@ -20,38 +20,6 @@ from cmpd.clm.settings import (
     read,
     setting,
 )
-
-IDENTITY_KINDS = ("subject", "serialNumber", "fingerprint")
-
-
-def parse_reference(value: Any, key: str) -> bytes:
-    """A senderKID: text, or ``hex:`` and hexadecimal."""
-    text = str(TEXT.parse(value, key))
-    if not text.startswith("hex:"):
-        return text.encode()
-    try:
-        return bytes.fromhex(text.removeprefix("hex:"))
-    except ValueError:
-        raise DocumentError(key, f"{text!r}: hexadecimal is expected after hex:") from None
-
-
-def reference_text(reference: bytes) -> str:
-    """What `parse_reference` reads."""
-    text = reference.decode("ascii", "replace")
-    plain = text.isascii() and text.isprintable() and not text.startswith("hex:")
-    return text if plain and text else f"hex:{reference.hex()}"
-
-
-def parse_identity(value: Any, key: str) -> tuple[str, str]:
-    """``kind=value``: what names the entity in a vendor certificate."""
-    kind, _, name = str(TEXT.parse(value, key)).partition("=")
-    if kind == "fingerprint":
-        name = name.replace(":", "").lower()
-        if not re.fullmatch("[0-9a-f]{64}", name):
-            raise DocumentError(key, "a fingerprint is the SHA-256 of the DER: 64 hexadecimal digits")
-    if kind not in IDENTITY_KINDS or not name:
-        raise DocumentError(key, f"subject=…, serialNumber=… or fingerprint=… is expected, not {value!r}")
-    return kind, name
 
 
 def _attributes(value: Any, key: str) -> dict[str, Any]:
@@ -72,10 +40,9 @@ class EntityDocument:
     """``active`` or ``blocked``."""
     references: tuple[bytes, ...] = setting(listing(Kind(parse_reference, reference_text)), ())
     """Further senderKIDs."""
-    identities: tuple[tuple[str, str], ...] = setting(
-        listing(Kind(parse_identity, lambda pair: f"{pair[0]}={pair[1]}")), ()
-    )
-    """What names it in a vendor certificate."""
+    identities: tuple[Identity, ...] = setting(listing(Kind(parse_identity, identity_document)), ())
+    """What names it in a vendor certificate: ``"KIND=VALUE"``, or with the trust anchor that vouches for it
+    ``{kind = "KIND", value = "VALUE", anchor = "SHA-256"}``."""
     attributes: dict[str, Any] | None = setting(optional(Kind(_attributes)), None)
     """Values that policies and templates may take into subject and SAN."""
     password_uses: int | None = setting(optional(count(1, 1_000_000)), None)

@@ -1,176 +1,290 @@
-"""When two distinguished names are the same (RFC 5280, section 7.1), and names as operators write them.
+"""Distinguished names: when two of them are one (RFC 5280, section 7.1), and how people write them.
 
-Everything that compares names compares `comparison_key`. Values are prepared by RFC 4518: mapped, folded in
-case, normalized, spaces made one; so neither the string type, nor letters' case, nor spaces at the ends make
-a difference. The order of RDNs does, that of the attributes within one does not.
+Everything that compares names by what they mean does it by `comparison_key`. What people write is RFC 4514
+text, or what OpenSSL takes and prints; the short names of attribute types are those of `cmpd.clm.names`.
 """
 
 from __future__ import annotations
 
+import json
 import re
-import stringprep
-import unicodedata
-from functools import lru_cache
+import warnings
+from collections.abc import Sequence
 from typing import Final
 
 from cryptography import x509
+from cryptography.x509.name import _ASN1Type  # an attribute's string type is to be had nowhere else
+from cryptography.x509.oid import NameOID
 
-_TO_NOTHING: Final = (
-    *((0x00AD, 0x00AD), (0x034F, 0x034F), (0x1806, 0x1806), (0x180B, 0x180E), (0xFE00, 0xFE0F)),
-    *((0x0000, 0x0008), (0x000E, 0x001F), (0x007F, 0x0084), (0x0086, 0x009F), (0x06DD, 0x06DD)),
-    *((0x070F, 0x070F), (0x200B, 0x200F), (0x202A, 0x202E), (0x2060, 0x2063), (0x206A, 0x206F)),
-    *((0xFEFF, 0xFEFF), (0xFFF9, 0xFFFC), (0x1D173, 0x1D17A), (0xE0001, 0xE0001), (0xE0020, 0xE007F)),
+from cmpd.clm.names import ATTRIBUTES, name_text, short_name
+from cmpd.clm.pkix.preparation import Prohibited, prepare
+from cmpd.printable import printable
+
+Attribute = x509.NameAttribute[str | bytes]
+
+NO_STRINGS: Final = frozenset(
+    {_ASN1Type.BitString, _ASN1Type.OctetString, _ASN1Type.UTCTime, _ASN1Type.GeneralizedTime}
 )
-"""Code points that are left out, first and last of each range (RFC 4518, section 2.2)."""
-_TO_SPACE: Final = (
-    *((0x0009, 0x000D), (0x0085, 0x0085), (0x00A0, 0x00A0), (0x1680, 0x1680), (0x2000, 0x200A)),
-    *((0x2028, 0x2029), (0x202F, 0x202F), (0x205F, 0x205F), (0x3000, 0x3000)),
-)
-"""Code points that become a space (RFC 4518, section 2.2)."""
-_MAPPED: Final = {
-    **{code: None for first, last in _TO_NOTHING for code in range(first, last + 1)},
-    **{code: " " for first, last in _TO_SPACE for code in range(first, last + 1)},
-}
-_PROHIBITED: Final = (
-    stringprep.in_table_a1,  # unassigned
-    stringprep.in_table_c3,  # for private use
-    stringprep.in_table_c4,  # no characters
-    stringprep.in_table_c5,  # surrogates
-    stringprep.in_table_c8,  # changing how text is shown
-    lambda character: character == "\ufffd",
-)
-"""Of what is left, what no prepared string may have (RFC 4518, section 2.4)."""
-
-
-class Prohibited(ValueError):
-    """A value has a character that RFC 4518 does not prepare; such values are equal by their octets only."""
-
-
-@lru_cache(4096)
-def prepared(value: str) -> str:
-    """A value as caseIgnoreMatch compares it (RFC 4518, sections 2.1 to 2.6). Raises Prohibited."""
-    mapped = value.translate(_MAPPED)
-    folded = "".join(map(stringprep.map_table_b2, mapped))
-    normal = unicodedata.normalize("NFKC", folded)
-    for character in normal:
-        if any(prohibited(character) for prohibited in _PROHIBITED):
-            raise Prohibited(f"U+{ord(character):04X} is not for names")
-    return _one_space(normal)
-
-
-def _one_space(text: str) -> str:
-    """Without spaces at the ends, and with one where there are several (RFC 4518, section 2.6.1): a space
-    with a combining mark after it is none."""
-    kept: list[str] = []
-    for index, character in enumerate(text):
-        following = text[index + 1 : index + 2]
-        space = character == " " and not (following and unicodedata.category(following).startswith("M"))
-        if space and (not kept or kept[-1] == " "):
-            continue
-        kept.append(character)
-    if kept and kept[-1] == " ":
-        kept.pop()
-    return "".join(kept)
-
-
-def comparison_key(name: x509.Name) -> str:
-    """What is the same for two names if and only if they match by RFC 5280, section 7.1."""
-    return "\n".join(_rdn_key(rdn) for rdn in name.rdns)
+"""Types of values that are no character strings."""
 
 
 def same_name(one: x509.Name, other: x509.Name) -> bool:
-    """Whether two names match by RFC 5280, section 7.1."""
-    return one == other or comparison_key(one) == comparison_key(other)
+    """Whether two names match (RFC 5280, section 7.1)."""
+    return comparison_key(one) == comparison_key(other)
 
 
-def _rdn_key(rdn: x509.RelativeDistinguishedName) -> str:
-    return "+".join(sorted(f"{one.oid.dotted_string}={_value_key(one.value)}" for one in rdn))
+def comparison_key(name: x509.Name) -> str:
+    """What names have in common that match by RFC 5280, section 7.1, and no others: ASCII text.
+
+    The order of RDNs matters, that of the attributes within one does not, and the string type of a value
+    does not either.
+    """
+    rdns = [
+        sorted((attribute.oid.dotted_string, _attribute_key(attribute)) for attribute in rdn)
+        for rdn in name.rdns
+    ]
+    return json.dumps(rdns, separators=(",", ":"))
 
 
 def value_key(value: str) -> str:
-    """What is the same for two values of an attribute that match: of serialNumber, for one."""
-    return _value_key(value)
+    """The same for the value of one attribute of a DirectoryString type.
 
-
-def _value_key(value: str | bytes) -> str:
-    if isinstance(value, bytes):
-        return f"#{value.hex()}"
-    try:
-        return f"'{_escaped(prepared(value))}'"
-    except Prohibited:
-        return f'"{_escaped(value)}"'
-
-
-def _escaped(text: str) -> str:
-    """Printable, and without what separates the parts of a key."""
-    return text.encode("unicode_escape").decode("ascii").replace("+", "\\+")
-
-
-_SLASHED: Final = re.compile(r"/(?=[A-Za-z0-9.]+ ?=)")
-_SPACED: Final = re.compile(r"(?:^|[,+] ?)[A-Za-z0-9.]+ = ")
-
-
-def from_text(text: str, attributes: dict[str, x509.ObjectIdentifier]) -> x509.Name:
-    """The name that an operator wrote, in any of three forms: RFC 4514 (``CN=Device 1,O=Example``: the last
-    RDN first), or as OpenSSL takes it (``/O=Example/CN=Device 1``) and prints it (``O = Example, CN = Device
-    1``), both in the order of the encoding. `attributes`: short names, in whatever case they are written.
-
-    Raises ValueError, which says what is expected.
+    A value with prohibited characters, which RFC 4518 lets match nothing, is equal to itself alone.
     """
-    text = _trimmed(text)
-    if text.startswith("/"):
-        parts = [part.rstrip() for part in _SLASHED.split(text)[1:]]
-        if not parts:
-            raise _unreadable(text)
-        return _in_order([part.replace("\\/", "/") for part in parts], text, attributes)
-    if _SPACED.match(text):
-        return _in_order([_unspaced(part) for part in _parts(text)], text, attributes)
-    return _read(text, text, attributes)
-
-
-def _trimmed(text: str) -> str:
-    """Without blanks around it; one that is escaped belongs to the value."""
-    return re.sub(r"(?<!\\)[ \t\r\n]+$", "", text).lstrip(" \t\r\n")
-
-
-def _parts(text: str) -> list[str]:
-    return re.split(r"(?<!\\), ?(?=[A-Za-z0-9.]+ ?=)", text)
-
-
-def _unspaced(part: str) -> str:
-    return re.sub(r"^([A-Za-z0-9.]+) = ", r"\1=", re.sub(r" \+ ([A-Za-z0-9.]+) = ", r"+\1=", part))
-
-
-def _in_order(parts: list[str], text: str, attributes: dict[str, x509.ObjectIdentifier]) -> x509.Name:
-    rdns = [rdn for part in parts for rdn in _read(_quoted(part), text, attributes).rdns]
-    return x509.Name(rdns)
-
-
-def _quoted(part: str) -> str:
-    """An RDN with what RFC 4514 gives a meaning in its value escaped."""
-    kind, equals, value = part.partition("=")
-    value = re.sub(r'(?<!\\)([,;"<>])', r"\\\1", value)
-    return f"{kind.strip()}{equals}{value}"
-
-
-def _read(text: str, whole: str, attributes: dict[str, x509.ObjectIdentifier]) -> x509.Name:
-    spelled = {name.lower(): name for name in attributes}
-
-    def known(match: re.Match[str]) -> str:
-        return match[1].rstrip(" ") + spelled.get(match[2].lower(), match[2]) + "="
-
-    text = re.sub(r"(^|(?<!\\)[,+] ?)([A-Za-z0-9.]+)\s?=", known, text)
     try:
-        name = x509.Name.from_rfc4514_string(text, attributes)
-    except ValueError:
-        raise _unreadable(whole) from None
-    if not list(name):
-        raise ValueError("the distinguished name is empty; give one such as CN=Device 1,O=Example,C=DE")
-    return name
+        return prepare(value)  # begins with a space
+    except Prohibited:
+        return f"={value}"
 
 
-def _unreadable(text: str) -> ValueError:
-    return ValueError(
-        f"{text!r} is no distinguished name; one is expected such as CN=Device 1,O=Example,C=DE, or "
-        "/C=DE/O=Example/CN=Device 1"
+def _attribute_key(attribute: Attribute) -> str:
+    value = attribute.value
+    if attribute._type in NO_STRINGS or isinstance(value, bytes):
+        return f"#{x509.Name([attribute]).public_bytes().hex()}"
+    if attribute.oid == NameOID.DOMAIN_COMPONENT:  # RFC 5280, section 7.3: exact but for ASCII's case
+        return f"={''.join(one.lower() if one.isascii() else one for one in value)}"
+    return value_key(value)
+
+
+# What people write.
+
+EXAMPLE: Final = "CN=Device 1,O=Example,C=DE"
+LONGEST_TEXT: Final = 4096
+"""Characters of a name that is read."""
+LONGEST_SHOWN: Final = 80
+"""Characters of it that an error repeats."""
+
+TYPES: Final = {name.lower(): oid for name, oid in ATTRIBUTES.items()} | {
+    alias.lower(): ATTRIBUTES[name]
+    for alias, name in {
+        "commonName": "CN",
+        "countryName": "C",
+        "domainComponent": "DC",
+        "E": "emailAddress",
+        "givenName": "GN",
+        "localityName": "L",
+        "organizationName": "O",
+        "organizationalUnitName": "OU",
+        "S": "ST",
+        "stateOrProvinceName": "ST",
+        "streetAddress": "street",
+        "surname": "SN",
+        "userId": "UID",
+    }.items()
+}
+"""Attribute types by name in lower case: the short names, and what other tools call them."""
+
+_ASSIGNMENT = re.compile(
+    r" *(?:[oO][iI][dD]\.)?(?P<type>[A-Za-z][A-Za-z0-9-]*|[0-9]+(?:\.[0-9]+)+)(?P<blanks> *)=(?P<value>.*)",
+    re.DOTALL,
+)
+_QUOTING = re.compile(r'\\.|"(?:\\.|[^"\\])*"|[^"\\]', re.DOTALL)
+"""A character of a text in which quotation marks and backslashes take others their meaning."""
+_PLAIN = re.compile(r"\\.|[^\\]", re.DOTALL)
+"""The same where only backslashes do."""
+_PIECE = re.compile(r"\\x?(?P<octet>[0-9A-Fa-f]{2})|\\?(?P<character>.)", re.DOTALL)
+"""A character of a value, or an octet of one."""
+
+
+class _Unread(Exception):
+    """What is wrong with a name's text."""
+
+
+def parse_name(text: str) -> x509.Name:
+    """A name from what people write. Raises ValueError, with one line that says what is expected.
+
+    - RFC 4514, ``CN=Device 1,O=Example,C=DE``, with or without blanks after the commas: the last RDN written
+      is the first one encoded.
+    - What OpenSSL takes as ``-subj``, ``/C=DE/O=Example/CN=Device 1``: in the order of encoding.
+    - What OpenSSL prints, ``C = DE, O = Example, CN = Device 1``: in the order of encoding, too. Its newer
+      versions leave out the blanks around =; where blanks follow the commas, a name that begins with C or DC
+      and does not end so is taken for theirs.
+
+    Types are names of `TYPES`, in any case, or OIDs. Values may be longer than they should be, as in the
+    certificates of others (see `require_lengths`).
+    """
+    try:
+        if len(text) > LONGEST_TEXT:
+            raise _Unread(f"it has more than {LONGEST_TEXT} characters")
+        return x509.Name(_slashed(text) if text.startswith("/") else _with_commas(text))
+    except _Unread as error:
+        raise ValueError(f"{_shown(text)} is no distinguished name such as {EXAMPLE}: {error}") from None
+
+
+def require_lengths(name: x509.Name) -> None:
+    """Raises ValueError, one line, for a name that a certificate must not have (RFC 5280, appendix A.1)."""
+    for attribute in name:
+        try:
+            x509.NameAttribute(attribute.oid, attribute.value, attribute._type)
+        except ValueError:
+            shown = f"{short_name(attribute.oid)}={attribute.value!s}"
+            raise ValueError(
+                f"{_shown(shown)} is too long or too short: C takes 2 octets of UTF-8, CN at most 64"
+            ) from None
+
+
+def rfc4514_text(name: x509.Name) -> str:
+    """RFC 4514 text that `parse_name` reads as a name that matches; printable."""
+    return _with_visible_letters(name_text(name))
+
+
+def encoding_text(name: x509.Name) -> str:
+    """The same in the order of encoding, as OpenSSL takes it: ``/C=DE/O=Example/CN=Device 1``."""
+    return "".join(f"/{'+'.join(map(_slash_text, rdn))}" for rdn in name.rdns)
+
+
+def _slash_text(attribute: Attribute) -> str:
+    value = attribute.value
+    if isinstance(value, bytes):
+        return f"{short_name(attribute.oid)}=#{value.hex()}"
+    escaped = re.sub(r"([\\/+]|\A#)", r"\\\1", value)
+    return f"{short_name(attribute.oid)}={_with_visible_letters(escaped)}"
+
+
+def _with_visible_letters(text: str) -> str:
+    """Letters that would not show as their octets in UTF-8 (RFC 4514, section 2.4)."""
+    return "".join(
+        letter if letter.isprintable() else "".join(f"\\{octet:02X}" for octet in letter.encode())
+        for letter in text
     )
+
+
+def _slashed(text: str) -> list[x509.RelativeDistinguishedName]:
+    return [_rdn(_split(part, "+", _PLAIN), _PLAIN) for part in _split(text[1:], "/", _PLAIN)]
+
+
+def _with_commas(text: str) -> list[x509.RelativeDistinguishedName]:
+    parts = _split(text, ",", _QUOTING)
+    rdns = [_rdn(_split(part, "+", _QUOTING), _QUOTING) for part in parts]
+    return rdns if _is_openssl(parts) else rdns[::-1]
+
+
+def _is_openssl(parts: Sequence[str]) -> bool:
+    """Whether RDNs with commas between them are in the order of encoding (`parse_name` says when)."""
+    found = [match for part in parts if (match := _ASSIGNMENT.fullmatch(part))]
+    if all(match["blanks"] and match["value"].startswith(" ") for match in found):
+        return True
+    first, last = (TYPES.get(match["type"].lower()) for match in (found[0], found[-1]))
+    root = (NameOID.COUNTRY_NAME, NameOID.DOMAIN_COMPONENT)
+    return all(part.startswith(" ") for part in parts[1:]) and first in root and last not in root
+
+
+def _split(text: str, separator: str, characters: re.Pattern[str]) -> list[str]:
+    """The parts between those separators that nothing takes their meaning."""
+    parts = [""]
+    position = 0
+    while match := characters.match(text, position):
+        if match[0] == separator:
+            parts.append("")
+        else:
+            parts[-1] += match[0]
+        position = match.end()
+    if position < len(text):
+        what = (
+            "backslash is followed by nothing" if text[position] == "\\" else "quotation mark is not closed"
+        )
+        raise _Unread(f"a {what}")
+    return parts
+
+
+def _rdn(parts: Sequence[str], characters: re.Pattern[str]) -> x509.RelativeDistinguishedName:
+    attributes: list[Attribute] = []
+    for part in parts:
+        attribute = _attribute(part, characters)
+        if attribute in attributes:
+            raise _Unread(f"{_shown(part)} stands twice in one RDN")
+        attributes.append(attribute)
+    return x509.RelativeDistinguishedName(attributes)
+
+
+def _attribute(text: str, characters: re.Pattern[str]) -> Attribute:
+    match = _ASSIGNMENT.fullmatch(text)
+    if match is None:
+        raise _Unread(f"a type and a value, as in CN=Device 1, are expected where {_shown(text)} stands")
+    oid = _type(match["type"])
+    value = match["value"] if characters is _PLAIN else _without_blanks(match["value"])
+    if value.startswith("#"):
+        return _octets(oid, value)
+    if characters is _QUOTING:
+        value = _without_quotes(value)
+    if not value:
+        raise _Unread(f"{match['type']} has no value")
+    return _any_length(oid, _unescaped(value))
+
+
+def _any_length(oid: x509.ObjectIdentifier, value: str) -> Attribute:
+    """An attribute of which certificates may have more than they should."""
+    try:
+        return x509.NameAttribute(oid, value)
+    except ValueError:
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore")
+            return x509.NameAttribute(oid, value, _validate=False)
+
+
+def _type(name: str) -> x509.ObjectIdentifier:
+    try:
+        return TYPES.get(name.lower()) or x509.ObjectIdentifier(name)
+    except ValueError:
+        known = ", ".join(ATTRIBUTES)
+        raise _Unread(f"{_shown(name)} is no attribute type; known are {known} and OIDs") from None
+
+
+def _octets(oid: x509.ObjectIdentifier, value: str) -> Attribute:
+    """The value of the one attribute type that has octets instead of text, as `name_text` gives it."""
+    if oid != NameOID.X500_UNIQUE_IDENTIFIER or not re.fullmatch(r"#(?:[0-9A-Fa-f]{2})+", value):
+        raise _Unread(f"a text is expected where {_shown(value)} stands; a # that is meant is written \\#")
+    return x509.NameAttribute(oid, bytes.fromhex(value[1:]), _ASN1Type.BitString)
+
+
+def _without_blanks(value: str) -> str:
+    """The value without blanks around it, but those a backslash keeps."""
+    stripped = value.strip(" ")
+    backslashes = len(stripped) - len(stripped.rstrip("\\"))
+    return f"{stripped} " if backslashes % 2 else stripped
+
+
+def _without_quotes(value: str) -> str:
+    """The value without quotation marks around it; without them, what should be escaped must be."""
+    if re.fullmatch(r'"(?:\\.|[^"\\])*"', value, re.DOTALL):
+        return value[1:-1]
+    bare = re.search(r'(?<!\\)(?:\\\\)*([";<>])', value)
+    if bare is not None:
+        raise _Unread(f"a {bare[1]} that is meant is written \\{bare[1]}")
+    return value
+
+
+def _unescaped(value: str) -> str:
+    """The value with what stands behind its backslashes: octets of UTF-8 in hexadecimal, or a character."""
+    octets = bytearray()
+    for match in _PIECE.finditer(value):
+        octets += bytes.fromhex(match["octet"]) if match["octet"] else match["character"].encode()
+    try:
+        return octets.decode()
+    except UnicodeDecodeError:
+        raise _Unread(f"the octets behind the backslashes of {_shown(value)} are no UTF-8") from None
+
+
+def _shown(text: str) -> str:
+    text = text.strip()
+    return repr(printable(text if len(text) <= LONGEST_SHOWN else f"{text[:LONGEST_SHOWN]}…"))

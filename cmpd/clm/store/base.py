@@ -144,7 +144,12 @@ class Store(Protocol):
     async def entity_by_reference(self, reference: bytes) -> Entity | None:
         """By a further reference, not by UUID."""
 
-    async def entity_by_identity(self, kind: str, value: str) -> Entity | None: ...
+    async def entity_by_identity(self, kind: str, key: str, anchor: str) -> Entity | None:
+        """By an identity's key (`cmpd.clm.pkix.identities`), and the SHA-256 of the trust anchor it holds
+        together with; empty: none."""
+
+    async def entities_by_identity(self, kind: str, key: str) -> list[Entity]:
+        """The same whatever the anchor, in its order."""
 
     def entities(self, search: str | None = None, after: str | None = None) -> AsyncIterator[Entity]:
         """In order of id; `search` is a part of id, name, reference or identity."""

@@ -13,6 +13,7 @@ from typing import Any
 
 from cmpd.clm.audit import START, ChainHead, chain_hash
 from cmpd.clm.model import Entity, FailedAttempts
+from cmpd.clm.pkix.identities import identity_key
 from cmpd.clm.store import changes
 from cmpd.clm.store.base import Conflict
 from cmpd.clm.store.rows import (
@@ -127,10 +128,11 @@ def _add_names(sql: Statements, entity: Entity) -> Effect:
         added = yield sql.add_reference, (reference, entity.id)
         if not added:
             raise Conflict("reference", f"the reference {reference.hex()} is taken by another end entity")
-    for kind, value in entity.identities:
-        added = yield sql.add_identity, (kind, value, entity.id)
+    for one in entity.identities:
+        key = identity_key(one.kind, one.value)
+        added = yield sql.add_identity, (one.kind, key, one.anchor, entity.id)
         if not added:
-            raise Conflict("identity", f"the {kind} {value} is taken by another end entity")
+            raise Conflict("identity", f"the {one.kind} {one.value} is taken by another end entity")
 
 
 def _update_entity(sql: Statements, book: Book, change: changes.UpdateEntity) -> Effect:

@@ -86,8 +86,11 @@ class Reading(ABC):
         row = await self._row(self.sql.entity_by_reference, (reference,))
         return entity_of(row) if row else None
 
-    async def entity_by_identity(self, kind: str, value: str) -> Entity | None:
-        row = await self._row(self.sql.entity_by_identity, (kind, value))
+    async def entities_by_identity(self, kind: str, key: str) -> list[Entity]:
+        return [entity_of(row) for row in await self.rows(self.sql.entities_by_identity, (kind, key))]
+
+    async def entity_by_identity(self, kind: str, key: str, anchor: str) -> Entity | None:
+        row = await self._row(self.sql.entity_by_identity, (kind, key, anchor))
         return entity_of(row) if row else None
 
     async def entities(self, search: str | None = None, after: str | None = None) -> AsyncIterator[Entity]:

@@ -18,6 +18,7 @@ from cmpd.clm.model import (
     Entity,
     EntityState,
     FailedAttempts,
+    Identity,
     Kind,
     StoredCRL,
     StoredObject,
@@ -76,6 +77,11 @@ def object_of(row: Row) -> StoredObject:
     return StoredObject(Kind(kind), id, name, json.loads(document), version)
 
 
+def _identity_row(identity: Identity) -> tuple[str, ...]:
+    anchor = (identity.anchor,) if identity.anchor else ()
+    return (identity.kind, identity.value, *anchor)
+
+
 def entity_row(entity: Entity) -> Row:
     """All columns of `entities` but the version."""
     return (
@@ -87,7 +93,7 @@ def entity_row(entity: Entity) -> Row:
         entity.password_uses,
         json_text(entity.policies) if entity.policies else "[]",
         json_text([reference.hex() for reference in entity.references]) if entity.references else "[]",
-        json_text(entity.identities) if entity.identities else "[]",
+        json_text([_identity_row(one) for one in entity.identities]) if entity.identities else "[]",
         _json_of_dict(entity.attributes),
         entity.created,
     )
@@ -118,7 +124,7 @@ def entity_of(row: Row) -> Entity:
         uses,
         tuple(json.loads(policies)) if policies != "[]" else _NOTHING,
         tuple(map(bytes.fromhex, json.loads(references))) if references != "[]" else _NOTHING,
-        tuple((kind, value) for kind, value in json.loads(identities)) if identities != "[]" else _NOTHING,
+        tuple(Identity(*one) for one in json.loads(identities)) if identities != "[]" else _NOTHING,
         _dict_of_json(attributes),
         created,
         version,

@@ -38,6 +38,7 @@ class Statements:
     entity: str
     entity_by_reference: str
     entity_by_identity: str
+    entities_by_identity: str
     entities: str
 
     # Certificates.

@@ -63,9 +63,9 @@ TABLES = (
     Table(
         "entity_identities",
         "SELECT count(*) FROM entity_identities",
-        "SELECT kind, value, entity FROM entity_identities ORDER BY kind, value",
-        "INSERT INTO entity_identities (kind, value, entity) VALUES (?, ?, ?)",
-        "COPY entity_identities (kind, value, entity) FROM STDIN",
+        "SELECT kind, key, anchor, entity FROM entity_identities ORDER BY kind, key, anchor",
+        "INSERT INTO entity_identities (kind, key, anchor, entity) VALUES (?, ?, ?, ?)",
+        "COPY entity_identities (kind, key, anchor, entity) FROM STDIN",
     ),
     Table(
         "certificates",

@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING
 
 from cryptography import x509
 
+from cmpd.clm.pkix.names import same_name
 from cmpd.cmp.failure import CMPFailure, FailInfo
 from cmpd.cmp.parties.cells import Operation, Whom
 from cmpd.cmp.parties.party import Capacity
@@ -32,6 +33,16 @@ async def granted(
     if entity is None and party.capacity is Capacity.RA and exchange.served.policy.register and old is None:
         return _registered(exchange, subject)
     return entity
+
+
+def before_the_key(exchange: Exchange, operation: Operation) -> None:
+    """Raises CMPFailure where the party is granted no certificate, whatever its names, or no key made."""
+    exchange.require(Operation.KEY_GENERATION, Whom.NONE)
+    capacity = exchange.party.capacity
+    if operation is Operation.KUR:
+        exchange.require(operation, Whom.OTHERS if exchange.party.record is None else Whom.ITSELF)
+    elif capacity is not Capacity.RA:
+        exchange.require(operation, Whom.ITSELF if capacity is Capacity.UNREGISTERED else Whom.ENTITY)
 
 
 async def check_issued(
@@ -93,14 +104,21 @@ def _whom(
 ) -> Whom:
     party = exchange.party
     if operation is Operation.KUR:
-        return Whom.ITSELF if old is not None and old is party.record else Whom.OTHERS
+        if old is not None and old is party.record:
+            return Whom.ITSELF
+        return Whom.HOUSE if old is not None and old.policy is None else Whom.OTHERS
     if party.capacity is Capacity.RA:
         return Whom.OTHERS
     if party.capacity is Capacity.UNREGISTERED and party.certificate is not None:
         own = party.certificate
-        same = own.subject == subject and set(subject_alternative_names(own.extensions)) == set(names)
-        return Whom.ITSELF if same else Whom.OTHERS
+        same_san = _compared(subject_alternative_names(own.extensions)) == _compared(names)
+        return Whom.ITSELF if same_san and same_name(own.subject, subject) else Whom.OTHERS
     return Whom.ENTITY
+
+
+def _compared(names: Sequence[x509.GeneralName]) -> set[x509.GeneralName]:
+    """The names as they compare: host names without regard to case (RFC 5280, section 7.2)."""
+    return {x509.DNSName(one.value.lower()) if isinstance(one, x509.DNSName) else one for one in names}
 
 
 def _registered(exchange: Exchange, subject: x509.Name) -> Entity:

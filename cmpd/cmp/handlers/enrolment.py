@@ -39,6 +39,7 @@ async def certify(exchange: Exchange, request: Message, *, may_wait: bool) -> An
     wish = read_wish(request)
     try:
         if isinstance(wish, KeylessWish):
+            beneficiary.before_the_key(exchange, OPERATIONS[body])
             wish = await generation.completed(exchange, wish, request.header.pvno)
         return await _certify(exchange, request, wish, may_wait=may_wait)
     except CMPFailure as failure:

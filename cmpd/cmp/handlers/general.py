@@ -13,7 +13,7 @@ from cmpd.cmp.message import Body
 from cmpd.cmp.parties import grants
 from cmpd.cmp.parties.cells import Operation, Whom
 from cmpd.cmp.parties.conditions import Facts
-from cmpd.cmp.profiles import names, select
+from cmpd.cmp.profiles import names, select, unknown
 from cmpd.cmp.transactions import Event
 
 if TYPE_CHECKING:
@@ -61,14 +61,15 @@ def _policies(exchange: Exchange, count: int) -> list[ServedPolicy]:
     policies: list[ServedPolicy] = []
     for name in chosen:
         served = select(exchange.clm, exchange.edition, exchange.served, name)
-        if served is not exchange.served:
-            _require(exchange, served, Operation.POLICY_BY_PROFILE, name)
+        facts = Facts(exchange.party, served.policy, profile=name)
+        if served is not exchange.served and grants.refused(Operation.POLICY_BY_PROFILE, Whom.NONE, facts):
+            raise unknown(name, f"policy {served.policy.id} is not for {exchange.party.actor}")
         policies.append(served)
     return policies
 
 
-def _require(exchange: Exchange, served: ServedPolicy, operation: Operation, profile: str = "") -> None:
-    grants.require(operation, Whom.NONE, Facts(exchange.party, served.policy, profile=profile))
+def _require(exchange: Exchange, served: ServedPolicy, operation: Operation) -> None:
+    grants.require(operation, Whom.NONE, Facts(exchange.party, served.policy))
 
 
 def _item(oid: str, value: bytes | None) -> dict[str, Any]:

@@ -21,7 +21,6 @@ from cmpd.cmp.exchange import Exchange
 from cmpd.cmp.failure import CMPFailure, FailInfo
 from cmpd.cmp.information.key_types import key_identifier
 from cmpd.cmp.message import parse_algorithm
-from cmpd.cmp.parties.cells import Operation, Whom
 from cmpd.cmp.protector import issuing_chain
 from cmpd.cmp.schema import DecodeError
 
@@ -47,7 +46,6 @@ async def completed(exchange: Exchange, wish: KeylessWish, pvno: int) -> Wish:
     The key is made in a thread of `_MAKERS`: RSA takes up to seconds.
     """
     policy = exchange.served.policy
-    exchange.require(Operation.KEY_GENERATION, Whom.NONE)
     wish.prove()
     _recipient(exchange, pvno)
     await _authority(exchange)

@@ -24,6 +24,7 @@ async def replaced(exchange: Exchange, wish: Wish) -> Certificate:
     elif own is None:
         if exchange.party.capacity is not Capacity.RA:
             exchange.require(Operation.KUR, Whom.OTHERS)
+            raise CMPFailure(FailInfo.badCertId, "there is no certificate to be updated")
         raise CMPFailure(
             FailInfo.notAuthorized,
             "a key update requires oldCertID, or the signature of a certificate that was issued here",
@@ -52,12 +53,10 @@ async def _others(exchange: Exchange, named: tuple[bytes, int]) -> Certificate:
     old = await exchange.clm.issued.by_issuer(*named)
     if old is None:
         raise CMPFailure(FailInfo.badCertId, "oldCertID names no certificate that was issued here")
-    if old.policy is None:
-        exchange.require(Operation.KUR, Whom.HOUSE)
     certificate = x509.load_der_x509_certificate(old.der)
     exchange.require(
         Operation.KUR,
-        Whom.OTHERS,
+        Whom.HOUSE if old.policy is None else Whom.OTHERS,
         record=old,
         subject=certificate.subject,
         names=subject_alternative_names(certificate.extensions),

@@ -275,13 +275,14 @@ class Authenticator:
         except paths.PathError as error:
             raise context.untrusted(fault or error) from None
         await self._check_revocation(path, context)
-        entity = await self.clm.credentials.entity_of_certificate(certificate)
+        anchor = path[-1].public_bytes(Encoding.DER)
+        entity = await self.clm.credentials.entity_of_certificate(certificate, anchor, policy)
         return Party(
             name,
             Capacity.NEWCOMER if entity is None else Capacity.VENDOR,
             entity=entity,
             certificate=certificate,
-            anchor=path[-1].public_bytes(Encoding.DER),
+            anchor=anchor,
         )
 
     def _named_ra(

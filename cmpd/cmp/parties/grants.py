@@ -54,9 +54,9 @@ _UNHEARD = Unreachable("without protection only genm is heard")
 _NO_CERTIFICATE = Unreachable("it has no certificate that was issued here and signs")
 _ITS_ENTITYS = Unreachable("what it asks for is its end entity's; the policy says which names that may have")
 _NAMELESS = Unreachable("it has no end entity")
+_REGISTERED = Unreachable("what it began made an end entity of it")
 _AN_RA = Unreachable("a registration authority asks for others")
 _NOT_LOOKED_UP = Unreachable("of another oldCertID nothing is looked up")
-_HELD_IS_SILENT = Unreachable("a certificate on hold signs nothing that is believed")
 
 
 def _of(*cells: Condition) -> Granted:
@@ -162,7 +162,7 @@ TABLE: Final[dict[Capacity, dict[Operation, Row]]] = {
         **_revocations(
             _names(_YES, _OWN_SIGNATURE, _NOT_ITS_OWN, _NOT_ITS_OWN),
             _names(_YES, _OWN_SIGNATURE, _NOT_ITS_OWN, _NOT_ITS_OWN),
-            _names(_HELD_IS_SILENT, _OWN_SIGNATURE, _NOT_ITS_OWN, _NOT_ITS_OWN),
+            _names(_of(when.HELD_BELOW), _OWN_SIGNATURE, _NOT_ITS_OWN, _NOT_ITS_OWN),
         ),
         **_later(_YES, _ANOTHERS),
         **_single(_YES, _NOT_VERIFIED, _MADE_HERE, _NO_RA, _YES, _YES),
@@ -178,7 +178,7 @@ TABLE: Final[dict[Capacity, dict[Operation, Row]]] = {
         **_revocations(
             _names(_YES, _NAMELESS, _NOT_ITS_OWN, _NOT_ITS_OWN),
             _names(_YES, _NAMELESS, _NOT_ITS_OWN, _NOT_ITS_OWN),
-            _names(_HELD_IS_SILENT, _NAMELESS, _NOT_ITS_OWN, _NOT_ITS_OWN),
+            _names(_of(when.HELD_BELOW), _NAMELESS, _NOT_ITS_OWN, _NOT_ITS_OWN),
         ),
         **_later(_YES, _ANOTHERS),
         **_single(_YES, _NOT_VERIFIED, _MADE_HERE, _NO_RA, _YES, _YES),
@@ -204,7 +204,7 @@ TABLE: Final[dict[Capacity, dict[Operation, Row]]] = {
         **_enrolments(_names(_NO_CERTIFICATE, _YES, _ITS_ENTITYS, _HOUSE)),
         Operation.KUR: _names(_NO_CERTIFICATE, _NAMELESS, _ISSUED_FOR_UPDATE, _NOT_LOOKED_UP),
         **_revocations(*(_names(_NO_CERTIFICATE, _NAMELESS, _NOT_ITS_OWN, _NOT_ITS_OWN) for _ in range(3))),
-        **_later(_YES, _ANOTHERS),
+        **_later(_REGISTERED, _ANOTHERS),
         **_single(_YES, _NOT_VERIFIED, _MADE_HERE, _NO_RA, _YES, _YES),
     },
     Capacity.RA: {
@@ -244,7 +244,7 @@ TABLE: Final[dict[Capacity, dict[Operation, Row]]] = {
                 when.OF_THIS_POLICY.otherwise,
             ),
             _names(
-                _HELD_IS_SILENT,
+                _of(when.HELD_BELOW),
                 _AN_RA,
                 _of(when.right("release"), when.OF_THIS_POLICY, when.COVERED_NAMES, when.HELD_BELOW),
                 when.OF_THIS_POLICY.otherwise,

@@ -94,6 +94,8 @@ def test_an_example_applies_and_requests_get_what_it_says(pki: PKI, example: Exa
         (pki.folder / name).write_text("a secret of its own", "utf-8")
     pem = pki.authority("root").certificate.public_bytes(Encoding.PEM)
     (pki.folder / "vendor.pem").write_bytes(pem)
+    other = pki.authority("issuing").certificate.public_bytes(Encoding.PEM)
+    (pki.folder / "other-vendor.pem").write_bytes(other)
 
     async def work(store: Store) -> None:
         draft = await Draft.of(store, pki.master_key, pki.maker.act)

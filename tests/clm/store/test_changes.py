@@ -7,7 +7,8 @@ from dataclasses import dataclass, replace
 
 import pytest
 
-from cmpd.clm.model import CertificateState, EntityState, Kind, TransactionState
+from cmpd.clm.model import CertificateState, EntityState, Identity, Kind, TransactionState
+from cmpd.clm.pkix.identities import identity_key
 from cmpd.clm.store.base import CertificateQuery, Conflict, Store, StoreError
 from cmpd.clm.store.changes import (
     AddCertificate,
@@ -40,9 +41,11 @@ from tests.support.records import (
 
 POLICY = an_object()
 OTHER_POLICY = an_object()
-SUBJECT = ("subject", "CN=device,O=Example")
+SUBJECT = Identity("subject", "CN=device,O=Example")
+SPELLED_OTHERWISE = Identity("subject", "/o=EXAMPLE/cn=Device")
+BOUND = replace(SUBJECT, anchor="ab" * 32)
 ENTITY = an_entity(references=(b"ref-1", b"\x00\xff"), identities=(SUBJECT,), password_uses=1)
-OTHER_ENTITY = an_entity(references=(b"ref-2",), identities=(("serialNumber", "4711"),))
+OTHER_ENTITY = an_entity(references=(b"ref-2",), identities=(Identity("serialNumber", "4711"),))
 BOUNDLESS = an_entity(password_uses=None)
 CERTIFICATE = a_certificate(entity=ENTITY.id, policy="p")
 REVOKED = a_certificate(
@@ -82,6 +85,8 @@ REFUSALS = [
     Refusal("entity", "an entity twice", [AddEntity(an_entity(id=ENTITY.id))]),
     Refusal("reference", "a reference of another", [AddEntity(an_entity(references=(b"new", b"\x00\xff")))]),
     Refusal("identity", "an identity of another", [AddEntity(an_entity(identities=(SUBJECT,)))]),
+    Refusal("identity", "an identity of another, spelled otherwise",
+            [AddEntity(an_entity(identities=(SPELLED_OTHERWISE,)))]),
     Refusal("version", "an entity changed meanwhile", [UpdateEntity(replace(ENTITY, version=2))]),
     Refusal("version", "an entity that is not there", [UpdateEntity(an_entity(version=1))]),
     Refusal("reference", "taking over a reference",
@@ -188,16 +193,27 @@ async def test_an_entity_is_found_by_each_reference_and_identity_it_has_now(stor
     await store.commit([AddEntity(ENTITY), AddEntity(OTHER_ENTITY)])
     for reference in ENTITY.references:
         assert await store.entity_by_reference(reference) == replace(ENTITY, version=1)
-    assert await store.entity_by_identity(*SUBJECT) == replace(ENTITY, version=1)
-    assert await store.entity_by_identity("serialNumber", SUBJECT[1]) is None
+    key = identity_key("subject", SUBJECT.value)
+    assert await store.entity_by_identity("subject", key, "") == replace(ENTITY, version=1)
+    assert await store.entity_by_identity("subject", key, BOUND.anchor) is None
+    assert await store.entity_by_identity("serialNumber", key, "") is None
     renamed = replace(
-        ENTITY, version=1, references=(b"\x00\xff", b"ref-3"), identities=(("fingerprint", "ab"),)
+        ENTITY, version=1, references=(b"\x00\xff", b"ref-3"), identities=(Identity("fingerprint", "ab"),)
     )
     await store.commit([UpdateEntity(renamed)])
     assert await store.entity_by_reference(b"ref-3") == replace(renamed, version=2)
-    assert await store.entity_by_identity("fingerprint", "ab") == replace(renamed, version=2)
+    assert await store.entity_by_identity("fingerprint", "ab", "") == replace(renamed, version=2)
     assert await store.entity_by_reference(b"ref-1") is None
-    assert await store.entity_by_identity(*SUBJECT) is None
+    assert await store.entity_by_identity("subject", key, "") is None
+
+
+async def test_one_name_may_be_anothers_under_another_trust_anchor(store: Store) -> None:
+    bound = replace(OTHER_ENTITY, identities=(BOUND,))
+    await store.commit([AddEntity(bound), AddEntity(ENTITY)])
+    key = identity_key("subject", SPELLED_OTHERWISE.value)
+    assert await store.entity_by_identity("subject", key, BOUND.anchor) == replace(bound, version=1)
+    found = await store.entities_by_identity("subject", key)
+    assert [one.id for one in found] == [ENTITY.id, bound.id]
 
 
 async def test_a_deleted_entity_frees_its_names(store: Store) -> None:

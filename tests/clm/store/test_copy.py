@@ -15,7 +15,7 @@ from typing import Any
 import pytest
 
 from cmpd.clm.audit import first_break
-from cmpd.clm.model import CertificateState, Kind, TransactionState
+from cmpd.clm.model import CertificateState, Identity, Kind, TransactionState
 from cmpd.clm.store import create_store, open_store
 from cmpd.clm.store.base import CertificateQuery, Store, StoreError, StoreUnavailable
 from cmpd.clm.store.changes import (
@@ -35,7 +35,9 @@ from tests.support.postgres import PostgresServer
 from tests.support.records import NOW, a_certificate, a_crl, a_transaction, an_entity, an_event, an_object
 
 ENTITY = an_entity(
-    references=(b"\x00ref",), identities=(("subject", "CN=ü"),), attributes={"x": [1, "\x00\ud800"]}
+    references=(b"\x00ref",),
+    identities=(Identity("subject", "CN=ü", "ab" * 32),),
+    attributes={"x": [1, "\x00\ud800"]},
 )
 OLD = a_certificate(not_after=NOW - 1)
 UNIT: list[Change] = [

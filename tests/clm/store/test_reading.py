@@ -7,7 +7,14 @@ from typing import Any
 
 import pytest
 
-from cmpd.clm.model import EVERY_SERIAL, Certificate, CertificateState, EntityState, TransactionState
+from cmpd.clm.model import (
+    EVERY_SERIAL,
+    Certificate,
+    CertificateState,
+    EntityState,
+    Identity,
+    TransactionState,
+)
 from cmpd.clm.store.base import CertificateQuery, Store
 from cmpd.clm.store.changes import (
     AddCertificate,
@@ -139,7 +146,7 @@ async def test_entities_are_listed_by_id_and_found_by_parts_of_what_names_them(
     entities = [an_entity(name=f"Pump {number}") for number in range(30)]
     entities += [
         an_entity(name="Valve", references=(b"REF-0815",), state=EntityState.BLOCKED),
-        an_entity(name="Boiler", identities=(("subject", "CN=Boiler House"),)),
+        an_entity(name="Boiler", identities=(Identity("subject", "CN=Boiler House"),)),
         an_entity(name="100% _"),
     ]
     await store.commit([AddEntity(entity) for entity in entities])

@@ -18,6 +18,7 @@ from cmpd.clm.store.postgres.schema import (
     VERSION_TABLE,
 )
 from cmpd.clm.store.postgres.statements import SYNC_HERE_ALONE
+from cmpd.clm.store.rekeying import Computed
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -86,5 +87,10 @@ def _has_store(connection: psycopg.Connection) -> bool:
 
 def _apply(connection: psycopg.Connection, version: int) -> None:
     for migration in MIGRATIONS[version:]:
-        for statement in migration:
-            connection.execute(statement.encode())
+        for step in migration:
+            if isinstance(step, Computed):
+                rows = connection.execute(step.select.encode()).fetchall()
+                with connection.cursor() as cursor:
+                    cursor.executemany(step.insert.encode(), step.compute(rows))
+            else:
+                connection.execute(step.encode())

@@ -6,6 +6,8 @@ compared by its octets (collation "C"), so that lists have the same order here a
 
 from __future__ import annotations
 
+from cmpd.clm.store.rekeying import Computed, Migration, rekeyed
+
 VERSION_TABLE = "CREATE TABLE cmpd_schema (version integer NOT NULL)"
 SET_VERSION = "INSERT INTO cmpd_schema (version) VALUES (%s)"
 CHANGE_VERSION = "UPDATE cmpd_schema SET version = %s"
@@ -228,5 +230,25 @@ _SECOND = tuple(
 )
 """Who was granted a certificate, and who put it on hold."""
 
-MIGRATIONS: tuple[tuple[str, ...], ...] = (_FIRST, _SECOND)
+_THIRD = (
+    "DROP TABLE entity_identities",
+    """
+    CREATE TABLE entity_identities (
+        kind text COLLATE "C" NOT NULL,
+        key text COLLATE "C" NOT NULL,
+        anchor text COLLATE "C" NOT NULL,
+        entity text COLLATE "C" NOT NULL REFERENCES entities (id) DEFERRABLE INITIALLY DEFERRED,
+        PRIMARY KEY (kind, key, anchor)
+    )
+    """,
+    "CREATE INDEX entity_identities_by_entity ON entity_identities (entity)",
+    Computed(
+        "SELECT id, state, identity_list FROM entities",
+        "INSERT INTO entity_identities (kind, key, anchor, entity) VALUES (%s, %s, %s, %s)",
+        rekeyed,
+    ),
+)
+"""Identities are found by a key, not by their text, and hold together with a trust anchor."""
+
+MIGRATIONS: tuple[Migration, ...] = (_FIRST, _SECOND, _THIRD)
 """Each leads from the version of its place to the next; all statements in one database transaction."""

@@ -10,6 +10,7 @@ from urllib.parse import quote
 
 from cmpd.clm.store.base import StoreError
 from cmpd.clm.store.ownership import hand_over
+from cmpd.clm.store.rekeying import Computed
 from cmpd.clm.store.sqlite.failures import translated
 from cmpd.clm.store.sqlite.schema import APPLICATION_ID, MIGRATIONS
 
@@ -133,8 +134,12 @@ def _version(connection: sqlite3.Connection, path: Path) -> int:
 
 def _apply(connection: sqlite3.Connection, version: int) -> None:
     for migration in MIGRATIONS[version:]:
-        for statement in migration:
-            connection.execute(statement)
+        for step in migration:
+            if isinstance(step, Computed):
+                rows = connection.execute(step.select).fetchall()
+                connection.executemany(step.insert, step.compute(rows))
+            else:
+                connection.execute(step)
     connection.execute(f"PRAGMA application_id = {APPLICATION_ID:d}")  # a PRAGMA takes no parameters
     connection.execute(f"PRAGMA user_version = {len(MIGRATIONS):d}")
 

@@ -5,6 +5,8 @@ A migration that has been released is never changed; what is to be otherwise com
 
 from __future__ import annotations
 
+from cmpd.clm.store.rekeying import Computed, Migration, rekeyed
+
 APPLICATION_ID = 0x434D5044
 """``CMPD`` in the file's header tells a store of cmpd from any other SQLite database."""
 
@@ -201,5 +203,25 @@ _SECOND = tuple(
 )
 """Who was granted a certificate, and who put it on hold."""
 
-MIGRATIONS: tuple[tuple[str, ...], ...] = (_FIRST, _SECOND)
+_THIRD = (
+    "DROP TABLE entity_identities",
+    """
+    CREATE TABLE entity_identities (
+        kind TEXT NOT NULL,
+        key TEXT NOT NULL,
+        anchor TEXT NOT NULL,
+        entity TEXT NOT NULL REFERENCES entities (id) DEFERRABLE INITIALLY DEFERRED,
+        PRIMARY KEY (kind, key, anchor)
+    ) WITHOUT ROWID
+    """,
+    "CREATE INDEX entity_identities_by_entity ON entity_identities (entity)",
+    Computed(
+        "SELECT id, state, identity_list FROM entities",
+        "INSERT INTO entity_identities (kind, key, anchor, entity) VALUES (?, ?, ?, ?)",
+        rekeyed,
+    ),
+)
+"""Identities are found by a key, not by their text, and hold together with a trust anchor."""
+
+MIGRATIONS: tuple[Migration, ...] = (_FIRST, _SECOND, _THIRD)
 """Each leads from the version of its place to the next; all statements in one database transaction."""

@@ -32,7 +32,8 @@ SQLITE = Statements(
     add_reference="""
         INSERT INTO entity_references (reference, entity) VALUES (?1, ?2) ON CONFLICT DO NOTHING""",
     add_identity="""
-        INSERT INTO entity_identities (kind, value, entity) VALUES (?1, ?2, ?3) ON CONFLICT DO NOTHING""",
+        INSERT INTO entity_identities (kind, key, anchor, entity) VALUES (?1, ?2, ?3, ?4)
+        ON CONFLICT DO NOTHING""",
     delete_references="DELETE FROM entity_references WHERE entity = ?1",
     delete_identities="DELETE FROM entity_identities WHERE entity = ?1",
     use_password="""
@@ -53,7 +54,12 @@ SQLITE = Statements(
         SELECT e.id, e.name, e.state, e.password, e.password_expires, e.password_uses, e.policies,
             e.reference_list, e.identity_list, e.attributes, e.created, e.version
         FROM entity_identities AS i JOIN entities AS e ON e.id = i.entity
-        WHERE i.kind = ?1 AND i.value = ?2""",
+        WHERE i.kind = ?1 AND i.key = ?2 AND i.anchor = ?3""",
+    entities_by_identity="""
+        SELECT e.id, e.name, e.state, e.password, e.password_expires, e.password_uses, e.policies,
+            e.reference_list, e.identity_list, e.attributes, e.created, e.version
+        FROM entity_identities AS i JOIN entities AS e ON e.id = i.entity
+        WHERE i.kind = ?1 AND i.key = ?2 ORDER BY i.anchor""",
     entities="""
         SELECT id, name, state, password, password_expires, password_uses, policies, reference_list,
             identity_list, attributes, created, version

@@ -10,6 +10,7 @@ from collections.abc import Iterator
 
 import pytest
 
+from cmpd.clm.pkix.identities import identity_key
 from cmpd.clm.store import create_store, open_store
 from cmpd.clm.store.base import StoreError
 from cmpd.clm.store.postgres import migrations
@@ -149,6 +150,29 @@ async def test_an_earlier_schema_is_migrated_by_whoever_comes_first(
         await store.close()
     monkeypatch.setattr(migrations, "MIGRATIONS", MIGRATIONS)
     assert f"schema {len(MIGRATIONS) + 1} of a later cmpd" in await _refusal(url)
+
+
+async def test_identities_are_found_by_key_after_the_migration(
+    postgres_server: PostgresServer, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    url = postgres_server.new_database()
+    name = url.rpartition("/")[2]
+    with monkeypatch.context() as earlier:
+        earlier.setattr(migrations, "MIGRATIONS", MIGRATIONS[:2])
+        create_store(url)
+    for id, state, subject in (("1", "active", "CN=blkA"), ("2", "blocked", "cn=BLKA"), ("3", "active", "%")):
+        postgres_server.execute(
+            "INSERT INTO entities (id, name, state, policies, reference_list, identity_list, attributes, "
+            f"created, version) VALUES ('{id}', 'x', '{state}', '[]', '[]', '[[\"subject\",\"{subject}\"]]', "
+            "'{}', 0, 1)",
+            name,
+        )
+    store = open_store(url)
+    await store.open()
+    found = await store.entities_by_identity("subject", identity_key("subject", "CN=blka"))
+    assert [one.id for one in found] == ["2"]
+    assert await store.integrity() == []
+    await store.close()
 
 
 async def test_an_old_server_is_named(

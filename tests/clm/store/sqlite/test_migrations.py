@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import sqlite3
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
@@ -9,6 +10,8 @@ from pathlib import Path
 
 import pytest
 
+from cmpd.clm.model import Identity
+from cmpd.clm.pkix.identities import identity_key
 from cmpd.clm.store import create_store, open_store
 from cmpd.clm.store.base import StoreError
 from cmpd.clm.store.changes import AddCertificate
@@ -106,3 +109,46 @@ async def test_a_copy_from_an_earlier_attempt_is_not_overwritten(
     with pytest.raises(StoreError, match="in the way"):
         await open_store(str(path)).open()
     assert aside.read_text() == "precious"
+
+
+OLD_ENTITIES = [
+    ("1", "active", '[["subject","CN=blkA,O=x"],["serialNumber","SN  1"]]'),
+    ("2", "blocked", '[["subject","cn=BLKA,o=x"]]'),
+    ("3", "active", '[["subject","nonsense"],["fingerprint","ab"]]'),
+]
+"""Id, state and identities, as schema 2 has them: found by their text."""
+
+
+async def test_identities_are_found_by_key_after_the_migration_and_no_block_is_lifted(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    path = tmp_path / "cmpd.db"
+    with monkeypatch.context() as earlier:
+        earlier.setattr(connections, "MIGRATIONS", MIGRATIONS[:2])
+        create_store(str(path))
+    connection = sqlite3.connect(path)
+    for id, state, identities in OLD_ENTITIES:
+        connection.execute(
+            "INSERT INTO entities (id, name, state, policies, reference_list, identity_list, attributes, "
+            "created, version) VALUES (?, 'x', ?, '[]', '[]', ?, '{}', 0, 1)",
+            (id, state, identities),
+        )
+        for kind, value in json.loads(identities):
+            connection.execute("INSERT INTO entity_identities VALUES (?, ?, ?)", (kind, value, id))
+    connection.commit()
+    connection.close()
+    store = open_store(str(path))
+    await store.open()
+    for kind, written, found in (
+        ("subject", "CN=blka,O=X", ["2"]),
+        ("serialNumber", "sn 1", ["1"]),
+        ("fingerprint", "ab", ["3"]),
+        ("subject", "CN=nonsense", []),
+    ):
+        entities = await store.entities_by_identity(kind, identity_key(kind, written))
+        assert [one.id for one in entities] == found
+    kept = await store.entity("1")
+    assert kept is not None
+    assert kept.identities[0] == Identity("subject", "CN=blkA,O=x")
+    assert await store.integrity() == []
+    await store.close()
