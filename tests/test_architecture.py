@@ -87,6 +87,11 @@ def test_no_circle_of_imports(room: str) -> None:
     assert _circle(imports) is None
 
 
+@pytest.mark.parametrize("path", [one for one in MODULES if _room(_name(one)) in WITHOUT_CIRCLES], ids=_name)
+def test_a_name_of_a_module_means_one_thing(path: Path) -> None:
+    assert [_name(one) for one in MODULES if one.stem == path.stem != "__init__"] in ([], [_name(path)])
+
+
 def test_a_circle_is_found_however_long_it_is() -> None:
     assert _circle({"a": {"b"}, "b": {"c"}, "c": set()}) is None
     assert _circle({"a": {"b"}, "b": {"c"}, "c": {"b"}}) == ["b", "c"]

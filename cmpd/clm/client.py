@@ -238,12 +238,14 @@ class Client:
         issuance = issuing.issue(served, entity, request, now=now, random=self.random)
         policy = served.policy
         if policy.max_active is not None and entity is not None:
+            # With short lives asked for, none would ever count: half a life is the most that does not.
+            half = (issuance.not_after - issuance.not_before) // 2
             unit.append(
                 LimitActive(
                     entity.id,
                     policy.id,
                     most=policy.max_active - 1,
-                    after=now + (policy.renewal_window or 0),
+                    after=now + min(policy.renewal_window or 0, half),
                     excluding=(replaces.ca, replaces.serial) if replaces else None,
                 )
             )

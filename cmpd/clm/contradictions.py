@@ -30,12 +30,6 @@ def _check_validity(policy: Policy, template: Template, authority: Authority, no
             f"{template.name} makes certificates valid for {duration_text(template.validity)}, "
             f"but CA {authority.name} ends in {left} days",
         )
-    if policy.max_active is not None and (policy.renewal_window or 0) >= template.validity:
-        raise DocumentError(
-            "max_active",
-            f"bounds nothing: certificates of template {template.name} never count, as they live no longer "
-            f"than the renewal_window of {duration_text(policy.renewal_window or 0)}",
-        )
     longest = policy.validity.longest
     if longest is not None and longest < template.validity:
         raise DocumentError(

@@ -15,7 +15,7 @@ from cmpd.clm.chains import CAProblem
 from cmpd.clm.crl import is_behind, is_due, refresh_crl
 from cmpd.clm.entities import Act
 from cmpd.clm.model import CertificateState, Kind, StoredCRL
-from cmpd.clm.secrets import MasterKey
+from cmpd.clm.secrets import MasterKey, SecretError
 from cmpd.clm.store.base import Conflict, Store, StoreError
 from cmpd.clm.store.changes import Change, MoveCertificate
 
@@ -178,7 +178,7 @@ class Upkeep:
     async def _attempt(self, job: Callable[[], Awaitable[None]]) -> None:
         try:
             await job()
-        except StoreError as error:
+        except (StoreError, SecretError) as error:
             log.warning("the upkeep of the CAs waits: %s", error)
             await asyncio.sleep(1)
             self._wake.set()

@@ -16,6 +16,7 @@ from typing import TYPE_CHECKING
 
 from cmpd.clm.client import InvalidIdentifier
 from cmpd.clm.model import Entity, Transaction
+from cmpd.clm.secrets import SecretError
 from cmpd.clm.store.base import Conflict, StoreError, StoreUnavailable
 from cmpd.clm.store.changes import Change
 from cmpd.cmp import (
@@ -110,7 +111,7 @@ class Responder:
                 "the server cannot keep records now, try again later",
                 detail=str(error),
             )
-        except StoreError as error:
+        except (StoreError, SecretError) as error:
             reason = CMPFailure(FailInfo.systemFailure, "the server's store failed", detail=str(error))
         except Exception as error:
             log.exception("unexpected failure")  # whatever happens, the client gets an answer
@@ -270,7 +271,7 @@ class Responder:
             known.party = await self._party_for_error(call, known)
             authority = await self._authority(known)
             await self._audit_refusal(call, record, known, failure)
-        except StoreError as error:
+        except (StoreError, SecretError) as error:
             log.warning("a refusal could not be written down: %s", error)
         except Exception:
             log.exception("unexpected failure")  # the client still gets its answer

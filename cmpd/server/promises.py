@@ -120,8 +120,8 @@ def _message_time(config: Config) -> None:
 PROMISES: tuple[Promise, ...] = (
     Promise(
         "store",
-        "with `sslmode=require`, `verify-ca` or `verify-full` in its URL, or `sslrootcert`: nobody reads "
-        "along or answers in the database's place",
+        "with `sslmode=require` in its URL: nobody reads along; with `verify-full` and `sslrootcert`: "
+        "nobody answers in the database's place either",
         "every host of the URL by TCP, as libpq ignores TLS on a Unix socket; with `sslrootcert` an "
         "`sslmode` that looks at it",
         _store,

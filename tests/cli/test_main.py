@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import ast
+import importlib
 import os
 import subprocess
 import sys
@@ -14,6 +15,7 @@ import pytest
 
 import cmpd.cli
 from cmpd.cli import COMMANDS, main
+from cmpd.cli.common import STATUSES
 
 CLI = Path(cmpd.cli.__file__).parent
 
@@ -30,6 +32,13 @@ def test_help_names_every_command(capsys: pytest.CaptureFixture[str]) -> None:
     assert _status(["--help"]) == 0
     shown = capsys.readouterr().out
     assert [noun for noun in COMMANDS if noun not in shown] == []
+
+
+@pytest.mark.parametrize("name", STATUSES)
+def test_every_exception_with_an_exit_status_is_where_its_name_says(name: str) -> None:
+    """They are named, not imported: one that moved would end in a traceback."""
+    module, _, kind = name.rpartition(".")
+    assert issubclass(getattr(importlib.import_module(module), kind), Exception)
 
 
 @pytest.mark.parametrize("noun", COMMANDS)

@@ -49,7 +49,6 @@ FAULTS: list[tuple[str, Document, Document | None]] = [
     ("exces", {"exces": "trim"}, None),
     ("validity.longest", {"validity": {"longest": "30d"}}, None),
     ("validity.longest", {"validity": {"longest": "a month"}}, None),
-    ("max_active", {"max_active": 1, "renewal_window": "30d"}, {"validity": "30d"}),
     ("validity.wish", {"validity": {"wish": "yes"}}, None),
     ("keys.algorithms", {"keys": {"algorithms": []}}, None),
     ("keys.algorithms[0]", {"keys": {"algorithms": ["DSA"]}}, None),

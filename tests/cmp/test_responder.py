@@ -2,14 +2,19 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from pathlib import Path
 
-from cmpd.clm.model import AuditRecord
+import pytest
+
+from cmpd.clm.authority import AuthorityDocument
+from cmpd.clm.model import AuditRecord, Kind
+from cmpd.clm.store.changes import PutObject
 from cmpd.clm.strangers import BURST
 from tests import cmpclient
 from tests.clm import pki
 from tests.cmp.conftest import MakeWorld
-from tests.cmp.world import PBM, World
+from tests.cmp.world import ISSUING, MASTER_KEY, PBM, World
 from tests.cmpclient import requests
 
 KEY = pki.key("P-256", 91)
@@ -50,3 +55,21 @@ def test_what_is_refused_before_anybody_spoke_is_not_written_down(tmp_path: Path
         assert world.respond(body).record.fail_info == "badDataFormat"
     assert _refusals(world) == []
     world.close()
+
+
+def test_a_ca_key_that_cannot_be_unsealed_is_a_failure_with_one_line_of_why(
+    make_world: MakeWorld, caplog: pytest.LogCaptureFixture
+) -> None:
+    """Moved to another row, or damaged: the client is told that the store failed, and no more."""
+    world = make_world()
+    request = world.client(PBM).begin().compose(("ir", [UNPROVED]))
+    stored = world.run(world.store.object(Kind.CA, ISSUING))
+    assert stored is not None
+    moved = MASTER_KEY.seal(b"another's key", "ca:another:key")
+    document = AuthorityDocument.of(stored)
+    spoilt = replace(stored, document=replace(document, key=moved).document())
+    world.run(world.store.commit([PutObject(spoilt)]))
+    record = world.respond(request).record
+    assert (record.fail_info, record.text) == ("systemFailure", "the server's store failed")
+    assert "the secret of ca:issuing-1:key is damaged, or was moved" in record.detail
+    assert [one for one in caplog.records if one.exc_info] == []

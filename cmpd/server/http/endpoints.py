@@ -11,6 +11,7 @@ from collections.abc import Awaitable, Callable
 from typing import TYPE_CHECKING
 from urllib.parse import unquote
 
+from cmpd.clm.secrets import SecretError
 from cmpd.clm.store.base import StoreError
 from cmpd.cmp.exchange import Call, Record
 from cmpd.records import quick_dataclass
@@ -82,7 +83,7 @@ class Endpoints:
             return plain(414, "the address is too long")
         try:
             return await self._route(request)
-        except StoreError as error:
+        except (StoreError, SecretError) as error:
             log.warning("%s %s: %s", request.method, request.target, error)
             return plain(503, "the server's records cannot be read now, try again later", RETRY)
 
