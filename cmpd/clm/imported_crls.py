@@ -16,7 +16,7 @@ from cryptography import x509
 from cryptography.exceptions import UnsupportedAlgorithm
 
 from cmpd.clm.crl import SET_BACK
-from cmpd.clm.keys import public_der
+from cmpd.clm.pkix.keypairs import public_der
 from cmpd.clm.store.base import StoreCorrupt
 
 if TYPE_CHECKING:
