@@ -4,6 +4,7 @@
 # make lint     ruff and mypy alone
 # make fuzz     the coverage-guided fuzzer, for SECONDS (default 600)
 # make soak     kill the daemon under load, KILLS times (default 300)
+# make judge    hold who gets what against the promises: REQUESTS (default 1000000), SEED
 # make flood    unauthenticated peers pile onto a daemon while an honest client enrols
 # make format   let ruff lay out the code
 # make reference  write cmpd.conf, docs/configuration.md and docs/algorithms.md from the code
@@ -18,9 +19,11 @@ BIN := $(VENV)/bin
 WORKERS := 2
 SECONDS := 600
 KILLS := 300
+REQUESTS := 1000000
+SEED := 1
 PYTEST :=
 
-.PHONY: fuzz soak flood run test test-postgresql lint format venv reference dist deb zipapp clean
+.PHONY: fuzz soak flood judge run test test-postgresql lint format venv reference dist deb zipapp clean
 
 run: $(VENV)/.runs
 	@scripts/demo $(BIN)/python
@@ -43,6 +46,9 @@ fuzz: $(VENV)/.develops
 
 soak: $(VENV)/.develops
 	$(BIN)/python -m tests.e2e.soak --kills $(KILLS)
+
+judge: $(VENV)/.develops
+	$(BIN)/python -m tests.judge --requests $(REQUESTS) --seed $(SEED)
 
 flood: $(VENV)/.develops
 	$(BIN)/python -m tests.e2e.flood

@@ -132,7 +132,7 @@ def test_a_file_holds_one_idea_and_stays_short(path: Path) -> None:
 
 
 def test_test_folders_mirror_the_package() -> None:
-    of_their_own = {"e2e", "fuzz", "packaging", "support"}
+    of_their_own = {"e2e", "fuzz", "judge", "packaging", "support"}
     folders = {path.parent.relative_to(PROJECT / "tests") for path in (PROJECT / "tests").rglob("test_*.py")}
     strays = [
         str(folder)

@@ -13,6 +13,7 @@ from cmpd.clm.authority import Authority, load_authority
 from cmpd.clm.issuing import ServedPolicy
 from cmpd.clm.model import Kind, StoredObject
 from cmpd.clm.policy import Policy
+from cmpd.clm.reserved import names_of
 from cmpd.clm.secrets import MasterKey
 from cmpd.clm.settings import DocumentError
 from cmpd.clm.store.base import Store
@@ -95,10 +96,11 @@ class Catalog:
             self._add_authority(edition, stored, kept)
         self._loaded = kept
         templates = await self._templates(edition)
+        reserved = names_of(edition.authorities.values())
         for stored in await self._store.objects(Kind.POLICY):
             try:
                 policy = Policy.of(stored.id, stored.name, stored.document)
-                served = compose(policy, templates, list(edition.authorities.values()))
+                served = compose(policy, templates, list(edition.authorities.values()), reserved)
             except DocumentError as error:
                 edition.problems.append(f"policy {stored.name}: {error}")
             else:
@@ -151,7 +153,12 @@ def _anchors(policies: Iterable[Policy]) -> tuple[x509.Certificate, ...]:
     return tuple(map(x509.load_der_x509_certificate, ders))
 
 
-def compose(policy: Policy, templates: dict[str, Template], authorities: list[Authority]) -> ServedPolicy:
+def compose(
+    policy: Policy,
+    templates: dict[str, Template],
+    authorities: list[Authority],
+    reserved: frozenset[str] = frozenset(),
+) -> ServedPolicy:
     """A policy with what it names. Raises DocumentError where that is not there, or does not fit."""
     named = [one for one in authorities if policy.ca in (one.name, one.id)]
     if not named:
@@ -161,4 +168,4 @@ def compose(policy: Policy, templates: dict[str, Template], authorities: list[Au
         if name not in templates:
             raise DocumentError(key, f"no template {name!r}; known: {', '.join(sorted(templates))}")
     choices = [templates[name] for name in policy.profiles]
-    return ServedPolicy.of(policy, templates[policy.template], named[0], choices)
+    return ServedPolicy.of(policy, templates[policy.template], named[0], choices, reserved)

@@ -12,6 +12,8 @@ import uuid
 from collections.abc import Callable, Iterable
 from typing import TYPE_CHECKING, Any, Protocol
 
+from cryptography import x509
+
 from cmpd.clm import issuing
 from cmpd.clm.catalog import Catalog, Edition, ServedPolicy
 from cmpd.clm.credentials import Credentials, uuid_of
@@ -43,8 +45,6 @@ from cmpd.clm.upkeep import Upkeep
 from cmpd.reasons import REASONS
 
 if TYPE_CHECKING:
-    from cryptography import x509
-
     from cmpd.clm.authority import Authority
     from cmpd.clm.secrets import MasterKey
     from cmpd.clm.store.base import Outset, Store
@@ -235,7 +235,14 @@ class Client:
         where ``limit`` may still conflict.
         """
         now = self.now()
-        issuance = issuing.issue(served, entity, request, now=now, random=self.random)
+        issuance = issuing.issue(
+            served,
+            entity,
+            request,
+            now=now,
+            random=self.random,
+            replaced=x509.load_der_x509_certificate(replaces.der).subject if replaces else None,
+        )
         policy = served.policy
         if policy.max_active is not None and entity is not None:
             # With short lives asked for, none would ever count: half a life is the most that does not.

@@ -15,11 +15,20 @@ from cmpd.clm.template import Template
 def check_together(policy: Policy, template: Template, authority: Authority, now: int) -> None:
     """Raises DocumentError, which names the policy's key at fault."""
     Profile.of(template, authority)
+    _check_anchors(policy)
     _check_validity(policy, template, authority, now)
     _check_keys(policy, template)
     _check_names(policy, template)
     if template.is_ca:
         _check_path_length(template, authority)
+
+
+def _check_anchors(policy: Policy) -> None:
+    rules = policy.protection_keys
+    rules.check_anchors("trust_anchors", policy.trust_anchors)
+    rules.check_anchors("ra_certificates", policy.ra_certificates)
+    for index, ra in enumerate(policy.registration_authorities):
+        rules.check_anchors(f"registration_authorities[{index}].certificates", ra.certificates)
 
 
 def _check_validity(policy: Policy, template: Template, authority: Authority, now: int) -> None:

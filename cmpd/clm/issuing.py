@@ -23,6 +23,7 @@ from cmpd.clm.policy import Policy
 from cmpd.clm.profile import Profile, values_of
 from cmpd.clm.refusal import Excess, RequestRefused
 from cmpd.clm.requested import requested_extensions
+from cmpd.clm.reserved import check_names, check_usages
 from cmpd.clm.template import Template
 from cmpd.records import quick_dataclass
 
@@ -42,14 +43,21 @@ class ServedPolicy:
     profile: Profile
     choices: Mapping[str, ServedPolicy] = field(default_factory=dict, repr=False)
     """The same policy with each template that a request may choose instead, by the template's name."""
+    reserved: frozenset[str] = frozenset()
+    """Names that are for no request, as they compare (`cmpd.clm.reserved`)."""
 
     @classmethod
     def of(
-        cls, policy: Policy, template: Template, authority: Authority, choices: Iterable[Template] = ()
+        cls,
+        policy: Policy,
+        template: Template,
+        authority: Authority,
+        choices: Iterable[Template] = (),
+        reserved: frozenset[str] = frozenset(),
     ) -> ServedPolicy:
         """Raises TemplateError where a template cannot be filled for this CA."""
-        others = {one.name: cls.of(policy, one, authority) for one in choices}
-        return cls(policy, template, authority, Profile.of(template, authority), others)
+        others = {one.name: cls.of(policy, one, authority, reserved=reserved) for one in choices}
+        return cls(policy, template, authority, Profile.of(template, authority), others, reserved)
 
 
 @quick_dataclass(frozen=True, slots=True)
@@ -122,8 +130,10 @@ def issue(
     *,
     now: int,
     random: Random,
+    replaced: x509.Name | None = None,
 ) -> Issuance:
-    """Make the certificate. Raises RequestRefused, which names the field of the request."""
+    """Make the certificate. `replaced`: the subject of the one it updates. Raises RequestRefused, which names
+    the field of the request."""
     policy, template, authority = served.policy, served.template, served.authority
     excess = Excess(policy.excess == "refuse")
     algorithm = policy.keys.check(request.public_key)
@@ -136,6 +146,8 @@ def issue(
     extensions, key_id = requested_extensions(
         served.profile, policy, request, subject, algorithm, values, excess, serial
     )
+    check_names(served.reserved, policy, template, subject, extensions, replaced)
+    check_usages(template, extensions)
     start, end = policy.validity.apply(
         (request.not_before, request.not_after),
         now=now,

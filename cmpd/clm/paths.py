@@ -12,6 +12,7 @@ Revocation is not looked at: what was issued here the store knows, of others `cm
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from enum import StrEnum
@@ -90,15 +91,23 @@ def _load(der: bytes) -> x509.Certificate:
     return x509.load_der_x509_certificate(der)
 
 
+Weakness = Callable[[x509.Certificate], "str | None"]
+"""What is wrong with the key of a certificate of a path, leaf and what is below the anchor; None: nothing."""
+
+
 def build_path(
-    leaf: x509.Certificate, intermediates: Sequence[x509.Certificate], anchors: Sequence[bytes], now: int
+    leaf: x509.Certificate,
+    intermediates: Sequence[x509.Certificate],
+    anchors: Sequence[bytes],
+    now: int,
+    weakness: Weakness = lambda certificate: None,
 ) -> list[x509.Certificate]:
     """A valid path from `leaf` to one of the `anchors` (DER), both included.
 
     `intermediates` come from wherever, in any order; `now` in seconds since the epoch. Raises PathError for
     the fault of the path that came nearest to an anchor.
     """
-    search = _Search(list(intermediates), [_load(der) for der in anchors], now)
+    search = _Search(list(intermediates), [_load(der) for der in anchors], now, weakness)
     path = search.extend([leaf])
     if path is None:
         assert search.fault is not None  # noqa: S101 - extend notes why it gives up
@@ -113,6 +122,7 @@ class _Search:
     intermediates: list[x509.Certificate]
     anchors: list[x509.Certificate]
     now: int
+    weakness: Weakness
     steps: int = 0
     fault: PathError | None = None
     reached: int = 0
@@ -124,6 +134,7 @@ class _Search:
         try:
             if last in self.anchors:
                 validate(path, self.now)
+                self._check_keys(path)
                 return path
             candidates = self._issuers(last, path)
         except PathError as error:
@@ -143,6 +154,12 @@ class _Search:
             if found is not None:
                 return found
         return None
+
+    def _check_keys(self, path: list[x509.Certificate]) -> None:
+        for certificate in path[:-1] or path:
+            text = self.weakness(certificate)
+            if text is not None:
+                raise PathError(Fault.WEAK, certificate, text)
 
     def _issuers(self, certificate: x509.Certificate, path: list[x509.Certificate]) -> list[x509.Certificate]:
         """Who may have issued the last certificate of a path. Raises PathError where nobody may."""

@@ -15,6 +15,7 @@ from typing import Any
 from cmpd.clm.pkix.algorithms import HASHES, HMACS, SIGNATURES
 from cmpd.clm.rules.certificates import CERTIFICATES
 from cmpd.clm.rules.keys import KeyRules
+from cmpd.clm.rules.protection_keys import ProtectionKeyRules
 from cmpd.clm.rules.registration import RIGHTS, RegistrationAuthority
 from cmpd.clm.rules.san import SanRules
 from cmpd.clm.rules.subject import SubjectRules
@@ -87,6 +88,8 @@ class Policy:
     (grantedWithMods)."""
     mac: MacRules = setting(nested(MacRules), MacRules())
     """Bounds on MAC protection."""
+    protection_keys: ProtectionKeyRules = setting(nested(ProtectionKeyRules), ProtectionKeyRules())
+    """Which keys may protect messages."""
     signatures: tuple[str, ...] = setting(listing(member(SIGNATURES.protecting)), SIGNATURES.defaults())
     """Allowed signature algorithms for protection."""
     password_enrolment: bool = setting(FLAG, True)
@@ -175,6 +178,7 @@ class Policy:
 
     def _contradictions(self) -> None:
         self.keys.contradictions()
+        self.protection_keys.contradictions()
         self.subject.contradictions()
         self.san.contradictions()
         if self.mac.iterations_min > self.mac.iterations_max:

@@ -17,6 +17,14 @@ class RequestRefused(Exception):
         self.text = text
 
 
+class ReservedName(RequestRefused):
+    """A request asks for a name of a CA here, or of one of its signers: it is not the requester's to have
+    (notAuthorized)."""
+
+    def __init__(self, field: str) -> None:
+        super().__init__(field, "this name belongs to a certification authority here")
+
+
 @dataclass(slots=True)
 class Excess:
     """What to do with what is asked beyond the policy, and what was done."""

@@ -62,12 +62,12 @@ class Judge:
     def requests(self) -> int:
         return self.granted.total() + self.refused.total()
 
-    def run(self, count: int) -> None:
-        """Send so many requests. Raises Finding."""
+    def run(self, count: int, a_world: int = A_WORLD) -> None:
+        """Send so many requests, `a_world` of them in each world. Raises Finding."""
         end = self.requests + count
         while self.requests < end:
             self.court.set_up(requests.world(self.rng, self.base))
-            for _ in range(A_WORLD):
+            for _ in range(a_world):
                 self.one(requests.request(self.rng, self.court.model))
 
     def aim(self, cell: Cell, fits: Fits, most: int) -> int:

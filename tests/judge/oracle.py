@@ -264,12 +264,17 @@ def _updates(
         verdict.entity = _entity_of(world, request.sender)
         if not own:
             refusals.add("badCertId")
+        elif compared(world.certificates[request.sender.who].subject) in world.house:
+            verdict.whom = "the house"  # 11
+            refusals.add("notAuthorized")
     elif own:
         entity = _entity_of(world, request.sender)
         verdict.entity = entity
         at_home = world.certificates[request.sender.who].policy == policy.id
         if not (policy.id in world.entities[entity].policies if entity is not None else at_home):
             refusals.add("notAuthorized")  # 4
+        elif compared(world.certificates[request.sender.who].subject) in world.house:
+            refusals.add("notAuthorized")  # 11
     else:
         _ra_updates(world, request, row, policy, verdict)
 
@@ -280,8 +285,9 @@ def _ra_updates(world: World, request: Request, row: RARow | None, policy: Polic
         verdict.refusals.add("notAuthorized")
         return
     target = world.certificates[request.target]
-    if target.policy is None:
+    if target.policy is None or compared(target.subject) in world.house:
         verdict.whom = "the house"
+        verdict.refusals.add("notAuthorized")
     found = world.entities.get(target.entity or "")
     if found is None and target.entity is None:
         found = world.entity_of_subject(target.subject)

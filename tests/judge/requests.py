@@ -9,7 +9,7 @@ from dataclasses import replace
 from cmpd.clm.bootstrap import DEMO_ENTITY, DEMO_POLICY
 from tests.cmp.world import FOREIGN_POLICY, OTHER_ENTITY, SECOND_POLICY
 from tests.judge import model, oracle
-from tests.judge.worlds import FOREIGN, POLICIES, REGISTERED, SUBJECTS, THIRD_ENTITY
+from tests.judge.worlds import FOREIGN, HOUSE_NAME, POLICIES, REGISTERED, SUBJECTS, THIRD_ENTITY
 
 RIGHTS = ("enrol", "update", "revoke", "hold", "release", "raVerified", "nest")
 ENTITIES = (DEMO_ENTITY, OTHER_ENTITY, THIRD_ENTITY)
@@ -154,7 +154,10 @@ def sender(rng: random.Random, world: model.World) -> model.Sender:
 
 def _enrolment(rng: random.Random, world: model.World, asked: model.Request) -> model.Request:
     subject = rng.choice((*SUBJECTS, "CN=PUMP-1", "CN=somebody else"))
-    names: tuple[str, ...] = (f"{subject[3:].lower()}.example",) if rng.random() < 0.5 else ()
+    if rng.random() < 0.08:
+        subject = rng.choice((HOUSE_NAME, "CN=CMPD  issuing CA"))
+    host = subject[3:].lower().replace(" ", "-")
+    names: tuple[str, ...] = (f"{host}.example",) if rng.random() < 0.5 else ()
     own = world.certificates.get(asked.sender.who)
     if own is not None and rng.random() < 0.5:
         subject, names = own.subject, own.names

@@ -79,6 +79,7 @@ FOREIGN: dict[str, tuple[str, pki.Holder]] = {
 """Certificates that others issued: label → (vendor, holder)."""
 ANCHORS = {"V": VENDOR, "W": WORKS}
 REGISTERED = {"vendor 1": THIRD_ENTITY}
+HOUSE_NAME = "CN=cmpd Issuing CA CMP signer"
 SUBJECTS = ("CN=pump-1", "CN=pump-2", "CN=valve-1")
 PEM = {label: pem_text(holder.der) for label, (_, holder) in FOREIGN.items()} | {
     "root": pem_text(RA_ROOT.der),
@@ -146,6 +147,9 @@ class Court:
                 for subject in SUBJECTS[:2]:
                     number += 1
                     self._issue(f"c{number}", number, holder, policy, subject)
+        for holder in (DEMO_ENTITY, None):  # of before such names were refused
+            number += 1
+            self._issue(f"c{number}", number, holder, DEMO_POLICY, HOUSE_NAME)
         gone = self.world.run(self.world.store.entity(GONE_ENTITY))
         assert gone is not None
         self.commit(DeleteEntity(GONE_ENTITY, gone.version))
@@ -161,7 +165,7 @@ class Court:
     def _issue(self, label: str, number: int, entity: str | None, policy: str, subject: str) -> None:
         key = pki.key("P-256", number)
         authority = self.world.ca("issuing")
-        names = (x509.DNSName(f"{subject[3:]}.example"),)
+        names = (x509.DNSName(f"{_host(subject)}.example"),)
         plan = pki.Plan(
             x509.Name.from_rfc4514_string(subject),
             key,
@@ -169,7 +173,7 @@ class Court:
             extensions=(*USAGE, (x509.SubjectAlternativeName(names), False)),
         )
         holder = plan.issue(pki.Holder(authority.certificate, authority.key))
-        self._add(label, holder, entity, policy, key, subject, (f"{subject[3:]}.example",))
+        self._add(label, holder, entity, policy, key, subject, (f"{_host(subject)}.example",))
 
     def _house(self) -> None:
         authority = self.world.ca("issuing")
@@ -345,6 +349,10 @@ class Court:
                 holder = FOREIGN[sender.who][1]
                 return cmpclient.Signature(holder.certificate, holder.key)
         return None
+
+
+def _host(subject: str) -> str:
+    return subject[3:].lower().replace(" ", "-")
 
 
 def _fingerprint(holder: pki.Holder) -> str:

@@ -7,6 +7,7 @@ from typing import Any
 
 from cmpd.clm import issuing
 from cmpd.clm.model import Certificate, TransactionState
+from cmpd.clm.refusal import ReservedName
 from cmpd.cmp import general_info, original
 from cmpd.cmp.bodies import ASKS_NOTHING, BodyType, register, response_to
 from cmpd.cmp.decryption import Method
@@ -81,6 +82,9 @@ async def _certify(exchange: Exchange, request: Message, wish: Wish, *, may_wait
             replaces=old,
             by=exchange.party,
         )
+    except ReservedName as refused:
+        exchange.require(operation, Whom.HOUSE)
+        raise CMPFailure(FailInfo.badCertTemplate, f"{refused.field}: {refused.text}") from None
     except issuing.RequestRefused as refused:
         raise CMPFailure(FailInfo.badCertTemplate, f"{refused.field}: {refused.text}") from None
     await beneficiary.check_issued(exchange, operation, wish, record, old)

@@ -185,11 +185,16 @@ class Authenticator:
             raise CMPFailure(
                 FailInfo.signerNotTrusted, "the protection certificate's keyUsage lacks digitalSignature"
             )
-        party = await self._trust(certificate, extra, context)
+        party = replace(await self._trust(certificate, extra, context), signature=parsed.name)
         policy = context.policy
-        if grants.may_use(party, policy) and parsed.name not in policy.signatures:
+        if not grants.may_use(party, policy):
+            return party
+        weakness = policy.protection_keys.weakness(certificate)
+        if weakness is not None:
+            raise CMPFailure(FailInfo.signerNotTrusted, f"{NOT_TRUSTED}: it {weakness}")
+        if parsed.name not in policy.signatures:
             raise CMPFailure(FailInfo.badAlg, f"{parsed.name} is not allowed for protection by this policy")
-        return replace(party, signature=parsed.name)
+        return party
 
     def _extra_certificates(self, message: Message) -> list[x509.Certificate]:
         if len(message.extra_certs) > MOST_EXTRA_CERTS:
@@ -268,9 +273,9 @@ class Authenticator:
             own = protection_certs.key_name(protection_certs.key_hash(certificate), basic.id)
             return Party(own, Capacity.LOGIN, entity=basic, certificate=certificate)
         try:
-            path = paths.build_path(
-                certificate, [*extra, *context.anchors], policy.trust_anchors, self.clm.now()
-            )
+            between = [*extra, *context.anchors]
+            weakness = policy.protection_keys.weakness
+            path = paths.build_path(certificate, between, policy.trust_anchors, self.clm.now(), weakness)
         except paths.PathError as error:
             raise context.untrusted(fault or error) from None
         await self._check_revocation(path, context)
@@ -291,19 +296,20 @@ class Authenticator:
         that certifies RAs (RFC 9483, section 3.4), with its path. Raises paths.PathError where that is not
         valid."""
         der = certificate.public_bytes(Encoding.DER)
-        now = self.clm.now()
+        now, weakness = self.clm.now(), context.policy.protection_keys.weakness
+        between = [*extra, *context.anchors]
         fault: paths.PathError | None = None
         for ra in context.policy.ras:
             if ra.pinned or not ra.certificates:
                 if der in ra.certificates:
-                    return ra, paths.build_path(certificate, (), (der,), now)
+                    return ra, paths.build_path(certificate, (), (der,), now, weakness)
                 continue
             if not is_ra(certificate):
                 if der in ra.certificates:
                     raise context.no_ra()
                 continue
             try:
-                return ra, paths.build_path(certificate, [*extra, *context.anchors], ra.certificates, now)
+                return ra, paths.build_path(certificate, between, ra.certificates, now, weakness)
             except paths.PathError as error:
                 fault = error
         if fault is not None:

@@ -158,7 +158,7 @@ TABLE: Final[dict[Capacity, dict[Operation, Row]]] = {
             _of(when.given_to_entity(_UNKNOWN_PROFILE)),
         ),
         **_enrolments(_names(_ITS_ENTITYS, _YES, _ITS_ENTITYS, _HOUSE)),
-        Operation.KUR: _names(_YES, _NOT_LOOKED_UP, _OLD_CERT_ID, _NOT_LOOKED_UP),
+        Operation.KUR: _names(_YES, _NOT_LOOKED_UP, _OLD_CERT_ID, _HOUSE),
         **_revocations(
             _names(_YES, _OWN_SIGNATURE, _NOT_ITS_OWN, _NOT_ITS_OWN),
             _names(_YES, _OWN_SIGNATURE, _NOT_ITS_OWN, _NOT_ITS_OWN),
@@ -174,7 +174,7 @@ TABLE: Final[dict[Capacity, dict[Operation, Row]]] = {
             _of(when.issued_under_it(_UNKNOWN_PROFILE)),
         ),
         **_enrolments(_names(_of(when.CERTIFICATE_ENROLMENT), _NAMELESS, _OTHER_NAMES, _HOUSE)),
-        Operation.KUR: _names(_YES, _NAMELESS, _OLD_CERT_ID, _NOT_LOOKED_UP),
+        Operation.KUR: _names(_YES, _NAMELESS, _OLD_CERT_ID, _HOUSE),
         **_revocations(
             _names(_YES, _NAMELESS, _NOT_ITS_OWN, _NOT_ITS_OWN),
             _names(_YES, _NAMELESS, _NOT_ITS_OWN, _NOT_ITS_OWN),
