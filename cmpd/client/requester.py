@@ -15,6 +15,7 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from cryptography import x509
+from cryptography.exceptions import InvalidSignature
 from cryptography.hazmat.primitives.asymmetric import ec
 from cryptography.hazmat.primitives.serialization import Encoding, PublicFormat
 
@@ -30,6 +31,9 @@ Send = Callable[[bytes], Awaitable[bytes]]
 PBM = "1.2.840.113533.7.66.13"
 ITERATIONS = 1000
 PVNO = 2
+
+CMC_CA = x509.ObjectIdentifier("1.3.6.1.5.5.7.3.27")
+"""id-kp-cmcCA (RFC 6402, section 2.10): the extended key usage of a CA's CMP signer."""
 
 
 class Refused(Exception):
@@ -103,18 +107,37 @@ class Identity:
         return signature.signer_algorithm(self.key)
 
     def verify(self, response: Message) -> None:
-        """Against the certificate the response brings, whose issuer is the own certificate's.
+        """Against the certificate the response brings: issued by the CA that issued the own one, and a CMP
+        signer's by its extended key usage. A device may have the signer's name (RFC 9483, section 3.2).
 
         Raises Refused, CMPFailure, ValueError."""
         algorithm = response.header.protection_alg
         if algorithm is None or response.protection is None or not response.extra_certs:
             raise Refused("the response is not signed")
         certificates = [x509.load_der_x509_certificate(der) for der in response.extra_certs]
-        signer = certificates[0]
-        if signer.issuer != self.certificate.issuer:
+        signer, *others = certificates
+        if not any(_issued(issuer, signer) and _issued(issuer, self.certificate) for issuer in others):
             raise Refused("the response is signed under another CA")
+        if not _is_cmp_signer(signer):
+            raise Refused("the response is not signed by a CMP signer: its certificate lacks id-kp-cmcCA")
         key = signer.public_key()
         signature.parse(algorithm).verify(key, response.protection, response.protected_part)
+
+
+def _issued(issuer: x509.Certificate, certificate: x509.Certificate) -> bool:
+    try:
+        certificate.verify_directly_issued_by(issuer)
+    except (ValueError, TypeError, InvalidSignature):
+        return False
+    return True
+
+
+def _is_cmp_signer(certificate: x509.Certificate) -> bool:
+    try:
+        usage = certificate.extensions.get_extension_for_class(x509.ExtendedKeyUsage).value
+    except x509.ExtensionNotFound:
+        return False
+    return CMC_CA in usage
 
 
 @dataclass(slots=True)

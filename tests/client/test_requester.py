@@ -8,11 +8,14 @@ from typing import Any, TypeVar
 
 import pytest
 from cryptography import x509
+from cryptography.hazmat.primitives.serialization import Encoding
 
 from cmpd.client import requester
 from cmpd.clm.bootstrap import DEMO_ENTITY, DEMO_PASSWORD
 from cmpd.clm.model import CertificateState
+from cmpd.cmp import message, schema
 from cmpd.cmp.message import Body
+from cmpd.cmp.protection import signature
 from tests.cmp.world import World
 
 T = TypeVar("T")
@@ -98,3 +101,23 @@ def test_an_answer_that_was_changed_on_its_way_is_not_taken(world: World) -> Non
 
     with pytest.raises(requester.Refused, match="MAC does not verify"):
         _done(requester.enrol(_to(world, changed), PASSWORD, Body.IR, SUBJECT))
+
+
+def test_an_answer_that_a_device_signs_is_not_taken(world: World) -> None:
+    """A device with a certificate of the same CA, whatever its name, is no CMP signer."""
+    identity, transaction = _done(requester.enrol(_to(world), PASSWORD, Body.IR, SUBJECT))
+    _done(requester.confirm(transaction, identity))
+    device = world.device("CN=impostor", 190)
+
+    def impostor(body: bytes) -> bytes:
+        answer = message.parse(body)
+        algorithm, sign = signature.signer_algorithm(device.key)
+        header = {**schema.decode("RawHeader", answer.header_der), "protectionAlg": algorithm}
+        header_der = schema.encode("RawHeader", header)
+        protection = sign(message.protected_part(header_der, answer.body_der))
+        chain = (device.certificate, world.authority)
+        extra = tuple(one.public_bytes(Encoding.DER) for one in chain)
+        return message.encode(header_der, answer.body_der, protection, extra)
+
+    with pytest.raises(requester.Refused, match="lacks id-kp-cmcCA"):
+        _done(requester.enrol(_to(world, impostor), identity, Body.KUR, SUBJECT))
