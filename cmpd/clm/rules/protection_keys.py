@@ -10,39 +10,37 @@ from cryptography.hazmat.primitives.asymmetric import rsa
 
 from cmpd.clm.pkix.algorithms import KEYS
 from cmpd.clm.pkix.keypairs import KeyProblem
-from cmpd.clm.settings import DocumentError, count, listing, member, setting
+from cmpd.clm.settings import DocumentError, count, listing, member, optional, setting
 from cmpd.clm.unreadable import UNREADABLE
-
-
-def _signing() -> tuple[str, ...]:
-    return tuple(row.name for row in KEYS.values() if row.signs)
 
 
 @dataclass(frozen=True, slots=True)
 class ProtectionKeyRules:
     """Keys of the protection certificate, and of each certificate of its path below the trust anchor."""
 
-    algorithms: tuple[str, ...] = setting(listing(member(lambda: KEYS)), _signing())
-    """Allowed key algorithms; of elliptic curves the named ones."""
+    algorithms: tuple[str, ...] | None = setting(optional(listing(member(lambda: KEYS))), None)
+    """Allowed key algorithms, of elliptic curves the named ones; absent: all that sign."""
     rsa_min: int = setting(count(1024, 16384), 2048)
     """Least bits of an RSA modulus."""
 
     def contradictions(self) -> None:
         """Raises DocumentError."""
-        if not self.algorithms:
+        if self.algorithms == ():
             raise DocumentError("protection_keys.algorithms", "no algorithm is allowed, so nothing signs")
 
     def weakness(self, certificate: x509.Certificate) -> str | None:
         """What is wrong with a certificate's key; None where nothing is."""
         try:
             key = certificate.public_key()
-            name = KEYS.of(key).name
+            row = KEYS.of(key)
         except KeyProblem:
             return "has a key of a kind or curve that does not protect messages"
         except UNREADABLE:
             return "has a key that cannot be read"
-        if name not in self.algorithms:
-            return f"has a key of algorithm {name}; allowed are {', '.join(self.algorithms)}"
+        if not row.signs:
+            return "has a key of a kind or curve that does not protect messages"
+        if self.algorithms is not None and row.name not in self.algorithms:
+            return f"has a key of algorithm {row.name}; allowed are {', '.join(self.algorithms)}"
         if isinstance(key, rsa.RSAPublicKey) and key.key_size < self.rsa_min:
             return f"has an RSA key of {key.key_size} bits; {self.rsa_min} are the least"
         return None
