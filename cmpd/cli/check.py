@@ -14,7 +14,7 @@ from cmpd.printable import printable
 
 if TYPE_CHECKING:
     from cmpd.clm.authority import Authority
-    from cmpd.clm.catalog import Catalog
+    from cmpd.clm.catalog import Catalog, ServedPolicy
     from cmpd.clm.store.base import Store
     from cmpd.config import Config
 
@@ -114,6 +114,7 @@ async def _judge_policies(findings: Findings, catalog: Catalog, client_id: str) 
     for one in sorted(served, key=lambda one: one.policy.name):
         default = client is not None and client.default_policy == one.policy.id
         paths = f"/cmp/{one.policy.id} and /.well-known/cmp/p/{one.policy.name}"
+        findings.warnings += [f"policy {one.policy.name}: {open_}" for open_ in _open_settings(one)]
         findings.serves.append(
             f"policy {one.policy.name}: CA {one.authority.name}, template {one.template.name}, at "
             + (f"/cmp, {paths}" if default else paths)
@@ -122,6 +123,28 @@ async def _judge_policies(findings: Findings, catalog: Catalog, client_id: str) 
         findings.warnings.append(f"API client {client.id} has no default policy: /cmp serves nothing")
     elif client is not None and client.default_policy not in {one.policy.id for one in served}:
         findings.faults.append(f"API client {client.id}: its default policy is not there or cannot be served")
+
+
+def _open_settings(served: ServedPolicy) -> Iterator[str]:
+    """Where a policy lets a request have more than its template says, as what `init` made once did."""
+    from cryptography import x509
+
+    from cmpd.clm.profile import eku_name
+    from cmpd.clm.rules.san import SanRules
+    from cmpd.clm.settings import duration_text
+
+    policy, template = served.policy, served.template
+    if policy.validity.longest is None and policy.validity.wish == "grant":
+        yield (
+            "a request may ask for any validity up to the CA's end; "
+            f"set validity.longest={duration_text(template.validity)}"
+        )
+    more = set(template.requested_extended_key_usage) - set(template.extended_key_usage)
+    if more and "extendedKeyUsage" in template.take:
+        names = ", ".join(sorted(eku_name(x509.ObjectIdentifier(oid)) for oid in more))
+        yield f"a request may have {names} instead of the template's usages; use a template without them"
+    if policy.san.kinds == SanRules().kinds and "subjectAltName" in template.take:
+        yield "a request may have subjectAltNames of any kind; list those that are meant in san.kinds"
 
 
 async def _missing_crls(store: Store, catalog: Catalog, time: int) -> list[str]:

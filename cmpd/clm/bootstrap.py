@@ -14,6 +14,7 @@ from cmpd.clm.policy import Policy
 from cmpd.clm.secrets import new_secret
 from cmpd.clm.store.base import Store
 from cmpd.clm.store.changes import Audit, Change, PutObject
+from cmpd.clm.template import ready_made
 
 ROOT_LIFE = 20 * 365 * 86400
 ISSUING_LIFE = 10 * 365 * 86400
@@ -21,6 +22,16 @@ ISSUING_LIFE = 10 * 365 * 86400
 DEMO_POLICY = "ffc0d281-f9df-45cd-a30d-1881cd67012a"
 DEMO_ENTITY = "251069b7-bcc3-4911-b312-04327925a1aa"
 DEMO_PASSWORD = "GTTgcdagW:OGJ73_"  # noqa: S105 - a demonstration's, published in the documentation
+
+
+FIRST_POLICY = {
+    "ca": "issuing",
+    "template": "tls-client",
+    "validity": {"longest": ready_made()["tls-client"].validity},
+    "san": {"kinds": ["dns", "ip", "uri"]},
+}
+"""Of the policy that a new store begins with: nobody has more than its template says. A request chooses
+neither a longer life nor usages, and names of the kinds that are listed."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -51,7 +62,7 @@ async def bootstrap(store: Store, maker: Maker, *, demo: bool, base_url: str, cl
         root.authority(maker.master_key),
     )
     policy_id = DEMO_POLICY if demo else str(uuid.UUID(bytes=maker.random(16), version=4))
-    policy = Policy.of(policy_id, "default", {"ca": "issuing", "template": "device"})
+    policy = Policy.of(policy_id, "default", FIRST_POLICY)
     secret = new_secret()
     client = APIClient(default_policy=policy_id).with_secret(secret, now)
     unit: list[Change] = [

@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import datetime
+import json
 from pathlib import Path
 
 import pytest
 
 from cmpd.cli import main
+from tests.cli.conftest import Operator
 from tests.support.certificates import self_signed
 
 LISTENER = '[[listen]]\naddress = "127.0.0.1:1"\ntls_certificate = "tls.pem"\ntls_key = "tls-key.pem"\n'
@@ -30,3 +32,24 @@ def test_a_tls_certificate_that_ends_is_told_of(
     assert "CMP over HTTPS at 127.0.0.1:1" in out
     assert ("the TLS certificate" in out) == (told is not None)
     assert told is None or told in out
+
+
+def test_a_policy_as_open_as_what_init_made_once_is_named_with_the_keys_to_set(cmpd: Operator) -> None:
+    """A stored policy goes on meaning what it says; a new store begins with one that is not named."""
+    assert not [line for line in warnings(cmpd) if line.startswith("policy ")]
+    assert cmpd("policy", "add", "open", "--ca", "issuing", "--template", "device").status == 0
+    told = [line for line in warnings(cmpd) if line.startswith("policy ")]
+    assert [line.partition("; ")[2] for line in told] == [
+        "set validity.longest=1y",
+        "use a template without them",
+        "list those that are meant in san.kinds",
+    ]
+    assert "ipsecIKE, serverAuth" in told[1]
+    changes = ("template=tls-client", "validity.longest=365d", 'san.kinds=["dns"]')
+    assert cmpd("policy", "set", "open", *changes).status == 0
+    assert not [line for line in warnings(cmpd) if line.startswith("policy ")]
+
+
+def warnings(cmpd: Operator) -> list[str]:
+    found: list[str] = json.loads(cmpd("check", "--json").out)["warnings"]
+    return found
