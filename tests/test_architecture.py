@@ -23,7 +23,7 @@ ROOMS = {
 # The same within the server; what stands beside its rooms composes them.
 SERVER_ROOMS: dict[str, set[str]] = {"http": set(), "process": set(), "admin": {"http"}}
 # Rooms whose modules import each other in no circle.
-WITHOUT_CIRCLES = ("client", "server")
+WITHOUT_CIRCLES = ("client", "clm/store", "server")
 # Leaves every room may import; they import no room.
 LEAVES = ("cmpd.canonical", "cmpd.config", "cmpd.clm.model", "cmpd.printable", "cmpd.reasons", "cmpd.records")
 # Importing a command must not pay for these; a command that needs them imports them when it runs.
@@ -36,6 +36,9 @@ def _name(path: Path) -> str:
     return ".".join(parts[:-1] if parts[-1] == "__init__" else parts)
 
 
+NAMES = {_name(path) for path in MODULES}
+
+
 def _imported(path: Path, *, at_import_only: bool = False) -> Iterator[str]:
     tree = ast.parse(path.read_text("utf-8"), str(path))
     nodes = tree.body if at_import_only else ast.walk(tree)
@@ -46,8 +49,10 @@ def _imported(path: Path, *, at_import_only: bool = False) -> Iterator[str]:
         elif isinstance(node, ast.ImportFrom):
             base = package.split(".")[: len(package.split(".")) - node.level + 1] if node.level else []
             module = ".".join([*base, *([node.module] if node.module else [])])
-            yield module
-            yield from (f"{module}.{alias.name}" for alias in node.names)
+            named = [f"{module}.{alias.name}" for alias in node.names]
+            if any(one not in NAMES for one in named):  # else the package only leads to its modules
+                yield module
+            yield from named
 
 
 def _room(module: str) -> str | None:

@@ -146,7 +146,7 @@ async def test_a_copy_that_differs_is_not_kept(
     await store.commit(UNIT)
     whole = TABLES[1]
     broken = _OffByOne(whole.name, whole.columns, whole.order)
-    monkeypatch.setattr("cmpd.clm.store.copy.TABLES", (TABLES[0], broken, *TABLES[2:]))
+    monkeypatch.setattr("cmpd.clm.store.sides.TABLES", (TABLES[0], broken, *TABLES[2:]))
     target = str(tmp_path / "copy.db")
     with pytest.raises(StoreError, match="copy of entities is not what was sent"):
         await copy_store(where, target, lambda *_: None)

@@ -21,9 +21,10 @@ from cmpd.clm.issuing import CertificateRequest
 from cmpd.clm.model import AuditRecord, CertificateState, Entity, EntityState, TransactionState
 from cmpd.clm.names import parse_name
 from cmpd.clm.secrets import MasterKey
-from cmpd.clm.store import is_postgres, open_store
+from cmpd.clm.store import open_store
 from cmpd.clm.store.base import CertificateQuery, Store
 from cmpd.clm.store.changes import Change
+from cmpd.clm.store.place import is_postgres
 from tests.support.postgres import PostgresServer
 
 NOW = 1_831_622_400
