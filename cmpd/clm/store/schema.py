@@ -238,9 +238,11 @@ _CERTIFICATES = ("certificates", "archived_certificates")
 _SECOND = _added(_CERTIFICATES, requested_by="text", held_by="text")
 """Who was granted a certificate, and who put it on hold."""
 
+_LATER = (_SECOND,)
+
 _MIGRATIONS = {
-    Engine.SQLITE: (_FIRST, _SECOND),
-    Engine.POSTGRES: ((*_FIRST, *_FIRST_IN_POSTGRES), _SECOND),
+    Engine.SQLITE: (_FIRST, *_LATER),
+    Engine.POSTGRES: ((*_FIRST, *_FIRST_IN_POSTGRES), *_LATER),
 }
 
 
