@@ -23,9 +23,9 @@ ROOMS = {
 # The same within the server; what stands beside its rooms composes them.
 SERVER_ROOMS: dict[str, set[str]] = {"http": set(), "process": set(), "admin": {"http"}}
 # Rooms whose modules import each other in no circle.
-WITHOUT_CIRCLES = ("client", "clm/pkix", "server")
+WITHOUT_CIRCLES = ("client", "clm/pkix", "clm/store", "server")
 # Leaves every room may import; they import no room.
-LEAVES = ("cmpd.config", "cmpd.clm.model", "cmpd.printable", "cmpd.reasons", "cmpd.records")
+LEAVES = ("cmpd.canonical", "cmpd.config", "cmpd.clm.model", "cmpd.printable", "cmpd.reasons", "cmpd.records")
 # Importing a command must not pay for these; a command that needs them imports them when it runs.
 SLOW = ("asn1tools", "asyncio", "cryptography", *(f"cmpd.{room}" for room in ROOMS if room != "cli"))
 LONGEST = 420
@@ -34,6 +34,9 @@ LONGEST = 420
 def _name(path: Path) -> str:
     parts = path.relative_to(PROJECT).with_suffix("").parts
     return ".".join(parts[:-1] if parts[-1] == "__init__" else parts)
+
+
+NAMES = {_name(path) for path in MODULES}
 
 
 def _imported(path: Path, *, at_import_only: bool = False) -> Iterator[str]:
@@ -46,8 +49,10 @@ def _imported(path: Path, *, at_import_only: bool = False) -> Iterator[str]:
         elif isinstance(node, ast.ImportFrom):
             base = package.split(".")[: len(package.split(".")) - node.level + 1] if node.level else []
             module = ".".join([*base, *([node.module] if node.module else [])])
-            yield module
-            yield from (f"{module}.{alias.name}" for alias in node.names)
+            named = [f"{module}.{alias.name}" for alias in node.names]
+            if any(one not in NAMES for one in named):  # else the package only leads to its modules
+                yield module
+            yield from named
 
 
 def _room(module: str) -> str | None:

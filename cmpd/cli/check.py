@@ -49,7 +49,7 @@ def register(subparsers: Any) -> None:
 async def _check(place: Workplace, arguments: argparse.Namespace) -> int:
     from cmpd.clm.bootstrap import DEMO_ENTITY
     from cmpd.clm.identity_advice import judged
-    from cmpd.clm.store import shown
+    from cmpd.clm.store.place import shown
     from cmpd.server import promises
 
     promises.require(place.config)

@@ -60,7 +60,7 @@ def register(subparsers: Any) -> None:
 
 
 def _run(arguments: argparse.Namespace) -> int:
-    from cmpd.clm.store import shown
+    from cmpd.clm.store.place import shown
     from cmpd.config import Config, ConfigError
     from cmpd.server.process.hardening import conceal
 

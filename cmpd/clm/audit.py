@@ -10,8 +10,8 @@ from __future__ import annotations
 import hashlib
 from collections.abc import AsyncIterable, Mapping
 
+from cmpd.canonical import json_text
 from cmpd.clm.model import AuditEvent, AuditRecord
-from cmpd.clm.store.rows import json_text
 from cmpd.records import quick_dataclass
 
 START = bytes(32)

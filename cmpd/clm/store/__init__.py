@@ -1,38 +1,21 @@
 """Where the lifecycle is kept: one small interface (`base`), an implementation per engine.
 
-Changes are data (`changes`); what each does is written once (`effects`), as are the reads (`reading`) and
-how records become rows (`rows`). An engine adds its SQL, its schema and its transactions.
+Changes are data (`changes`); what each does is written once (`effects`), as are the reads (`reading`), how
+records become rows (`rows`), the SQL (`sql`) and the tables (`schema`). An engine adds its transactions, and
+what SQL only it has.
 """
 
 from __future__ import annotations
 
 from pathlib import Path
 from typing import TYPE_CHECKING
-from urllib.parse import urlsplit
+
+from cmpd.clm.store.place import is_postgres
 
 if TYPE_CHECKING:
     from cmpd.clm.store.base import Store
 
-__all__ = ["create_store", "is_postgres", "open_store", "shown"]
-
-_POSTGRES = ("postgresql://", "postgres://")
-
-
-def is_postgres(where: str) -> bool:
-    """Whether the store is a PostgreSQL URL; else it is the path of a SQLite file."""
-    return where.startswith(_POSTGRES)
-
-
-def shown(where: str) -> str:
-    """The store's place as people and logs may see it: a URL without its password and its options."""
-    if "://" not in where:
-        return where
-    try:
-        parts = urlsplit(where)
-    except ValueError:
-        return f"{where.partition('://')[0]}://?"
-    userinfo, at, hosts = parts.netloc.rpartition("@")
-    return f"{parts.scheme}://{userinfo.partition(':')[0]}{at}{hosts}{parts.path}"
+__all__ = ["create_store", "open_store"]
 
 
 def open_store(where: str, *, synchronous: str = "full", node: str = "") -> Store:

@@ -8,50 +8,14 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
-import hashlib
-import sqlite3
 import threading
-from abc import ABC, abstractmethod
-from collections.abc import Callable, Iterator
-from dataclasses import dataclass
-from pathlib import Path
+from contextlib import AbstractContextManager
 
-from cmpd.clm.store import create_store, is_postgres, open_store
+from cmpd.clm.store import create_store, open_store
 from cmpd.clm.store.base import StoreError
-from cmpd.clm.store.rows import Row
-from cmpd.clm.store.sqlite import connection as sqlite_connections
-from cmpd.clm.store.sqlite.backup import whole_or_not_at_all
-from cmpd.clm.store.sqlite.failures import translated
-from cmpd.clm.store.tables import TABLES, Table
-
-BATCH = 1000
-
-Progress = Callable[[str, int, int], None]
-"""Told the table, how many of its rows are done, and how many it has; each row is done twice: once
-written, once compared."""
-
-
-@dataclass(frozen=True, slots=True)
-class Copied:
-    """One table, equal in both stores."""
-
-    table: str
-    rows: int
-    digest: str
-    """SHA-256 over its rows, hexadecimal."""
-
-
-class Side(ABC):
-    """One end of a copy, within a database transaction."""
-
-    @abstractmethod
-    def count(self, table: Table) -> int: ...
-
-    @abstractmethod
-    def read(self, table: Table) -> Iterator[Row]: ...
-
-    @abstractmethod
-    def write(self, table: Table, rows: Iterator[Row]) -> None: ...
+from cmpd.clm.store.place import is_postgres
+from cmpd.clm.store.sides import Copied, Progress, Side, copy_tables
+from cmpd.clm.store.sqlite.copy import side as sqlite_side
 
 
 async def copy_store(source: str, target: str, progress: Progress) -> list[Copied]:
@@ -98,86 +62,14 @@ async def _interruptibly(source: str, target: str, progress: Progress) -> list[C
         raise
 
 
-def back_up(source: str, path: Path) -> None:
-    """Copy a store, while it serves, into a new SQLite file, whole or not at all. Raises StoreError."""
-    try:
-        with whole_or_not_at_all(path) as partial:
-            sqlite_connections.fill(partial)
-            _copy(source, str(partial), lambda table, done, rows: None)
-    except sqlite3.Error as error:
-        raise translated(error, str(path)) from None
-    except OSError as error:
-        raise StoreError(f"cannot write {path}: {error.strerror}") from None
-
-
 def _copy(source: str, target: str, progress: Progress) -> list[Copied]:
     with _side(source, writing=False) as origin, _side(target, writing=True) as destination:
-        for table in TABLES:
-            if destination.count(table):
-                raise StoreError(f"the target is not empty ({table.name}); copy into a new store")
-        return [_copy_table(table, origin, destination, progress) for table in TABLES]
+        return copy_tables(origin, destination, progress)
 
 
-def _copy_table(table: Table, origin: Side, destination: Side, progress: Progress) -> Copied:
-    total = origin.count(table)
-    sent, kept = hashlib.sha256(), hashlib.sha256()
-    done = 0
-
-    def counted(rows: Iterator[Row], digest: hashlib._Hash) -> Iterator[Row]:
-        nonlocal done
-        for row in rows:
-            digest.update(repr(row).encode("utf-8", "surrogatepass"))
-            done += 1
-            if done % BATCH == 0:
-                progress(table.name, done, 2 * total)
-            yield row
-
-    destination.write(table, counted(origin.read(table), sent))
-    written = done
-    read = sum(1 for _ in counted(destination.read(table), kept))
-    progress(table.name, done, 2 * total)
-    if not total == written == read or sent.digest() != kept.digest():
-        raise StoreError(
-            f"the copy of {table.name} is not what was sent ({written} of {total} rows sent, {read} found); "
-            "nothing was kept"
-        )
-    return Copied(table.name, read, kept.hexdigest())
-
-
-@contextlib.contextmanager
-def _side(where: str, *, writing: bool) -> Iterator[Side]:
+def _side(where: str, *, writing: bool) -> AbstractContextManager[Side]:
     if is_postgres(where):
         from cmpd.clm.store.postgres.copy import side
 
-        with side(where, writing=writing) as one:
-            yield one
-        return
-    connection = sqlite_connections.connect(Path(where), wait=10)
-    try:
-        connection.execute("BEGIN IMMEDIATE" if writing else "BEGIN")
-        yield _SQLiteSide(connection)
-        connection.execute("COMMIT")
-    except sqlite3.Error as error:
-        raise translated(error, where) from None
-    finally:
-        connection.close()
-
-
-class _SQLiteSide(Side):
-    def __init__(self, connection: sqlite3.Connection) -> None:
-        self._connection = connection
-
-    def count(self, table: Table) -> int:
-        (rows,) = self._connection.execute(table.count).fetchone()
-        return int(rows)
-
-    def read(self, table: Table) -> Iterator[Row]:
-        cursor = self._connection.execute(table.select)
-        cursor.arraysize = BATCH
-        while rows := cursor.fetchmany():
-            yield from rows
-
-    def write(self, table: Table, rows: Iterator[Row]) -> None:
-        self._connection.executemany(table.insert, rows)
-        if table.afterwards:
-            self._connection.execute(table.afterwards)
+        return side(where, writing=writing)
+    return sqlite_side(where, writing=writing)

@@ -11,6 +11,7 @@ from collections.abc import Callable, Generator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from typing import Any
 
+from cmpd.canonical import json_text
 from cmpd.clm.audit import START, ChainHead, chain_hash
 from cmpd.clm.model import Entity, FailedAttempts
 from cmpd.clm.pkix.identities import identity_key
@@ -21,12 +22,12 @@ from cmpd.clm.store.rows import (
     attempts_row,
     certificate_row,
     entity_row,
-    json_text,
     milliseconds,
+    moving,
     serial_key,
     transaction_row,
 )
-from cmpd.clm.store.statements import Statements
+from cmpd.clm.store.sql import Statements
 
 Effect = Generator[tuple[str, Row], Any, None]
 
@@ -168,10 +169,9 @@ def _open_transaction(sql: Statements, book: Book, change: changes.OpenTransacti
 
 
 def _advance_transaction(sql: Statements, book: Book, change: changes.AdvanceTransaction) -> Effect:
-    row = transaction_row(change.transaction)
-    moving = (row[0], row[1], row[7], *row[10:17])
+    row = moving(transaction_row(change.transaction))
     detail = None if change.expected_detail is None else json_text(dict(change.expected_detail))
-    advanced = yield sql.advance_transaction, (*moving, str(change.expected), change.expected_nonce, detail)
+    advanced = yield sql.advance_transaction, (*row, str(change.expected), change.expected_nonce, detail)
     if not advanced:
         raise Conflict(
             "transaction", f"transaction {change.transaction.id.hex()} has moved on from {change.expected}"

@@ -27,6 +27,7 @@ from cmpd.clm.model import (
     TransactionState,
 )
 from cmpd.clm.store.base import CertificateQuery, Outset
+from cmpd.clm.store.columns import CERTIFICATE_COLUMNS, ENTITY_COLUMNS, TRANSACTION_COLUMNS, spans
 from cmpd.clm.store.rows import (
     Row,
     attempts_of,
@@ -39,10 +40,17 @@ from cmpd.clm.store.rows import (
     serial_of,
     transaction_of,
 )
-from cmpd.clm.store.statements import Statements
+from cmpd.clm.store.sql import Statements
 
 PAGE = 500
 """Rows a query gives at a time: some milliseconds of work."""
+
+_, _TRANSACTION, _CERTIFICATE, _ENTITY = spans(
+    ("value",), TRANSACTION_COLUMNS, CERTIFICATE_COLUMNS, ENTITY_COLUMNS
+)
+"""What the row of `outset` consists of."""
+_HELD, _HOLDER = spans(CERTIFICATE_COLUMNS, ENTITY_COLUMNS)
+"""What the row of `holder` consists of."""
 
 
 class Reading(ABC):
@@ -62,9 +70,9 @@ class Reading(ABC):
         (row,) = await self.rows(self.sql.outset, (transaction, entity))
         return Outset(
             row[0],
-            transaction_of(row[1:18]) if row[1] is not None else None,
-            certificate_of(row[18:37]) if row[18] is not None else None,
-            entity_of(row[37:]) if row[37] is not None else None,
+            transaction_of(row[_TRANSACTION]) if row[_TRANSACTION.start] is not None else None,
+            certificate_of(row[_CERTIFICATE]) if row[_CERTIFICATE.start] is not None else None,
+            entity_of(row[_ENTITY]) if row[_ENTITY.start] is not None else None,
         )
 
     async def change_counter(self) -> int:
@@ -99,8 +107,9 @@ class Reading(ABC):
         last = after or ""
         while rows := await self.rows(self.sql.entities, (last, text, in_hexadecimal, PAGE)):
             for row in rows:
-                yield entity_of(row)
-            last = rows[-1][0]
+                entity = entity_of(row)
+                yield entity
+            last = entity.id
             await asyncio.sleep(0)
 
     async def certificate(self, ca: str, serial: int) -> Certificate | None:
@@ -111,7 +120,8 @@ class Reading(ABC):
         row = await self._row(self.sql.holder, (ca, serial_key(serial)))
         if row is None:
             return None
-        return certificate_of(row[:19]), entity_of(row[19:]) if row[19] is not None else None
+        holder = row[_HOLDER]
+        return certificate_of(row[_HELD]), entity_of(holder) if holder[0] is not None else None
 
     async def certificates_by_key_id(self, key_id: bytes, most: int) -> list[Certificate]:
         rows = await self.rows(self.sql.certificates_by_key_id, (key_id, most))
@@ -141,10 +151,11 @@ class Reading(ABC):
             page = PAGE if left is None else min(PAGE, left)
             rows = await self.rows(statement, (*narrowing, number, *((end,) if by_end else ()), page))
             for *columns, number in rows:  # noqa: B007 - the last one is where the next page begins
-                yield certificate_of(tuple(columns))
+                certificate = certificate_of(columns)
+                yield certificate
             if len(rows) < page:
                 return
-            end = rows[-1][5]
+            end = certificate.not_after
             left = None if left is None else left - page
             await asyncio.sleep(0)
 
@@ -152,7 +163,7 @@ class Reading(ABC):
         number = 0
         while rows := await self.rows(self.sql.archived_certificates, (number, PAGE)):
             for *columns, number in rows:  # noqa: B007 - the last one is where the next page begins
-                yield certificate_of(tuple(columns))
+                yield certificate_of(columns)
             await asyncio.sleep(0)
 
     async def count_certificates(self, by: str) -> dict[str, int]:
@@ -175,9 +186,8 @@ class Reading(ABC):
         last = serial_key(serials.start - 1) or b""
         end = serial_key(serials[-1])
         while rows := await self.rows(self.sql.revoked, (ca, last, end, after, PAGE)):
-            for serial, revoked, reason in rows:
-                yield serial_of(serial), revoked, reason
-            last = rows[-1][0]
+            for last, revoked, reason in rows:
+                yield serial_of(last), revoked, reason
             await asyncio.sleep(0)
 
     async def crl(self, ca: str, partition: int) -> StoredCRL | None:
@@ -197,8 +207,9 @@ class Reading(ABC):
         expires, id = -1, b""
         while rows := await self.rows(statement, (str(state), expires, id, PAGE)):
             for row in rows:
-                yield transaction_of(row)
-            expires, id = rows[-1][7], rows[-1][0]
+                transaction = transaction_of(row)
+                yield transaction
+            expires, id = transaction.expires, transaction.id
             await asyncio.sleep(0)
 
     async def count_transactions(self, state: TransactionState, most: int) -> int:
@@ -215,14 +226,17 @@ class Reading(ABC):
 
     async def transactions_by_party(self, after: int) -> tuple[dict[str, int], int]:
         rows = await self.rows(self.sql.transactions_by_party, (after, PAGE))
-        return {party: count for party, count, _ in rows}, max((row[2] for row in rows), default=after)
+        return {party: count for party, count, _ in rows}, max((last for _, _, last in rows), default=after)
 
     async def expired_transactions(self, now: int, limit: int) -> list[Transaction]:
         return [transaction_of(row) for row in await self.rows(self.sql.expired_transactions, (now, limit))]
 
     async def attempts(self, after: int) -> tuple[list[FailedAttempts], int]:
         rows = await self.rows(self.sql.attempts, (after,))
-        return [attempts_of(row[:5]) for row in rows], rows[-1][5] if rows else after
+        known = []
+        for *columns, after in rows:  # noqa: B007 - the last one is how far this goes
+            known.append(attempts_of(columns))
+        return known, after
 
     async def audit(self, after: int = 0, chain: str | None = None) -> AsyncIterator[AuditRecord]:
         last_chain, last = chain or "", after
@@ -232,10 +246,11 @@ class Reading(ABC):
             else:
                 rows = await self.rows(self.sql.audit_of_chain, (chain, last, PAGE))
             for row in rows:
-                yield audit_of(row)
+                record = audit_of(row)
+                yield record
             if len(rows) < PAGE:
                 return
-            last_chain, last = rows[-1][0], rows[-1][1]
+            last_chain, last = record.chain, record.sequence
             await asyncio.sleep(0)
 
     async def audit_heads(self) -> dict[str, ChainHead]:

@@ -1,4 +1,4 @@
-"""Records as rows: the order of columns, and how values that SQL does not have are written.
+"""Records as rows: how values that SQL does not have are written; the columns' order is in `columns`.
 
 Serial numbers are 20 octets, big endian (RFC 5280, section 4.1.2.2, allows no more), so that they sort
 as numbers. JSON is text, canonical where it is hashed. An entity's references and identities stand in
@@ -8,8 +8,11 @@ its own row, which a request reads; the tables beside it only keep them unique a
 from __future__ import annotations
 
 import json
+from collections.abc import Callable, Sequence
+from operator import attrgetter, itemgetter
 from typing import Any
 
+from cmpd.canonical import json_text
 from cmpd.clm.model import (
     AuditEvent,
     AuditRecord,
@@ -26,20 +29,52 @@ from cmpd.clm.model import (
     TransactionState,
 )
 from cmpd.clm.store.base import StoreError
+from cmpd.clm.store.columns import (
+    CERTIFICATE_COLUMNS,
+    ENTITY_COLUMNS,
+    ENTITY_COLUMNS_WRITTEN,
+    MOVING_COLUMNS,
+    TRANSACTION_COLUMNS,
+    Columns,
+)
 
 Row = tuple[Any, ...]
 
 _SERIAL_OCTETS = 20
-_canonical = json.JSONEncoder(sort_keys=True, separators=(",", ":")).encode
 _NOTHING: tuple[()] = ()
 _ENTITY_STATES = {str(state): state for state in EntityState}
 _CERTIFICATE_STATES = {str(state): state for state in CertificateState}
 _TRANSACTION_STATES = {str(state): state for state in TransactionState}
 
 
-def json_text(value: Any) -> str:
-    """JSON in one spelling: keys sorted, no blanks, ASCII."""
-    return _canonical(value)
+def _values(columns: Columns, **kept_in: str) -> Callable[[Any], Row]:
+    """What gives a record's values in the order of the columns; `kept_in`: the attribute of each column that
+    is not named like it."""
+    return attrgetter(*(kept_in.get(column, column) for column in columns))
+
+
+_entity_values = _values(
+    ENTITY_COLUMNS_WRITTEN, state="state._value_", reference_list="references", identity_list="identities"
+)
+_ENTITY_STATE, _POLICIES, _REFERENCES, _IDENTITIES, _ATTRIBUTES = map(
+    ENTITY_COLUMNS.index, ("state", "policies", "reference_list", "identity_list", "attributes")
+)
+_certificate_values = _values(
+    CERTIFICATE_COLUMNS,
+    transaction_id="transaction",
+    state="state._value_",
+    replaces_ca="replaces",
+    replaces_serial="replaces",
+)
+_SERIAL, _STATE, _REPLACES_CA, _REPLACES_SERIAL = map(
+    CERTIFICATE_COLUMNS.index, ("serial", "state", "replaces_ca", "replaces_serial")
+)
+_transaction_values = _values(TRANSACTION_COLUMNS, state="state._value_")
+_TRANSACTION_STATE, _TRANSACTION_SERIAL, _DETAIL = map(
+    TRANSACTION_COLUMNS.index, ("state", "serial", "detail")
+)
+moving: Callable[[Row], Row] = itemgetter(*map(TRANSACTION_COLUMNS.index, MOVING_COLUMNS))
+"""Those of the columns of `transactions` that change, from `transaction_row`."""
 
 
 def _json_of_dict(value: dict[str, Any]) -> str:
@@ -71,8 +106,8 @@ def _required_serial(serial: int) -> bytes:
     return key
 
 
-def object_of(row: Row) -> StoredObject:
-    """From kind, id, name, document, version."""
+def object_of(row: Sequence[Any]) -> StoredObject:
+    """From the columns of `objects`."""
     kind, id, name, document, version = row
     return StoredObject(Kind(kind), id, name, json.loads(document), version)
 
@@ -83,158 +118,81 @@ def _identity_row(identity: Identity) -> tuple[str, ...]:
 
 
 def entity_row(entity: Entity) -> Row:
-    """All columns of `entities` but the version."""
-    return (
-        entity.id,
-        entity.name,
-        str(entity.state),
-        entity.password,
-        entity.password_expires,
-        entity.password_uses,
-        json_text(entity.policies) if entity.policies else "[]",
-        json_text([reference.hex() for reference in entity.references]) if entity.references else "[]",
-        json_text([_identity_row(one) for one in entity.identities]) if entity.identities else "[]",
-        _json_of_dict(entity.attributes),
-        entity.created,
+    """The columns of `entities` but the version."""
+    values = list(_entity_values(entity))
+    values[_POLICIES] = json_text(entity.policies) if entity.policies else "[]"
+    values[_REFERENCES] = (
+        json_text([reference.hex() for reference in entity.references]) if entity.references else "[]"
     )
+    identities = [_identity_row(one) for one in entity.identities]
+    values[_IDENTITIES] = json_text(identities) if identities else "[]"
+    values[_ATTRIBUTES] = _json_of_dict(entity.attributes)
+    return tuple(values)
 
 
-def entity_of(row: Row) -> Entity:
-    """From `entity_row`'s columns and the version."""
-    (
-        id,
-        name,
-        state,
-        password,
-        expires,
-        uses,
-        policies,
-        references,
-        identities,
-        attributes,
-        created,
-        version,
-    ) = row
-    return Entity(
-        id,
-        name,
-        _ENTITY_STATES[state],
-        password,
-        expires,
-        uses,
-        tuple(json.loads(policies)) if policies != "[]" else _NOTHING,
-        tuple(map(bytes.fromhex, json.loads(references))) if references != "[]" else _NOTHING,
-        tuple(Identity(*one) for one in json.loads(identities)) if identities != "[]" else _NOTHING,
-        _dict_of_json(attributes),
-        created,
-        version,
+def entity_of(row: Sequence[Any]) -> Entity:
+    """From the columns of `entities`."""
+    values = list(row)
+    values[_ENTITY_STATE] = _ENTITY_STATES[row[_ENTITY_STATE]]
+    policies, references, identities = row[_POLICIES], row[_REFERENCES], row[_IDENTITIES]
+    values[_POLICIES] = tuple(json.loads(policies)) if policies != "[]" else _NOTHING
+    values[_REFERENCES] = (
+        tuple(map(bytes.fromhex, json.loads(references))) if references != "[]" else _NOTHING
     )
+    values[_IDENTITIES] = (
+        tuple(Identity(*one) for one in json.loads(identities)) if identities != "[]" else _NOTHING
+    )
+    values[_ATTRIBUTES] = _dict_of_json(row[_ATTRIBUTES])
+    return Entity(*values)
 
 
 def certificate_row(certificate: Certificate) -> Row:
-    """All columns of `certificates` but the row's number. Raises StoreError."""
-    replaced_ca, replaced_serial = certificate.replaces or (None, None)
-    return (
-        certificate.ca,
-        _required_serial(certificate.serial),
-        certificate.der,
-        certificate.subject,
-        certificate.not_before,
-        certificate.not_after,
-        certificate.key_id,
-        certificate.key_hash,
-        certificate.entity,
-        certificate.policy,
-        certificate.transaction,
-        str(certificate.state),
-        certificate.issued,
-        certificate.revoked,
-        certificate.reason,
-        replaced_ca,
-        None if replaced_serial is None else _required_serial(replaced_serial),
-        certificate.requested_by,
-        certificate.held_by,
-    )
+    """The columns of `certificates`. Raises StoreError."""
+    values = list(_certificate_values(certificate))
+    values[_SERIAL] = _required_serial(certificate.serial)
+    if certificate.replaces is not None:
+        values[_REPLACES_CA], replaced = certificate.replaces
+        values[_REPLACES_SERIAL] = _required_serial(replaced)
+    return tuple(values)
 
 
-def certificate_of(row: Row) -> Certificate:
-    """From `certificate_row`'s columns."""
-    replaced_ca, replaced_serial = row[15:17]
-    return Certificate(
-        row[0],
-        serial_of(row[1]),
-        row[2],
-        row[3],
-        row[4],
-        row[5],
-        row[6],
-        row[7],
-        row[8],
-        row[9],
-        row[10],
-        _CERTIFICATE_STATES[row[11]],
-        row[12],
-        row[13],
-        row[14],
-        None if replaced_ca is None else (replaced_ca, serial_of(replaced_serial)),
-        row[17],
-        row[18],
-    )
+def certificate_of(row: Sequence[Any]) -> Certificate:
+    """From the columns of `certificates`."""
+    values = list(row)
+    values[_SERIAL] = serial_of(row[_SERIAL])
+    values[_STATE] = _CERTIFICATE_STATES[row[_STATE]]
+    if row[_REPLACES_CA] is not None:
+        values[_REPLACES_CA] = row[_REPLACES_CA], serial_of(row[_REPLACES_SERIAL])
+    del values[_REPLACES_SERIAL]  # one field for both columns
+    return Certificate(*values)
 
 
 def transaction_row(transaction: Transaction) -> Row:
-    """All columns of `transactions`. Raises StoreError."""
-    return (
-        transaction.id,
-        str(transaction.state),
-        transaction.body,
-        transaction.party,
-        transaction.policy,
-        transaction.entity,
-        transaction.opened,
-        transaction.expires,
-        transaction.first_digest,
-        transaction.first_response,
-        transaction.last_digest,
-        transaction.last_response,
-        transaction.server_nonce,
-        transaction.ca,
-        None if transaction.serial is None else _required_serial(transaction.serial),
-        transaction.request,
-        _json_of_dict(transaction.detail),
-    )
+    """The columns of `transactions`. Raises StoreError."""
+    values = list(_transaction_values(transaction))
+    if transaction.serial is not None:
+        values[_TRANSACTION_SERIAL] = _required_serial(transaction.serial)
+    values[_DETAIL] = _json_of_dict(transaction.detail)
+    return tuple(values)
 
 
-def transaction_of(row: Row) -> Transaction:
-    """From `transaction_row`'s columns."""
-    return Transaction(
-        row[0],
-        _TRANSACTION_STATES[row[1]],
-        row[2],
-        row[3],
-        row[4],
-        row[5],
-        row[6],
-        row[7],
-        row[8],
-        row[9],
-        row[10],
-        row[11],
-        row[12],
-        row[13],
-        None if row[14] is None else serial_of(row[14]),
-        row[15],
-        _dict_of_json(row[16]),
-    )
+def transaction_of(row: Sequence[Any]) -> Transaction:
+    """From the columns of `transactions`."""
+    values = list(row)
+    values[_TRANSACTION_STATE] = _TRANSACTION_STATES[row[_TRANSACTION_STATE]]
+    if row[_TRANSACTION_SERIAL] is not None:
+        values[_TRANSACTION_SERIAL] = serial_of(row[_TRANSACTION_SERIAL])
+    values[_DETAIL] = _dict_of_json(row[_DETAIL])
+    return Transaction(*values)
 
 
-def crl_of(row: Row) -> StoredCRL:
-    """From ca, partition, number, der, this_update, next_update."""
+def crl_of(row: Sequence[Any]) -> StoredCRL:
+    """From the columns of `crls`."""
     return StoredCRL(*row)
 
 
-def audit_of(row: Row) -> AuditRecord:
-    """From chain, sequence, time, actor, action, subject, outcome, detail, hash."""
+def audit_of(row: Sequence[Any]) -> AuditRecord:
+    """From the columns of `audit`."""
     chain, sequence, time, actor, action, subject, outcome, detail, hash_ = row
     event = AuditEvent(time, actor, action, subject, outcome, _dict_of_json(detail))
     return AuditRecord(chain, sequence, event, hash_)
@@ -250,6 +208,6 @@ def attempts_row(attempts: FailedAttempts) -> Row:
     return attempts.key, attempts.failures, milliseconds(attempts.last), turn, int(attempts.proved)
 
 
-def attempts_of(row: Row) -> FailedAttempts:
+def attempts_of(row: Sequence[Any]) -> FailedAttempts:
     key, failures, last, turn, proved = row
     return FailedAttempts(key, failures, last / 1000, None if turn is None else turn / 1000, bool(proved))

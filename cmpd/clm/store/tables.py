@@ -7,6 +7,31 @@ counter belong to the store they are in.
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import Final
+
+from cmpd.clm.store.columns import (
+    AUDIT_COLUMNS,
+    AUDIT_HEAD_COLUMNS,
+    CERTIFICATE_COLUMNS,
+    CRL_COLUMNS,
+    ENTITY_COLUMNS,
+    IDENTITY_COLUMNS,
+    OBJECT_COLUMNS,
+    REFERENCE_COLUMNS,
+    TRANSACTION_COLUMNS,
+    Columns,
+)
+from cmpd.clm.store.dialect import Listed
+
+COUNT_CERTIFICATES = """
+    INSERT INTO certificate_counts (ca, policy, state, amount)
+    SELECT ca, coalesce(policy, ''), state, count(*) FROM certificates GROUP BY 1, 2, 3"""
+"""Of a store that has none counted yet, for both engines."""
+
+_COUNT: Final = "SELECT count(*) FROM {name}"
+_SELECT: Final = "SELECT {columns} FROM {name} ORDER BY {order}"
+_INSERT: Final = "INSERT INTO {name} ({columns}) VALUES ({columns.values})"
+_COPY: Final = "COPY {name} ({columns}) FROM STDIN"
 
 
 @dataclass(frozen=True, slots=True)
@@ -14,140 +39,44 @@ class Table:
     """One table, in an order that both engines agree on."""
 
     name: str
-    count: str
-    select: str
-    """For both engines."""
-    insert: str
-    """For SQLite."""
-    copy: str
-    """For PostgreSQL."""
+    columns: Columns
+    order: str
     afterwards: str | None = None
     """For both engines: what follows from the rows."""
 
+    def _statement(self, template: str) -> str:
+        return template.format(name=self.name, columns=Listed(self.columns), order=self.order)
 
-COUNT_CERTIFICATES = """
-    INSERT INTO certificate_counts (ca, policy, state, amount)
-    SELECT ca, coalesce(policy, ''), state, count(*) FROM certificates GROUP BY 1, 2, 3"""
-"""Of a store that has none counted yet, for both engines."""
+    @property
+    def count(self) -> str:
+        """For both engines."""
+        return self._statement(_COUNT)
+
+    @property
+    def select(self) -> str:
+        """For both engines."""
+        return self._statement(_SELECT)
+
+    @property
+    def insert(self) -> str:
+        """For SQLite."""
+        return self._statement(_INSERT)
+
+    @property
+    def copy(self) -> str:
+        """For PostgreSQL."""
+        return self._statement(_COPY)
+
 
 TABLES = (
-    Table(
-        "objects",
-        "SELECT count(*) FROM objects",
-        "SELECT kind, id, name, document, version FROM objects ORDER BY kind, id",
-        "INSERT INTO objects (kind, id, name, document, version) VALUES (?, ?, ?, ?, ?)",
-        "COPY objects (kind, id, name, document, version) FROM STDIN",
-    ),
-    Table(
-        "entities",
-        "SELECT count(*) FROM entities",
-        """
-        SELECT id, name, state, password, password_expires, password_uses, policies, reference_list,
-            identity_list, attributes, created, version
-        FROM entities ORDER BY id""",
-        """
-        INSERT INTO entities (id, name, state, password, password_expires, password_uses, policies,
-            reference_list, identity_list, attributes, created, version)
-        VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)""",
-        """
-        COPY entities (id, name, state, password, password_expires, password_uses, policies,
-            reference_list, identity_list, attributes, created, version) FROM STDIN""",
-    ),
-    Table(
-        "entity_references",
-        "SELECT count(*) FROM entity_references",
-        "SELECT reference, entity FROM entity_references ORDER BY reference",
-        "INSERT INTO entity_references (reference, entity) VALUES (?, ?)",
-        "COPY entity_references (reference, entity) FROM STDIN",
-    ),
-    Table(
-        "entity_identities",
-        "SELECT count(*) FROM entity_identities",
-        "SELECT kind, key, anchor, entity FROM entity_identities ORDER BY kind, key, anchor",
-        "INSERT INTO entity_identities (kind, key, anchor, entity) VALUES (?, ?, ?, ?)",
-        "COPY entity_identities (kind, key, anchor, entity) FROM STDIN",
-    ),
-    Table(
-        "certificates",
-        "SELECT count(*) FROM certificates",
-        """
-        SELECT ca, serial, der, subject, not_before, not_after, key_id, key_hash, entity, policy,
-            transaction_id, state, issued, revoked, reason, replaces_ca, replaces_serial, requested_by,
-            held_by
-        FROM certificates ORDER BY number""",
-        """
-        INSERT INTO certificates (ca, serial, der, subject, not_before, not_after, key_id,
-            key_hash, entity, policy, transaction_id, state, issued, revoked, reason, replaces_ca,
-            replaces_serial, requested_by,
-            held_by)
-        VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)""",
-        """
-        COPY certificates (ca, serial, der, subject, not_before, not_after, key_id, key_hash,
-            entity, policy, transaction_id, state, issued, revoked, reason, replaces_ca, replaces_serial,
-            requested_by, held_by)
-        FROM STDIN""",
-        COUNT_CERTIFICATES,
-    ),
-    Table(
-        "archived_certificates",
-        "SELECT count(*) FROM archived_certificates",
-        """
-        SELECT ca, serial, der, subject, not_before, not_after, key_id, key_hash, entity, policy,
-            transaction_id, state, issued, revoked, reason, replaces_ca, replaces_serial, requested_by,
-            held_by
-        FROM archived_certificates ORDER BY number""",
-        """
-        INSERT INTO archived_certificates (ca, serial, der, subject, not_before, not_after, key_id, key_hash,
-            entity, policy, transaction_id, state, issued, revoked, reason, replaces_ca, replaces_serial,
-            requested_by, held_by)
-        VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)""",
-        """
-        COPY archived_certificates (ca, serial, der, subject, not_before, not_after, key_id,
-            key_hash, entity, policy, transaction_id, state, issued, revoked, reason, replaces_ca,
-            replaces_serial, requested_by,
-            held_by) FROM STDIN""",
-    ),
-    Table(
-        "crls",
-        "SELECT count(*) FROM crls",
-        "SELECT ca, partition, number, der, this_update, next_update FROM crls ORDER BY ca, partition",
-        """
-        INSERT INTO crls (ca, partition, number, der, this_update, next_update)
-        VALUES (?, ?, ?, ?, ?, ?)""",
-        "COPY crls (ca, partition, number, der, this_update, next_update) FROM STDIN",
-    ),
-    Table(
-        "transactions",
-        "SELECT count(*) FROM transactions",
-        """
-        SELECT id, state, body, party, policy, entity, opened, expires, first_digest, first_response,
-            last_digest, last_response, server_nonce, ca, serial, request, detail
-        FROM transactions ORDER BY id""",
-        """
-        INSERT INTO transactions (id, state, body, party, policy, entity, opened, expires, first_digest,
-            first_response, last_digest, last_response, server_nonce, ca, serial, request, detail)
-        VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)""",
-        """
-        COPY transactions (id, state, body, party, policy, entity, opened, expires, first_digest,
-            first_response, last_digest, last_response, server_nonce, ca, serial, request, detail)
-        FROM STDIN""",
-    ),
-    Table(
-        "audit",
-        "SELECT count(*) FROM audit",
-        """
-        SELECT chain, sequence, time, actor, action, subject, outcome, detail, hash
-        FROM audit ORDER BY chain, sequence""",
-        """
-        INSERT INTO audit (chain, sequence, time, actor, action, subject, outcome, detail, hash)
-        VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?)""",
-        "COPY audit (chain, sequence, time, actor, action, subject, outcome, detail, hash) FROM STDIN",
-    ),
-    Table(
-        "audit_heads",
-        "SELECT count(*) FROM audit_heads",
-        "SELECT chain, sequence, hash FROM audit_heads ORDER BY chain",
-        "INSERT INTO audit_heads (chain, sequence, hash) VALUES (?, ?, ?)",
-        "COPY audit_heads (chain, sequence, hash) FROM STDIN",
-    ),
+    Table("objects", OBJECT_COLUMNS, "kind, id"),
+    Table("entities", ENTITY_COLUMNS, "id"),
+    Table("entity_references", REFERENCE_COLUMNS, "reference"),
+    Table("entity_identities", IDENTITY_COLUMNS, "kind, key, anchor"),
+    Table("certificates", CERTIFICATE_COLUMNS, "number", COUNT_CERTIFICATES),
+    Table("archived_certificates", CERTIFICATE_COLUMNS, "number"),
+    Table("crls", CRL_COLUMNS, "ca, partition"),
+    Table("transactions", TRANSACTION_COLUMNS, "id"),
+    Table("audit", AUDIT_COLUMNS, "chain, sequence"),
+    Table("audit_heads", AUDIT_HEAD_COLUMNS, "chain"),
 )

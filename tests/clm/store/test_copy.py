@@ -30,7 +30,7 @@ from cmpd.clm.store.changes import (
     UpdateEntity,
 )
 from cmpd.clm.store.copy import copy_store
-from cmpd.clm.store.tables import TABLES
+from cmpd.clm.store.tables import TABLES, Table
 from tests.support.postgres import PostgresServer
 from tests.support.records import NOW, a_certificate, a_crl, a_transaction, an_entity, an_event, an_object
 
@@ -133,12 +133,22 @@ async def test_a_missing_source_makes_no_target(tmp_path: Path) -> None:
     assert not list(tmp_path.iterdir())
 
 
+class _OffByOne(Table):
+    """Writes another number than it is given."""
+
+    @property
+    def insert(self) -> str:
+        last = f"?{len(self.columns)}"
+        return super().insert.replace(last, f"{last} + 1")
+
+
 async def test_a_copy_that_differs_is_not_kept(
     store: Store, where: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     await store.commit(UNIT)
-    broken = replace(TABLES[1], insert=TABLES[1].insert.replace("?, ?, ?)", "?, ?, ? + 1)"))
-    monkeypatch.setattr("cmpd.clm.store.copy.TABLES", (TABLES[0], broken, *TABLES[2:]))
+    whole = TABLES[1]
+    broken = _OffByOne(whole.name, whole.columns, whole.order)
+    monkeypatch.setattr("cmpd.clm.store.sides.TABLES", (TABLES[0], broken, *TABLES[2:]))
     target = str(tmp_path / "copy.db")
     with pytest.raises(StoreError, match="copy of entities is not what was sent"):
         await copy_store(where, target, lambda *_: None)

@@ -11,8 +11,8 @@ from urllib.parse import parse_qs, urlsplit
 
 from psycopg.conninfo import conninfo_to_dict, make_conninfo
 
-from cmpd.clm.store import shown
 from cmpd.clm.store.base import StoreError
+from cmpd.clm.store.place import shown
 
 SCHEMES = ("postgresql://", "postgres://")
 

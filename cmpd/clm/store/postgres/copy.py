@@ -7,11 +7,11 @@ from collections.abc import Iterator
 
 import psycopg
 
-from cmpd.clm.store.copy import BATCH, Side
 from cmpd.clm.store.postgres.address import parse
 from cmpd.clm.store.postgres.failures import not_connected, translated
 from cmpd.clm.store.postgres.statements import SYNC_HERE_ALONE
 from cmpd.clm.store.rows import Row
+from cmpd.clm.store.sides import BATCH, Side
 from cmpd.clm.store.tables import Table
 
 

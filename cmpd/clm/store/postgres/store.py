@@ -151,7 +151,7 @@ class PostgresStore(Reading):
         return [f"{rows[0][0]} {text}" for text, rows in found if rows[0][0]]
 
     async def backup(self, path: Path) -> None:
-        from cmpd.clm.store.copy import back_up
+        from cmpd.clm.store.postgres.backup import back_up
 
         await asyncio.to_thread(back_up, self._url, path)
 

@@ -42,7 +42,7 @@ from cmpd.clm.store.rows import Row
 from cmpd.clm.store.sqlite import connection as connections
 from cmpd.clm.store.sqlite.backup import back_up
 from cmpd.clm.store.sqlite.failures import is_busy, is_engine_failure, translated
-from cmpd.clm.store.sqlite.statements import SQLITE, WRONG_COUNTS
+from cmpd.clm.store.sqlite.statements import SQLITE
 
 CHAIN = "main"
 """The one audit chain: as SQLite lets one process write at a time, one chain costs no one anything."""
@@ -197,7 +197,7 @@ class SQLiteStore(Reading):
             try:
                 found = connection.execute("PRAGMA integrity_check").fetchall()
                 found += connection.execute("PRAGMA foreign_key_check").fetchall()
-                ((wrong,),) = connection.execute(WRONG_COUNTS)
+                ((wrong,),) = connection.execute(self.sql.wrong_counts)
                 if wrong:
                     found.append((f"{wrong} certificate counts that do not fit the certificates",))
             finally:
