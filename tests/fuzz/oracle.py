@@ -21,12 +21,16 @@ from cryptography.exceptions import InvalidSignature
 from cryptography.hazmat.primitives import hashes
 from cryptography.hazmat.primitives.asymmetric import ec, padding, rsa
 from cryptography.hazmat.primitives.serialization import load_der_public_key
+from cryptography.x509.oid import ExtendedKeyUsageOID
 
-from cmpd.clm.bootstrap import DEMO_PASSWORD
+from cmpd.clm.bootstrap import DEMO_ENTITY, DEMO_PASSWORD, DEMO_POLICY
+from cmpd.clm.model import Certificate
 from cmpd.clm.throttle import Throttle
 from cmpd.cmp import schema
-from tests.cmp.world import PBM, World
+from tests.cmp.world import FOREIGN_POLICY, ISSUING, PBM, SECOND_POLICY, World
 from tests.cmpclient.response import Response
+from tests.judge import model
+from tests.judge import oracle as judged
 
 SLOW = 5.0
 """Seconds an answer may take, on a machine that does other things too."""
@@ -41,6 +45,14 @@ HASHES: dict[str, hashes.HashAlgorithm] = {
 }
 
 
+USAGES = {
+    ExtendedKeyUsageOID.CLIENT_AUTH,
+    ExtendedKeyUsageOID.SERVER_AUTH,
+    x509.ObjectIdentifier("1.3.6.1.5.5.7.3.17"),
+}
+"""What the template of the world's policies names: clientAuth, serverAuth, ipsecIKE."""
+
+
 class Finding(AssertionError):
     """The server did what it must not."""
 
@@ -50,6 +62,18 @@ class Oracle:
 
     def __init__(self, world: World) -> None:
         self._world = world
+        names = (DEMO_POLICY, "default"), (SECOND_POLICY, "second"), (FOREIGN_POLICY, "foreign")
+        house = (
+            one.subject
+            for authority in world.run(world.clm.authorities())
+            for one in (authority.certificate, authority.signer.certificate)
+        )
+        self._model = model.World(
+            policies={id: model.Policy(id, name) for id, name in names},
+            default=DEMO_POLICY,
+            entities={DEMO_ENTITY: model.Entity(DEMO_ENTITY, frozenset({DEMO_POLICY, SECOND_POLICY}))},
+            house=frozenset(model.compared(one.rfc4514_string()) for one in house),
+        )
         self._issued = len(world.certificates())
         self.inputs = 0
         self.protected = 0
@@ -77,6 +101,8 @@ class Oracle:
             raise Finding(f"the answer is no PKIMessage: {error}") from error
         if reply.record.response in ("ip", "cp", "kup") and not reply.record.retransmission:
             self._judge_issue(octets)
+        if reply.record.response == "rp" and reply.record.status == "accepted":
+            self._judge_revocation(reply.record.serial)
 
     def _judge_issue(self, octets: bytes) -> None:
         issued = len(self._world.certificates())
@@ -85,6 +111,29 @@ class Oracle:
             raise Finding(f"one message gave {new} certificates")
         if new and not deserves_one(octets):
             raise Finding("a certificate was issued for a message that should get none")
+        if new:
+            self._judge_grant(octets, self._world.certificates()[-1])
+
+    def _judge_grant(self, octets: bytes, record: Certificate) -> None:
+        """Hold what was issued to the demo entity against the promises (`tests.judge.oracle`)."""
+        kind = Response.parse(_without_extra_certs(octets)).kind
+        asked = model.Request(
+            kind, model.Sender("password", DEMO_ENTITY), record.policy, subject=record.subject
+        )
+        verdict = judged.judge(self._model, asked)
+        if not verdict.granted or record.entity != verdict.entity:
+            raise Finding(f"{record.subject} for {record.entity} is against the promises: {verdict}")
+        certificate = x509.load_der_x509_certificate(record.der)
+        for extension in certificate.extensions:
+            if isinstance(extension.value, x509.BasicConstraints) and extension.value.ca:
+                raise Finding("a device got a CA's certificate")
+            if isinstance(extension.value, x509.ExtendedKeyUsage) and not set(extension.value) <= USAGES:
+                raise Finding("a device got usages that its template does not name")
+
+    def _judge_revocation(self, serial: str) -> None:
+        record = self._world.run(self._world.clm.issued.certificate(ISSUING, int(serial, 16)))
+        if record is None or record.entity != DEMO_ENTITY:
+            raise Finding(f"certificate {serial} was revoked, which is not the demo entity's")
 
 
 @contextmanager

@@ -15,7 +15,7 @@ from tests.clm import pki
 from tests.cmp.world import PBM
 from tests.cmpclient import requests
 from tests.cmpclient.message import build
-from tests.fuzz.oracle import Oracle, deserves_one, oracle, under_a_right_mac
+from tests.fuzz.oracle import Finding, Oracle, deserves_one, oracle, under_a_right_mac
 
 HERE = Path(__file__).parent
 KEPT = sorted([*(HERE / "corpus").glob("*"), *(HERE.parent / "cmp" / "messages").glob("*.der")])
@@ -68,3 +68,14 @@ def test_the_judge_sees_a_wrong_mac_and_a_wrong_proof() -> None:
     spoilt = under_a_right_mac(schema.encode("RawMessage", outer))
     assert spoilt is not None
     assert not deserves_one(spoilt)
+
+
+def test_the_judge_knows_the_promises(judge: Oracle, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Where the server gives a device the name of a CA, it finds that."""
+    request = requests.certificate_request(pki.key("P-256", 40), "CN=cmpd Issuing CA CMP signer")
+    octets = build(("ir", [request]), protection=PBM)
+    judge.judge(octets)
+    monkeypatch.setattr("cmpd.clm.issuing.check_names", lambda *arguments: None)
+    again = build(("ir", [request]), protection=PBM)
+    with pytest.raises(Finding, match="against the promises"):
+        judge.judge(again)
