@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+import re
+
 from cryptography import x509
 
 from cmpd.clm.authority import Authority
 from cmpd.clm.names import split_rdn
+from cmpd.clm.pkix.algorithms import KEYS
 from cmpd.clm.policy import Policy
 from cmpd.clm.profile import Profile, impossible
 from cmpd.clm.settings import DocumentError, duration_text
@@ -16,11 +19,40 @@ def check_together(policy: Policy, template: Template, authority: Authority, now
     """Raises DocumentError, which names the policy's key at fault."""
     Profile.of(template, authority)
     _check_anchors(policy)
+    _check_grants(policy)
     _check_validity(policy, template, authority, now)
     _check_keys(policy, template)
     _check_names(policy, template)
     if template.is_ca:
         _check_path_length(template, authority)
+
+
+def _check_grants(policy: Policy) -> None:
+    """What is granted and can never be had."""
+    if policy.register and not any("enrol" in ra.rights for ra in policy.ras):
+        raise DocumentError(
+            "register", "is on, but no registration authority has the right enrol: give it to one"
+        )
+    if policy.central_key_generation and not any(
+        KEYS[one].rank is not None for one in policy.keys.algorithms
+    ):
+        known = ", ".join(row.name for row in KEYS.preferred())
+        raise DocumentError(
+            "central_key_generation",
+            f"is on, but none of keys.algorithms can be made here; add one of {known}",
+        )
+    fixed = dict(policy.subject.fixed)
+    for index, ra in enumerate(policy.registration_authorities):
+        key = f"registration_authorities[{index}]"
+        if "raVerified" in ra.rights and "enrol" not in ra.rights:
+            raise DocumentError(f"{key}.rights", "raVerified means nothing without enrol: add it")
+        for name, value in fixed.items() if ra.subject else ():
+            pattern = dict(ra.subject).get(name)
+            if pattern is None or not re.fullmatch(pattern, value):
+                raise DocumentError(
+                    f"{key}.subject",
+                    f"no certificate would be covered: each has {name}={value} by subject.fixed; add it",
+                )
 
 
 def _check_anchors(policy: Policy) -> None:

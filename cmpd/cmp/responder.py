@@ -211,7 +211,14 @@ class Responder:
             expected=transaction.party if transaction else None,
             peer=call.peer,
             anchors=known.edition.anchors if known.edition else (),
+            likely=self._likely(known.edition),
         )
+
+    def _likely(self, edition: Edition | None) -> str | None:
+        try:
+            return self.clm.default_policy(edition).authority.id if edition is not None else None
+        except InvalidIdentifier:
+            return None
 
     async def _act(self, exchange: Exchange) -> Answer:
         row = BODY_TYPES[exchange.message.tag]

@@ -85,6 +85,9 @@ class Context:
     anchors: Sequence[x509.Certificate] = ()
     """Those of all policies: they stand between where the policy does not have them, so that a path costs as
     much to look for whatever the policy trusts, and whether it is there."""
+    likely: str | None = None
+    """The CA that is asked first for a certificate: that of the default policy, whichever was chosen, so that
+    to look is the same work whether the chosen one is there."""
 
     @property
     def policy(self) -> Policy:
@@ -254,8 +257,7 @@ class Authenticator:
         """Why the holder of a protection certificate is trusted, and as whom."""
         der = certificate.public_bytes(Encoding.DER)
         name = protection_certs.name_of(der)
-        likely = context.served.authority.id if context.served else None
-        holder = await self.clm.issued.holder_of(certificate, der, likely)
+        holder = await self.clm.issued.holder_of(certificate, der, context.likely)
         if holder is not None:
             return self._trust_issued(Issued(name, certificate, *holder), extra, context)
         if await self.clm.revocations.is_revoked(der):
