@@ -22,11 +22,12 @@ from tests.support.postgres import MISSING, PostgresServer, binaries
 
 NAMES = ("a", "b", "c")
 PASSWORD = "GTTgcdagW-OGJ73"
-LATER_SCHEMA = (*MIGRATIONS, ("ALTER TABLE certificates ADD COLUMN later text",))
+LATER = ("ALTER TABLE certificates ADD COLUMN later text",)
+LATER_SCHEMA = (*MIGRATIONS, LATER)
 LATER_VERSION = f"""
 from cmpd.clm.store.postgres import migrations
 
-migrations.MIGRATIONS = {LATER_SCHEMA!r}
+migrations.MIGRATIONS = (*migrations.MIGRATIONS, {LATER!r})
 """
 """As sitecustomize.py, it makes of this cmpd one with a later schema."""
 NGINX = """
