@@ -51,6 +51,16 @@ def own_daemon(stopped: Daemon) -> Iterator[Daemon]:
     yield from _serving(stopped)
 
 
+@pytest.fixture(scope="module")
+def lenient_daemon(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Daemon]:
+    """A daemon whose policy lets a request choose its key usages, and makes keys for devices."""
+    daemon = Daemon(tmp_path_factory.mktemp("lenient-daemon"))
+    daemon.init()
+    done = daemon.cmpd("policy", "set", "default", "template=device", "central_key_generation=true")
+    assert done.status == 0, done.output
+    yield from _serving(daemon)
+
+
 @pytest.fixture
 def device(daemon: Daemon, tmp_path: Path) -> Device:
     """A client of the shared daemon, in an empty folder."""

@@ -2,10 +2,18 @@
 
 from __future__ import annotations
 
+from pathlib import Path
+
 import pytest
 from cryptography import x509
 
-from tests.e2e.harness import Device, cmp_trace
+from tests.e2e.harness import Daemon, Device, cmp_trace
+
+
+@pytest.fixture
+def device(lenient_daemon: Daemon, tmp_path: Path) -> Device:
+    """A client that may have a certificate without digitalSignature, which the first policy gives nobody."""
+    return Device(tmp_path, lenient_daemon)
 
 
 @pytest.mark.parametrize(("command", "answer"), [("ir", "IP"), ("cr", "CP")])

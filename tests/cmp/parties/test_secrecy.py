@@ -24,9 +24,9 @@ UNKNOWN = "99999999-1111-4111-8111-111111111111"
 CERT_PROFILE = "1.3.6.1.5.5.7.4.21"
 KEY = pki.key("P-256", 205)
 BODY = ("ir", [requests.certificate_request(KEY, "CN=device")])
-SELF_MADE = pki.Plan(
-    pki.name("forged"), KEY, extensions=(), issuer_name=VENDOR.certificate.subject
-).issue(None)
+SELF_MADE = pki.Plan(pki.name("forged"), KEY, extensions=(), issuer_name=VENDOR.certificate.subject).issue(
+    None
+)
 
 
 def unregistered(world: World) -> cmpclient.Signature:
