@@ -259,9 +259,12 @@ class Responder:
         return Reply(response, exchange.record)
 
     async def _met(self, exchange: Exchange, digest: bytes, conflict: Conflict) -> Reply:
-        """Another process was faster with this transactionID: the same request has its response there."""
+        """Another process was faster with this transactionID: the same request has its response there, and
+        what an operator decided meanwhile is what another try finds."""
         transaction = await self.clm.transaction(exchange.transaction_id)
         again = memory.retransmitted(transaction, digest) if transaction else None
+        if again is None and exchange.transaction is not None:
+            raise conflict
         if again is None:
             raise CMPFailure(
                 FailInfo.transactionIdInUse, "transactionID is in use", detail=str(conflict)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from dataclasses import replace
 from typing import Any
 
 import pytest
@@ -10,6 +11,7 @@ import pytest
 from cmpd.clm.approval import Waiting, approve
 from cmpd.clm.approval import waiting as waiting_requests
 from cmpd.clm.model import CertificateState, TransactionState
+from cmpd.clm.store.changes import AdvanceTransaction, Unit
 from tests import cmpclient
 from tests.clm import pki
 from tests.cmp.conftest import MakeWorld
@@ -104,6 +106,31 @@ def test_a_refusal_reaches_who_polls(world: World, kind: str) -> None:
     assert response.text == "not of ours"
     again = transaction.send(requests.poll_request(CERT_REQ_IDS[kind]))
     assert again.fail_info == ("badRequest",)
+
+
+@pytest.mark.parametrize("decided", [TransactionState.APPROVED, TransactionState.REFUSED])
+def test_a_poll_that_meets_the_decision_is_told_of_it(
+    world: World, monkeypatch: pytest.MonkeyPatch, decided: TransactionState
+) -> None:
+    """It once read "transactionID is in use": the pollRep was made, and the operator was faster to commit."""
+    transaction, _ = waiting(world, "ir")
+    commit = world.store.commit
+    met: list[Unit] = []
+
+    async def slower(unit: Unit) -> None:
+        if not met:
+            met.append(unit)
+            found = await world.store.transaction(transaction.transaction_id)
+            assert found is not None
+            after = replace(found, state=decided, detail={**found.detail, "reason": "seen"})
+            await commit((AdvanceTransaction(after, found.state, found.server_nonce),))
+        await commit(unit)
+
+    monkeypatch.setattr(world.store, "commit", slower)
+    response = transaction.send(requests.poll_request(0))
+    status = "accepted" if decided is TransactionState.APPROVED else "rejection"
+    assert met
+    assert (response.kind, response.status) == ("ip", status)
 
 
 def test_implicit_confirmation_is_granted_with_the_certificate_that_was_waited_for(world: World) -> None:
