@@ -133,17 +133,21 @@ def _open_settings(served: ServedPolicy) -> Iterator[str]:
     from cmpd.clm.rules.san import SanRules
     from cmpd.clm.settings import duration_text
 
-    policy, template = served.policy, served.template
+    policy = served.policy
+    templates = list({one.template.name: one.template for one in (served, *served.choices.values())}.values())
     if policy.validity.longest is None and policy.validity.wish == "grant":
-        yield (
-            "a request may ask for any validity up to the CA's end; "
-            f"set validity.longest={duration_text(template.validity)}"
-        )
-    more = set(template.requested_extended_key_usage) - set(template.extended_key_usage)
-    if more and "extendedKeyUsage" in template.take:
-        names = ", ".join(sorted(eku_name(x509.ObjectIdentifier(oid)) for oid in more))
-        yield f"a request may have {names} instead of the template's usages; use a template without them"
-    if policy.san.kinds == SanRules().kinds and "subjectAltName" in template.take:
+        longest = duration_text(max(template.validity for template in templates))
+        yield f"a request may ask for any validity up to the CA's end; set validity.longest={longest}"
+    for template in templates:
+        more = set(template.requested_extended_key_usage) - set(template.extended_key_usage)
+        if more and "extendedKeyUsage" in template.take:
+            names = ", ".join(sorted(eku_name(x509.ObjectIdentifier(oid)) for oid in more))
+            yield (
+                f"a request may have {names} instead of the usages of template {template.name}; "
+                "set template=tls-client or a template without them, in profiles too"
+            )
+    takes = any("subjectAltName" in template.take for template in templates)
+    if takes and set(policy.san.kinds) >= set(SanRules().kinds):
         yield "a request may have subjectAltNames of any kind; list those that are meant in san.kinds"
 
 

@@ -41,13 +41,17 @@ def test_a_policy_as_open_as_what_init_made_once_is_named_with_the_keys_to_set(c
     told = [line for line in warnings(cmpd) if line.startswith("policy ")]
     assert [line.partition("; ")[2] for line in told] == [
         "set validity.longest=1y",
-        "use a template without them",
+        "set template=tls-client or a template without them, in profiles too",
         "list those that are meant in san.kinds",
     ]
     assert "ipsecIKE, serverAuth" in told[1]
     changes = ("template=tls-client", "validity.longest=365d", 'san.kinds=["dns"]')
     assert cmpd("policy", "set", "open", *changes).status == 0
     assert not [line for line in warnings(cmpd) if line.startswith("policy ")]
+    every = 'san.kinds=["other", "registered_id", "directory", "email", "uri", "ip", "dns"]'
+    assert cmpd("policy", "set", "open", 'profiles=["device"]', every).status == 0
+    told = [line for line in warnings(cmpd) if line.startswith("policy ")]
+    assert ["template device" in told[0], "san.kinds" in told[1]] == [True, True], told
 
 
 def warnings(cmpd: Operator) -> list[str]:

@@ -38,7 +38,7 @@ def test_a_request_for_a_key_gets_a_certificate_that_verifies(
     assert device.daemon.standing(certificate) == "active"
 
 
-def test_the_certificate_is_the_device_certificate_of_the_default_template(device: Device) -> None:
+def test_the_certificate_is_the_client_certificate_of_the_default_template(device: Device) -> None:
     assert device.enrol().status == 0
     certificate = device.certificate()
     assert certificate.subject.rfc4514_string() in ("CN=User,O=MTG,C=DE", "C=DE,O=MTG,CN=User")
@@ -124,14 +124,15 @@ def test_the_validity_asked_for_is_given(device: Device) -> None:
     assert datetime.timedelta(days=9, hours=23) < span <= datetime.timedelta(days=10, hours=1)
 
 
-def test_requested_extensions_come_as_asked(device: Device) -> None:
+def test_a_request_has_no_purpose_that_the_first_policy_does_not_give(device: Device) -> None:
     wished = ["keyUsage = critical, digitalSignature", "extendedKeyUsage = clientAuth, serverAuth"]
     (device.folder / "request.cnf").write_text("\n".join(["[wished]", *wished, ""]))
     done = device.enrol("ir", "-config", "request.cnf", "-reqexts", "wished")
     assert done.status == 0, done.output
     extensions = device.certificate().extensions
     assert extensions.get_extension_for_class(x509.KeyUsage).value.digital_signature
-    assert ExtendedKeyUsageOID.CLIENT_AUTH in extensions.get_extension_for_class(x509.ExtendedKeyUsage).value
+    purposes = extensions.get_extension_for_class(x509.ExtendedKeyUsage).value
+    assert list(purposes) == [ExtendedKeyUsageOID.CLIENT_AUTH]
 
 
 @pytest.mark.parametrize(
