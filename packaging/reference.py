@@ -13,9 +13,10 @@ from dataclasses import fields, is_dataclass
 from pathlib import Path
 from typing import Any, get_type_hints
 
+from cmpd.server.promises import PROMISES
+
 from cmpd.clm.pkix.algorithms import HASHES, HMACS, KEYS, SIGNATURES
 from cmpd.config import Config, ListenConfig, Rule
-from cmpd.server.promises import PROMISES
 
 PROJECT = Path(__file__).parent.parent
 SPOKEN = {"store", "master_key", "client.id", "client.secret_file", "listen.address"}

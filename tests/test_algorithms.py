@@ -17,11 +17,11 @@ from cryptography.hazmat.primitives import hashes
 from cryptography.hazmat.primitives.asymmetric import ec
 
 from cmpd.cli import build_parser
-from cmpd.clm.bootstrap import DEMO_POLICY
+from cmpd.clm.documents.policy import Policy, PolicyError
+from cmpd.clm.lifecycle.bootstrap import DEMO_POLICY
 from cmpd.clm.pkix import keypairs
-from cmpd.clm.pkix.algorithms import KEYS, SIGNATURES, digests, register, table, withdraw
-from cmpd.clm.policy import Policy, PolicyError
-from cmpd.cmp import oids, schema
+from cmpd.clm.pkix.algorithms import KEYS, SIGNATURES, digests, register, registers, withdraw
+from cmpd.cmp.wire import oids, schema
 from tests.cmp.world import World
 from tests.cmpclient import Signature, requests
 from tests.cmpclient.algorithms import identifier
@@ -154,7 +154,7 @@ ELSEWHERE = [path for path in sorted((PROJECT / "cmpd").rglob("*.py")) if OWN no
 
 @pytest.mark.parametrize("path", ELSEWHERE, ids=lambda path: str(path.relative_to(PROJECT)))
 def test_the_oid_of_an_algorithm_stands_in_its_row_and_nowhere_else(path: Path) -> None:
-    known = {**table.OID_NAMES, **digests.OID_NAMES}
+    known = {**registers.OID_NAMES, **digests.OID_NAMES}
     nodes = ast.walk(ast.parse(path.read_text("utf-8")))
     texts = {node.value for node in nodes if isinstance(node, ast.Constant) and isinstance(node.value, str)}
     assert sorted(texts & known.keys()) == []
@@ -166,7 +166,7 @@ def test_what_is_on_by_default_is_in_the_default_of_policies() -> None:
         "from cmpd.clm.pkix.algorithms import register\n"
         "from tests.support import brainpool\n"
         "register(brainpool.ROWS)\n"
-        "from cmpd.clm.policy import Policy\n"
+        "from cmpd.clm.documents.policy import Policy\n"
         "print(Policy(ca='a', template='b').keys.algorithms, Policy(ca='a', template='b').signatures)\n"
     )
     run = subprocess.run(

@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import Any
 
 from cmpd.cli import COMMANDS
-from cmpd.cli.common import CommandError, Workplace, actor, in_workplace, now
+from cmpd.cli.common import CommandError, StoreCommand, actor, in_workplace, now
 from cmpd.cli.configuring import draft
 from cmpd.cli.identities import advise
 
@@ -26,10 +26,10 @@ def register(subparsers: Any) -> None:
     parser.set_defaults(run=in_workplace(_apply))
 
 
-async def _apply(place: Workplace, arguments: argparse.Namespace) -> int:
+async def _apply(place: StoreCommand, arguments: argparse.Namespace) -> int:
     from cmpd.clm.declare.declaration import Declaration
-    from cmpd.clm.identity_advice import advice, policies_of
-    from cmpd.clm.model import Kind
+    from cmpd.clm.entities.identity_advice import advice, policies_of
+    from cmpd.clm.model import ObjectKind
     from cmpd.clm.store.changes import AddEntity, UpdateEntity
 
     try:
@@ -43,7 +43,7 @@ async def _apply(place: Workplace, arguments: argparse.Namespace) -> int:
     for difference in declaration.differences:
         print(difference)
     added = [one.entity for one in changes.unit if isinstance(one, AddEntity | UpdateEntity)]
-    advise(await advice(place.store, added, policies_of(changes.objects[Kind.POLICY].values())))
+    advise(await advice(place.store, added, policies_of(changes.objects[ObjectKind.POLICY].values())))
     count = len(declaration.differences)
     if arguments.dry_run:
         print(f"{count} to change; nothing was changed")
@@ -55,12 +55,12 @@ async def _apply(place: Workplace, arguments: argparse.Namespace) -> int:
     return os.EX_OK
 
 
-async def _renew_crls(place: Workplace, id: str) -> None:
-    from cmpd.clm.authority import load_authority
-    from cmpd.clm.crl import refresh_crl
-    from cmpd.clm.model import Kind
+async def _renew_crls(place: StoreCommand, id: str) -> None:
+    from cmpd.clm.authorities.authority import load_authority
+    from cmpd.clm.authorities.crl import refresh_crl
+    from cmpd.clm.model import ObjectKind
 
-    stored = await place.store.object(Kind.CA, id)
+    stored = await place.store.object(ObjectKind.CA, id)
     authority = None if stored is None else load_authority(stored, place.master_key)
     if authority is not None:
         for partition in range(authority.crl_partitions):

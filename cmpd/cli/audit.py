@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 from cmpd.cli import COMMANDS
 from cmpd.cli.common import (
-    Workplace,
+    StoreCommand,
     add_json,
     in_workplace,
     json_text,
@@ -58,7 +58,7 @@ def _summary(record: AuditRecord) -> dict[str, Any]:
     }
 
 
-async def _list(place: Workplace, arguments: argparse.Namespace) -> int:
+async def _list(place: StoreCommand, arguments: argparse.Namespace) -> int:
     from cmpd.clm.settings import parse_duration
 
     since = now() - parse_duration(arguments.since, "--since") if arguments.since else 0
@@ -84,7 +84,7 @@ async def _list(place: Workplace, arguments: argparse.Namespace) -> int:
     return os.EX_OK
 
 
-async def _verify(place: Workplace, arguments: argparse.Namespace) -> int:
+async def _verify(place: StoreCommand, arguments: argparse.Namespace) -> int:
     from cmpd.clm.audit import first_break
 
     heads = await place.store.audit_heads()

@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import Any
 
 from cmpd.cli import COMMANDS
-from cmpd.cli.common import CommandError, Workplace, actor, in_workplace, now
+from cmpd.cli.common import CommandError, StoreCommand, in_workplace
 
 
 def register(subparsers: Any) -> None:
@@ -23,16 +23,16 @@ def register(subparsers: Any) -> None:
     parser.set_defaults(run=in_workplace(_backup))
 
 
-async def _backup(place: Workplace, arguments: argparse.Namespace) -> int:
-    from cmpd.clm.model import AuditEvent
+async def _backup(place: StoreCommand, arguments: argparse.Namespace) -> int:
+    from cmpd.cli.configuring import act
     from cmpd.clm.store.base import StoreError
-    from cmpd.clm.store.changes import Audit
+    from cmpd.clm.store.changes import audited
 
     if not arguments.file.parent.is_dir():
         raise CommandError(f"there is no folder {arguments.file.parent}; make it first", os.EX_CANTCREAT)
     if arguments.file.exists():
         raise CommandError(f"{arguments.file} exists already; name another file", os.EX_CANTCREAT)
-    await place.store.commit([Audit(AuditEvent(now(), actor(), "store.backup", "store"))])
+    await place.store.commit([audited(act(), "store.backup", "store")])
     try:
         await place.store.backup(arguments.file)
     except StoreError as error:

@@ -12,7 +12,7 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Any, TextIO
 
-from cmpd.cli.common import CommandError, Workplace, in_workplace
+from cmpd.cli.common import CommandError, StoreCommand, in_workplace
 from cmpd.cli.configuring import act, draft
 from cmpd.cli.files import create_private
 from cmpd.cli.identities import add_anchor, advise, anchor_of
@@ -72,21 +72,21 @@ def _format(arguments: argparse.Namespace) -> str:
     return arguments.format or ("csv" if str(arguments.file).endswith(".csv") else "jsonl")
 
 
-async def _import(place: Workplace, arguments: argparse.Namespace) -> int:
-    from cmpd.clm.bulk import Importer, read_csv, read_json_lines
-    from cmpd.clm.identities import understood
-    from cmpd.clm.identity_advice import advice, policies_of
-    from cmpd.clm.model import Kind
+async def _import(place: StoreCommand, arguments: argparse.Namespace) -> int:
+    from cmpd.clm.declare.bulk import Importer, read_csv, read_json_lines
+    from cmpd.clm.entities.identity_advice import advice, policies_of
+    from cmpd.clm.entities.identity_text import understood
+    from cmpd.clm.model import ObjectKind
     from cmpd.clm.pkix.identities import SUBJECT
 
     changes = await draft(place)
-    policies = tuple(changes.get(Kind.POLICY, name).id for name in arguments.policy or ())
+    policies = tuple(changes.get(ObjectKind.POLICY, name).id for name in arguments.policy or ())
     importer = Importer(place.store, place.master_key, act(), policies, anchor_of(arguments))
     reader = read_csv if _format(arguments) == "csv" else read_json_lines
     with _opened(arguments.file) as file:
         rows = await importer.rows(reader(file), passwords=arguments.passwords is not None)
     entities = [row.entity for row in rows]
-    advise(await advice(place.store, entities, policies_of(changes.objects[Kind.POLICY].values())))
+    advise(await advice(place.store, entities, policies_of(changes.objects[ObjectKind.POLICY].values())))
     if arguments.passwords is not None:
         # Before anything is stored: a password that cannot be handed on must not be in use.
         _write_passwords(arguments.passwords, [row for row in rows if row.generated])
@@ -110,8 +110,8 @@ def _write_passwords(path: Path, rows: list[Any]) -> None:
         raise CommandError(f"{path} is there already, and nothing is overwritten", os.EX_CANTCREAT) from None
 
 
-async def _export(place: Workplace, arguments: argparse.Namespace) -> int:
-    from cmpd.clm.bulk import export_csv, export_json_lines
+async def _export(place: StoreCommand, arguments: argparse.Namespace) -> int:
+    from cmpd.clm.declare.bulk import export_csv, export_json_lines
 
     if arguments.format == "csv":
         async for _ in export_csv(place.store, sys.stdout, arguments.search):

@@ -11,7 +11,7 @@ from cmpd.cli import COMMANDS
 from cmpd.cli.addresses import base_url
 from cmpd.cli.common import (
     CommandError,
-    Workplace,
+    StoreCommand,
     add_json,
     add_password,
     in_workplace,
@@ -24,9 +24,9 @@ from cmpd.cli.configuring import act, deleting, draft
 from cmpd.cli.files import write_public
 
 if TYPE_CHECKING:
-    from cmpd.clm.authority import Authority
-    from cmpd.clm.ca import Maker
-    from cmpd.clm.configuration import Draft
+    from cmpd.clm.authorities.authority import Authority
+    from cmpd.clm.configuration.objects import Draft
+    from cmpd.clm.lifecycle.ca import CAContext
 
 
 class KeyAction(argparse.Action):
@@ -136,21 +136,21 @@ def _add_partitions(parser: argparse.ArgumentParser, *, default: int | None) -> 
     )
 
 
-def _url(place: Workplace, arguments: argparse.Namespace) -> str:
+def _url(place: StoreCommand, arguments: argparse.Namespace) -> str:
     return str(arguments.url) if arguments.url else base_url(place.config)
 
 
-def _maker(place: Workplace) -> Maker:
-    from cmpd.clm.ca import Maker
+def _maker(place: StoreCommand) -> CAContext:
+    from cmpd.clm.lifecycle.ca import CAContext
 
-    return Maker(act(), place.master_key)
+    return CAContext(act(), place.master_key)
 
 
-def _load(place: Workplace, changes: Draft, name: str) -> Authority:
-    from cmpd.clm.authority import load_authority
-    from cmpd.clm.model import Kind
+def _load(place: StoreCommand, changes: Draft, name: str) -> Authority:
+    from cmpd.clm.authorities.authority import load_authority
+    from cmpd.clm.model import ObjectKind
 
-    authority = load_authority(changes.get(Kind.CA, name), place.master_key)
+    authority = load_authority(changes.get(ObjectKind.CA, name), place.master_key)
     if authority is None:
         raise CommandError(f"CA {name} waits for its certificate; bring it with `cmpd ca install`")
     return authority
@@ -175,14 +175,14 @@ def _read(path: Path) -> bytes:
 
 
 def _refuse_taken(changes: Draft, name: str) -> None:
-    from cmpd.clm.model import Kind
+    from cmpd.clm.model import ObjectKind
 
-    if changes.find(Kind.CA, name) or changes.find(Kind.CA, f"{name}-1"):
+    if changes.find(ObjectKind.CA, name) or changes.find(ObjectKind.CA, f"{name}-1"):
         raise CommandError(f"there is a CA {name} already; `cmpd ca list` shows those there are")
 
 
-async def _create(place: Workplace, arguments: argparse.Namespace) -> int:
-    from cmpd.clm.ca import make_issuing, make_root
+async def _create(place: StoreCommand, arguments: argparse.Namespace) -> int:
+    from cmpd.clm.lifecycle.ca import make_issuing, make_root
     from cmpd.clm.settings import parse_duration
 
     changes = await draft(place)
@@ -208,9 +208,9 @@ async def _create(place: Workplace, arguments: argparse.Namespace) -> int:
     return os.EX_OK
 
 
-async def _import(place: Workplace, arguments: argparse.Namespace) -> int:
-    from cmpd.clm.ca import import_ca
-    from cmpd.clm.cafiles import read_certificates, read_key, read_pkcs12
+async def _import(place: StoreCommand, arguments: argparse.Namespace) -> int:
+    from cmpd.clm.authorities.ca_files import read_certificates, read_key, read_pkcs12
+    from cmpd.clm.lifecycle.ca import import_ca
     from cmpd.clm.secrets import require_private
 
     changes = await draft(place)
@@ -234,8 +234,8 @@ async def _import(place: Workplace, arguments: argparse.Namespace) -> int:
     return os.EX_OK
 
 
-async def _request(place: Workplace, arguments: argparse.Namespace) -> int:
-    from cmpd.clm.ca import request_ca
+async def _request(place: StoreCommand, arguments: argparse.Namespace) -> int:
+    from cmpd.clm.lifecycle.ca import request_ca
 
     changes = await draft(place)
     _refuse_taken(changes, arguments.name)
@@ -257,13 +257,13 @@ async def _request(place: Workplace, arguments: argparse.Namespace) -> int:
     return os.EX_OK
 
 
-async def _install(place: Workplace, arguments: argparse.Namespace) -> int:
-    from cmpd.clm.ca import install_certificate
-    from cmpd.clm.cafiles import read_certificates
-    from cmpd.clm.model import Kind
+async def _install(place: StoreCommand, arguments: argparse.Namespace) -> int:
+    from cmpd.clm.authorities.ca_files import read_certificates
+    from cmpd.clm.lifecycle.ca import install_certificate
+    from cmpd.clm.model import ObjectKind
 
     changes = await draft(place)
-    stored = changes.get(Kind.CA, arguments.ca)
+    stored = changes.get(ObjectKind.CA, arguments.ca)
     certificates = read_certificates(_read(arguments.certificates), str(arguments.certificates))
     changes.take(install_certificate(_maker(place), stored, certificates).unit)
     await changes.commit()
@@ -271,13 +271,13 @@ async def _install(place: Workplace, arguments: argparse.Namespace) -> int:
     return os.EX_OK
 
 
-async def _rollover(place: Workplace, arguments: argparse.Namespace) -> int:
-    from cmpd.clm.authority import AuthorityDocument
-    from cmpd.clm.model import Kind
-    from cmpd.clm.rollover import roll_over
+async def _rollover(place: StoreCommand, arguments: argparse.Namespace) -> int:
+    from cmpd.clm.authorities.authority import AuthorityDocument
+    from cmpd.clm.lifecycle.rollover import roll_over
+    from cmpd.clm.model import ObjectKind
 
     changes = await draft(place)
-    stored = changes.get(Kind.CA, arguments.ca)
+    stored = changes.get(ObjectKind.CA, arguments.ca)
     parent = AuthorityDocument.of(stored).parent
     above = _load(place, changes, parent) if parent else None
     own = _load(place, changes, stored.id)
@@ -288,12 +288,12 @@ async def _rollover(place: Workplace, arguments: argparse.Namespace) -> int:
     return os.EX_OK
 
 
-async def _signer(place: Workplace, arguments: argparse.Namespace) -> int:
-    from cmpd.clm.ca import renew_signer
-    from cmpd.clm.model import Kind
+async def _signer(place: StoreCommand, arguments: argparse.Namespace) -> int:
+    from cmpd.clm.lifecycle.ca import renew_signer
+    from cmpd.clm.model import ObjectKind
 
     changes = await draft(place)
-    stored = changes.get(Kind.CA, arguments.ca)
+    stored = changes.get(ObjectKind.CA, arguments.ca)
     authority = _load(place, changes, stored.id)
     changes.take(renew_signer(_maker(place), stored, authority, "signer").unit)
     await changes.commit()
@@ -301,14 +301,14 @@ async def _signer(place: Workplace, arguments: argparse.Namespace) -> int:
     return os.EX_OK
 
 
-async def _list(place: Workplace, arguments: argparse.Namespace) -> int:
+async def _list(place: StoreCommand, arguments: argparse.Namespace) -> int:
     from cryptography import x509
 
-    from cmpd.clm.authority import AuthorityDocument, seconds
-    from cmpd.clm.model import Kind
+    from cmpd.clm.authorities.authority import AuthorityDocument, seconds
+    from cmpd.clm.model import ObjectKind
 
     listed: list[dict[str, Any]] = []
-    for stored in await place.store.objects(Kind.CA):
+    for stored in await place.store.objects(ObjectKind.CA):
         document = AuthorityDocument.of(stored)
         end = signer_end = None
         if document.certificate and document.signer:
@@ -338,8 +338,8 @@ async def _list(place: Workplace, arguments: argparse.Namespace) -> int:
     return os.EX_OK
 
 
-async def _show(place: Workplace, arguments: argparse.Namespace) -> int:
-    from cmpd.clm.rules.certificates import pem_text
+async def _show(place: StoreCommand, arguments: argparse.Namespace) -> int:
+    from cmpd.clm.documents.rules.pem_certificates import pem_text
 
     authority = _load(place, await draft(place), arguments.ca)
     for der in (authority.certificate_der, *authority.chain):

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 from cmpd.cli import COMMANDS
 from cmpd.cli.common import (
     CommandError,
-    Workplace,
+    StoreCommand,
     actor,
     add_json,
     in_workplace,
@@ -109,8 +109,8 @@ def summary(record: Certificate) -> dict[str, Any]:
     }
 
 
-async def _list(place: Workplace, arguments: argparse.Namespace) -> int:
-    from cmpd.clm.model import CertificateState, Kind
+async def _list(place: StoreCommand, arguments: argparse.Namespace) -> int:
+    from cmpd.clm.model import CertificateState, ObjectKind
     from cmpd.clm.settings import parse_duration
     from cmpd.clm.store.base import CertificateQuery
 
@@ -126,9 +126,9 @@ async def _list(place: Workplace, arguments: argparse.Namespace) -> int:
         before = now() + parse_duration(arguments.expiring, "--expiring")
         states = states or (CertificateState.ACTIVE,)
     query = CertificateQuery(
-        ca=await _id(place, Kind.CA, arguments.ca),
+        ca=await _id(place, ObjectKind.CA, arguments.ca),
         entity=arguments.entity,
-        policy=await _id(place, Kind.POLICY, arguments.policy),
+        policy=await _id(place, ObjectKind.POLICY, arguments.policy),
         states=states,
         subject=arguments.subject,
         expires_before=before,
@@ -146,10 +146,10 @@ async def _list(place: Workplace, arguments: argparse.Namespace) -> int:
     return os.EX_OK
 
 
-async def _count(place: Workplace, query: Any, arguments: argparse.Namespace) -> int:
-    from cmpd.clm.model import Kind
+async def _count(place: StoreCommand, query: Any, arguments: argparse.Namespace) -> int:
+    from cmpd.clm.model import ObjectKind
 
-    names = {one.id: one.name for one in await place.store.objects(Kind.POLICY)}
+    names = {one.id: one.name for one in await place.store.objects(ObjectKind.POLICY)}
     counts: dict[str, int] = {}
     async for record in place.store.certificates(query):
         name = names.get(record.policy or "", record.policy or "-")
@@ -161,7 +161,7 @@ async def _count(place: Workplace, query: Any, arguments: argparse.Namespace) ->
     return os.EX_OK
 
 
-async def _id(place: Workplace, kind: Any, name: str | None) -> str | None:
+async def _id(place: StoreCommand, kind: Any, name: str | None) -> str | None:
     if name is None:
         return None
     objects = await place.store.objects(kind)
@@ -171,8 +171,8 @@ async def _id(place: Workplace, kind: Any, name: str | None) -> str | None:
     return found[0]
 
 
-async def _list_pending(place: Workplace, arguments: argparse.Namespace) -> int:
-    from cmpd.clm.approval import waiting
+async def _list_pending(place: StoreCommand, arguments: argparse.Namespace) -> int:
+    from cmpd.clm.lifecycle.approval import waiting
 
     listed = [
         {
@@ -208,15 +208,15 @@ async def _list_pending(place: Workplace, arguments: argparse.Namespace) -> int:
     return os.EX_OK
 
 
-async def _find(place: Workplace, arguments: argparse.Namespace) -> Certificate:
-    from cmpd.clm.model import Kind
+async def _find(place: StoreCommand, arguments: argparse.Namespace) -> Certificate:
+    from cmpd.clm.model import ObjectKind
 
     try:
         serial = int(arguments.serial.replace(":", ""), 16)
     except ValueError:
         raise CommandError(f"{arguments.serial!r} is no hexadecimal serial number", os.EX_USAGE) from None
-    chosen = await _id(place, Kind.CA, arguments.ca)
-    cas = [chosen] if chosen else [one.id for one in await place.store.objects(Kind.CA)]
+    chosen = await _id(place, ObjectKind.CA, arguments.ca)
+    cas = [chosen] if chosen else [one.id for one in await place.store.objects(ObjectKind.CA)]
     found = [one for ca in cas if (one := await place.store.certificate(ca, serial))]
     if len(found) == 1:
         return found[0]
@@ -225,8 +225,8 @@ async def _find(place: Workplace, arguments: argparse.Namespace) -> Certificate:
     raise CommandError(f"there is no certificate {serial:x}; `cmpd cert list` shows those there are")
 
 
-async def _show(place: Workplace, arguments: argparse.Namespace) -> int:
-    from cmpd.clm.rules.certificates import pem_text
+async def _show(place: StoreCommand, arguments: argparse.Namespace) -> int:
+    from cmpd.clm.documents.rules.pem_certificates import pem_text
 
     record = await _find(place, arguments)
     if arguments.json:
@@ -240,7 +240,7 @@ async def _show(place: Workplace, arguments: argparse.Namespace) -> int:
     return os.EX_OK
 
 
-async def _revoke(place: Workplace, arguments: argparse.Namespace) -> int:
+async def _revoke(place: StoreCommand, arguments: argparse.Namespace) -> int:
     from cmpd.clm.client import AlreadyRevoked
 
     record = await _find(place, arguments)
@@ -258,9 +258,9 @@ async def _revoke(place: Workplace, arguments: argparse.Namespace) -> int:
     return os.EX_OK
 
 
-async def _block(place: Workplace, arguments: argparse.Namespace) -> int:
+async def _block(place: StoreCommand, arguments: argparse.Namespace) -> int:
     """All certificates of this subject under this policy that nobody stands for become a blocked entity's."""
-    from cmpd.clm.entities import take_in
+    from cmpd.clm.entities.entity_acts import take_in
     from cmpd.clm.model import Entity, EntityState, Identity
     from cmpd.clm.pkix.identities import FINGERPRINT, SUBJECT
     from cmpd.clm.store.base import CertificateQuery
@@ -295,8 +295,8 @@ async def _block(place: Workplace, arguments: argparse.Namespace) -> int:
     return os.EX_OK
 
 
-async def _approve(place: Workplace, arguments: argparse.Namespace) -> int:
-    from cmpd.clm import approval
+async def _approve(place: StoreCommand, arguments: argparse.Namespace) -> int:
+    from cmpd.clm.lifecycle import approval
 
     request = await approval.find(place.store, arguments.request)
     await place.store.commit(approval.approve(act(), request))
@@ -305,8 +305,8 @@ async def _approve(place: Workplace, arguments: argparse.Namespace) -> int:
     return os.EX_OK
 
 
-async def _reject(place: Workplace, arguments: argparse.Namespace) -> int:
-    from cmpd.clm import approval
+async def _reject(place: StoreCommand, arguments: argparse.Namespace) -> int:
+    from cmpd.clm.lifecycle import approval
 
     request = await approval.find(place.store, arguments.request)
     await place.store.commit(approval.reject(act(), request, arguments.reason))
@@ -314,8 +314,8 @@ async def _reject(place: Workplace, arguments: argparse.Namespace) -> int:
     return os.EX_OK
 
 
-async def _archive(place: Workplace, arguments: argparse.Namespace) -> int:
-    from cmpd.clm.retention import archive_ended
+async def _archive(place: StoreCommand, arguments: argparse.Namespace) -> int:
+    from cmpd.clm.lifecycle.retention import archive_ended
     from cmpd.clm.settings import parse_duration
 
     age = parse_duration(arguments.ended, "--ended")

@@ -9,12 +9,13 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
 from cmpd.cli import COMMANDS
-from cmpd.cli.common import Workplace, add_json, in_workplace, login, now, print_json, time_text
+from cmpd.cli.common import StoreCommand, add_json, in_workplace, login, now, print_json, time_text
 from cmpd.printable import printable
 
 if TYPE_CHECKING:
-    from cmpd.clm.authority import Authority
-    from cmpd.clm.catalog import Catalog, ServedPolicy
+    from cmpd.clm.authorities.authority import Authority
+    from cmpd.clm.configuration.catalog import Catalog
+    from cmpd.clm.issuance.compiled_policy import CompiledPolicy
     from cmpd.clm.store.base import Store
     from cmpd.config import Config
 
@@ -46,13 +47,13 @@ def register(subparsers: Any) -> None:
     parser.set_defaults(run=in_workplace(_check))
 
 
-async def _check(place: Workplace, arguments: argparse.Namespace) -> int:
-    from cmpd.clm.bootstrap import DEMO_ENTITY
-    from cmpd.clm.identity_advice import judged
+async def _check(place: StoreCommand, arguments: argparse.Namespace) -> int:
+    from cmpd.clm.entities.identity_advice import judged
+    from cmpd.clm.lifecycle.bootstrap import DEMO_ENTITY
     from cmpd.clm.store.place import shown
-    from cmpd.server import promises
+    from cmpd.server import preconditions
 
-    promises.require(place.config)
+    preconditions.require(place.config)
     await place.store.check()
     client = await login(place)
     findings = Findings()
@@ -110,8 +111,8 @@ def _weak_settings(config: Config) -> Iterator[str]:
 
 async def _judge_policies(findings: Findings, catalog: Catalog, client_id: str) -> None:
     client = await catalog.client(client_id)
-    served = [one for one in await catalog.policies() if client and client.may_use(one.policy.id)]
-    for one in sorted(served, key=lambda one: one.policy.name):
+    compiled = [one for one in await catalog.policies() if client and client.may_use(one.policy.id)]
+    for one in sorted(compiled, key=lambda one: one.policy.name):
         default = client is not None and client.default_policy == one.policy.id
         paths = f"/cmp/{one.policy.id} and /.well-known/cmp/p/{one.policy.name}"
         findings.warnings += [f"policy {one.policy.name}: {open_}" for open_ in _open_settings(one)]
@@ -121,21 +122,23 @@ async def _judge_policies(findings: Findings, catalog: Catalog, client_id: str) 
         )
     if client is not None and client.default_policy is None:
         findings.warnings.append(f"API client {client.id} has no default policy: /cmp serves nothing")
-    elif client is not None and client.default_policy not in {one.policy.id for one in served}:
+    elif client is not None and client.default_policy not in {one.policy.id for one in compiled}:
         findings.faults.append(f"API client {client.id}: its default policy is not there or cannot be served")
 
 
-def _open_settings(served: ServedPolicy) -> Iterator[str]:
+def _open_settings(compiled: CompiledPolicy) -> Iterator[str]:
     """Where a policy lets a request have more than its template says, as what `init` made once did."""
     from cryptography import x509
 
-    from cmpd.clm.profile import eku_name
-    from cmpd.clm.rules.san import SanRules
+    from cmpd.clm.documents.rules.san import SanRules
+    from cmpd.clm.pkix.usages import eku_name
     from cmpd.clm.settings import duration_text
 
-    policy = served.policy
-    templates = list({one.template.name: one.template for one in (served, *served.choices.values())}.values())
-    if policy.validity.longest is None and policy.validity.wish == "grant":
+    policy = compiled.policy
+    templates = list(
+        {one.template.name: one.template for one in (compiled, *compiled.choices.values())}.values()
+    )
+    if policy.validity.longest is None and policy.validity.requested_validity == "grant":
         longest = duration_text(max(template.validity for template in templates))
         yield f"a request may ask for any validity up to the CA's end; set validity.longest={longest}"
     for template in templates:
@@ -155,8 +158,8 @@ async def _missing_crls(store: Store, catalog: Catalog, time: int) -> list[str]:
     """Imported CRLs out of date, and issuers without one in date at policies that demand it."""
     from cryptography import x509
 
-    from cmpd.clm import paths
-    from cmpd.clm.imported_crls import imported_crls
+    from cmpd.clm.imported_crls.stored import imported_crls
+    from cmpd.clm.pkix import paths
 
     imported = await imported_crls(store)
     found = [
@@ -167,10 +170,10 @@ async def _missing_crls(store: Store, catalog: Catalog, time: int) -> list[str]:
     ]
     in_date = [crl for crl in imported if crl.is_in_date(time)]
     own = {authority.certificate_der for authority in await catalog.authorities()}
-    for served in sorted(await catalog.policies(), key=lambda one: one.policy.name):
-        if served.policy.revocation != "required":
+    for compiled in sorted(await catalog.policies(), key=lambda one: one.policy.name):
+        if compiled.policy.revocation != "required":
             continue
-        for der in dict.fromkeys(served.policy.certificates()):
+        for der in dict.fromkeys(compiled.policy.certificates()):
             issuer = x509.load_der_x509_certificate(der)
             if (
                 der not in own
@@ -178,14 +181,14 @@ async def _missing_crls(store: Store, catalog: Catalog, time: int) -> list[str]:
                 and not any(crl.is_signed_by(issuer) for crl in in_date)
             ):
                 found.append(
-                    f"policy {served.policy.name}: revocation is required, and no CRL in date of "
+                    f"policy {compiled.policy.name}: revocation is required, and no CRL in date of "
                     f"{printable(issuer.subject.rfc4514_string())} was imported: what that issued is refused"
                 )
     return found
 
 
 def _judge_authority(findings: Findings, authority: Authority, time: int) -> None:
-    from cmpd.clm.lifetimes import fault_of
+    from cmpd.clm.authorities.lifetimes import fault_of
 
     findings.serves.append(
         f"CA {authority.name}: {authority.certificate.subject.rfc4514_string()}, "

@@ -7,11 +7,11 @@ import os
 from typing import TYPE_CHECKING, Any
 
 from cmpd.cli import COMMANDS
-from cmpd.cli.common import Workplace, add_json, in_workplace, now, print_json, print_table, time_text
+from cmpd.cli.common import StoreCommand, add_json, in_workplace, now, print_json, print_table, time_text
 from cmpd.cli.configuring import deleting, draft
 
 if TYPE_CHECKING:
-    from cmpd.clm.configuration import Draft
+    from cmpd.clm.configuration.objects import Draft
 
 
 def register(subparsers: Any) -> None:
@@ -56,30 +56,30 @@ def register(subparsers: Any) -> None:
 
 def _policies(changes: Draft, arguments: argparse.Namespace) -> dict[str, Any]:
     """The policies named on the command line, by id; only what was named."""
-    from cmpd.clm.model import Kind
+    from cmpd.clm.model import ObjectKind
 
     chosen: dict[str, Any] = {}
     if arguments.default_policy is not None:
         name = arguments.default_policy
-        chosen["default_policy"] = None if name == "-" else changes.get(Kind.POLICY, name).id
+        chosen["default_policy"] = None if name == "-" else changes.get(ObjectKind.POLICY, name).id
     if arguments.policy is not None:
         names = arguments.policy
         chosen["policies"] = (
-            None if names == ["-"] else tuple(changes.get(Kind.POLICY, name).id for name in names)
+            None if names == ["-"] else tuple(changes.get(ObjectKind.POLICY, name).id for name in names)
         )
     return chosen
 
 
-async def _add(place: Workplace, arguments: argparse.Namespace) -> int:
-    from cmpd.clm.apiclient import APIClient
-    from cmpd.clm.model import Kind, StoredObject
+async def _add(place: StoreCommand, arguments: argparse.Namespace) -> int:
+    from cmpd.clm.configuration.api_client import APIClient
+    from cmpd.clm.model import ObjectKind, StoredObject
     from cmpd.clm.secrets import new_secret
 
     changes = await draft(place)
     secret = new_secret()
     client = APIClient(**_policies(changes, arguments)).with_secret(secret, now())
     id = arguments.client
-    changes.put(StoredObject(Kind.API_CLIENT, id, id, client.document()), "add")
+    changes.put(StoredObject(ObjectKind.API_CLIENT, id, id, client.document()), "add")
     await changes.commit()
     _show_secret(id, secret)
     return os.EX_OK
@@ -90,12 +90,12 @@ def _show_secret(id: str, secret: str) -> None:
     print("[client] secret_file names, mode 0600.")
 
 
-async def _list(place: Workplace, arguments: argparse.Namespace) -> int:
-    from cmpd.clm.apiclient import APIClient
-    from cmpd.clm.model import Kind
+async def _list(place: StoreCommand, arguments: argparse.Namespace) -> int:
+    from cmpd.clm.configuration.api_client import APIClient
+    from cmpd.clm.model import ObjectKind
 
     listed: list[dict[str, Any]] = []
-    for stored in await place.store.objects(Kind.API_CLIENT):
+    for stored in await place.store.objects(ObjectKind.API_CLIENT):
         client = APIClient.of(stored)
         valid = [one for one in client.secrets if one.expires is None or now() < one.expires]
         listed.append(
@@ -121,14 +121,14 @@ async def _list(place: Workplace, arguments: argparse.Namespace) -> int:
     return os.EX_OK
 
 
-async def _rotate(place: Workplace, arguments: argparse.Namespace) -> int:
-    from cmpd.clm.apiclient import APIClient
-    from cmpd.clm.model import Kind
+async def _rotate(place: StoreCommand, arguments: argparse.Namespace) -> int:
+    from cmpd.clm.configuration.api_client import APIClient
+    from cmpd.clm.model import ObjectKind
     from cmpd.clm.secrets import new_secret
     from cmpd.clm.settings import parse_duration
 
     changes = await draft(place)
-    stored = changes.get(Kind.API_CLIENT, arguments.client)
+    stored = changes.get(ObjectKind.API_CLIENT, arguments.client)
     secret = new_secret()
     overlap = parse_duration(arguments.overlap, "--overlap")
     changes.change(stored, APIClient.of(stored).with_secret(secret, now(), overlap).document(), "rotate")
@@ -137,14 +137,14 @@ async def _rotate(place: Workplace, arguments: argparse.Namespace) -> int:
     return os.EX_OK
 
 
-async def _set(place: Workplace, arguments: argparse.Namespace) -> int:
+async def _set(place: StoreCommand, arguments: argparse.Namespace) -> int:
     from dataclasses import replace
 
-    from cmpd.clm.apiclient import APIClient
-    from cmpd.clm.model import Kind
+    from cmpd.clm.configuration.api_client import APIClient
+    from cmpd.clm.model import ObjectKind
 
     changes = await draft(place)
-    stored = changes.get(Kind.API_CLIENT, arguments.client)
+    stored = changes.get(ObjectKind.API_CLIENT, arguments.client)
     client = replace(APIClient.of(stored), **_policies(changes, arguments))
     changed = changes.change(stored, client.document())
     await changes.commit()
@@ -152,11 +152,11 @@ async def _set(place: Workplace, arguments: argparse.Namespace) -> int:
     return os.EX_OK
 
 
-async def _switch(place: Workplace, arguments: argparse.Namespace) -> int:
-    from cmpd.clm.model import Kind
+async def _switch(place: StoreCommand, arguments: argparse.Namespace) -> int:
+    from cmpd.clm.model import ObjectKind
 
     changes = await draft(place)
-    stored = changes.get(Kind.API_CLIENT, arguments.client)
+    stored = changes.get(ObjectKind.API_CLIENT, arguments.client)
     document = {key: value for key, value in stored.document.items() if key != "disabled"}
     if arguments.verb == "disable":
         document["disabled"] = True

@@ -47,14 +47,14 @@ STATUSES = {
     "cmpd.config.keys.ConfigError": os.EX_CONFIG,
     "cmpd.clm.secrets.SecretError": os.EX_CONFIG,
     "cmpd.clm.client.LoginRefused": os.EX_CONFIG,
-    "cmpd.clm.lifetimes.NotBegun": os.EX_TEMPFAIL,
-    "cmpd.clm.lifetimes.Expired": os.EX_CONFIG,
+    "cmpd.clm.authorities.lifetimes.NotBegun": os.EX_TEMPFAIL,
+    "cmpd.clm.authorities.lifetimes.Expired": os.EX_CONFIG,
     "cmpd.clm.settings.DocumentError": os.EX_DATAERR,
-    "cmpd.clm.configuration.Unfit": os.EX_DATAERR,
-    "cmpd.clm.configuration.InUse": os.EX_DATAERR,
+    "cmpd.clm.configuration.objects.Unfit": os.EX_DATAERR,
+    "cmpd.clm.configuration.objects.InUse": os.EX_DATAERR,
     "cmpd.clm.declare.declaration.DeclarationError": os.EX_DATAERR,
-    "cmpd.clm.bulk.BulkError": os.EX_DATAERR,
-    "cmpd.clm.approval.CannotDecide": os.EX_DATAERR,
+    "cmpd.clm.declare.bulk.BulkError": os.EX_DATAERR,
+    "cmpd.clm.lifecycle.approval.CannotDecide": os.EX_DATAERR,
     "cmpd.clm.store.base.Conflict": os.EX_DATAERR,
     "cmpd.clm.store.base.StoreUnavailable": os.EX_TEMPFAIL,
     "cmpd.clm.store.base.StoreError": os.EX_CONFIG,
@@ -102,7 +102,7 @@ def load_config(arguments: argparse.Namespace) -> Config:
 
 
 @dataclass(frozen=True, slots=True)
-class Workplace:
+class StoreCommand:
     """What a command that works on the store has at hand."""
 
     config: Config
@@ -111,7 +111,7 @@ class Workplace:
 
 
 @asynccontextmanager
-async def workplace(arguments: argparse.Namespace) -> AsyncIterator[Workplace]:
+async def workplace(arguments: argparse.Namespace) -> AsyncIterator[StoreCommand]:
     """The store, open, and the master key, by the configuration."""
     from cmpd.clm.secrets import MasterKey
     from cmpd.clm.store import open_store
@@ -123,12 +123,12 @@ async def workplace(arguments: argparse.Namespace) -> AsyncIterator[Workplace]:
     store = open_store(str(config.store), synchronous=config.synchronous, node=config.node)
     await store.open()
     try:
-        yield Workplace(config, store, master_key)
+        yield StoreCommand(config, store, master_key)
     finally:
         await store.close()
 
 
-async def login(place: Workplace) -> Client:
+async def login(place: StoreCommand) -> Client:
     """The lifecycle, as the API client of the configuration. Raises LoginRefused, SecretError."""
     from cmpd.clm.client import Client
     from cmpd.clm.secrets import read_secret
@@ -143,7 +143,7 @@ async def login(place: Workplace) -> Client:
     )
 
 
-Command = Callable[[Workplace, argparse.Namespace], Coroutine[Any, Any, int]]
+Command = Callable[[StoreCommand, argparse.Namespace], Coroutine[Any, Any, int]]
 """Carries a command out; gives the exit status."""
 
 

@@ -8,23 +8,23 @@ import tomllib
 from collections.abc import Iterable
 from typing import TYPE_CHECKING, Any
 
-from cmpd.cli.common import Command, CommandError, Workplace, actor, now
+from cmpd.cli.common import Command, CommandError, StoreCommand, actor, now
 
 if TYPE_CHECKING:
-    from cmpd.clm.configuration import Draft
-    from cmpd.clm.entities import Act
+    from cmpd.clm.configuration.objects import Draft
+    from cmpd.clm.model import Act
 
 
 def act() -> Act:
     """Who acts, and when."""
-    from cmpd.clm.entities import Act
+    from cmpd.clm.model import Act
 
     return Act(actor(), now())
 
 
-async def draft(place: Workplace) -> Draft:
+async def draft(place: StoreCommand) -> Draft:
     """The configuration of the workplace's store, to be changed."""
-    from cmpd.clm.configuration import Draft
+    from cmpd.clm.configuration.objects import Draft
 
     return await Draft.of(place.store, place.master_key, act())
 
@@ -32,11 +32,11 @@ async def draft(place: Workplace) -> Draft:
 def deleting(noun: str) -> Command:
     """The command that deletes an object of this kind; the argument that names it is called as the kind."""
 
-    async def delete(place: Workplace, arguments: argparse.Namespace) -> int:
-        from cmpd.clm.configuration import NOUNS
-        from cmpd.clm.model import Kind
+    async def delete(place: StoreCommand, arguments: argparse.Namespace) -> int:
+        from cmpd.clm.configuration.objects import NOUNS
+        from cmpd.clm.model import ObjectKind
 
-        kind = Kind(noun)
+        kind = ObjectKind(noun)
         changes = await draft(place)
         stored = changes.get(kind, getattr(arguments, noun))
         await changes.delete(stored)

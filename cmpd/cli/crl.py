@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any
 from cmpd.cli import COMMANDS
 from cmpd.cli.common import (
     CommandError,
-    Workplace,
+    StoreCommand,
     actor,
     add_json,
     in_workplace,
@@ -28,7 +28,7 @@ from cmpd.printable import printable
 if TYPE_CHECKING:
     from cryptography import x509
 
-    from cmpd.clm.crl_import import Import
+    from cmpd.clm.imported_crls.importing import Import
 
 
 def register(subparsers: Any) -> None:
@@ -81,9 +81,9 @@ def _add_partition(parser: argparse.ArgumentParser) -> None:
     )
 
 
-async def _list(place: Workplace, arguments: argparse.Namespace) -> int:
-    from cmpd.clm.imported_crls import imported_crls
-    from cmpd.clm.model import Kind
+async def _list(place: StoreCommand, arguments: argparse.Namespace) -> int:
+    from cmpd.clm.imported_crls.stored import imported_crls
+    from cmpd.clm.model import ObjectKind
 
     listed: list[dict[str, Any]] = [
         {
@@ -94,7 +94,7 @@ async def _list(place: Workplace, arguments: argparse.Namespace) -> int:
             "next_update": time_text(crl.next_update),
             "bytes": crl.octets,
         }
-        for ca in await place.store.objects(Kind.CA)
+        for ca in await place.store.objects(ObjectKind.CA)
         for crl in await place.store.crl_heads(ca.id)
     ]
     imported = [
@@ -122,9 +122,9 @@ def _rows(listed: list[dict[str, Any]]) -> list[tuple[str, ...]]:
     return [tuple("-" if value is None else str(value) for value in one.values()) for one in listed]
 
 
-async def _import(place: Workplace, arguments: argparse.Namespace) -> int:
-    from cmpd.clm.cafiles import read_certificates
-    from cmpd.clm.crl_import import CRLRefused, trusted_issuers
+async def _import(place: StoreCommand, arguments: argparse.Namespace) -> int:
+    from cmpd.clm.authorities.ca_files import read_certificates
+    from cmpd.clm.imported_crls.importing import CRLRefused, trusted_issuers
 
     more = []
     if arguments.issuer is not None:
@@ -141,9 +141,11 @@ async def _import(place: Workplace, arguments: argparse.Namespace) -> int:
     return os.EX_OK
 
 
-async def _import_file(place: Workplace, file: Path, issuers: list[x509.Certificate]) -> AsyncIterator[str]:
+async def _import_file(
+    place: StoreCommand, file: Path, issuers: list[x509.Certificate]
+) -> AsyncIterator[str]:
     """What stands against CRLs of a file; the others are taken in."""
-    from cmpd.clm.crl_import import LARGEST, CRLRefused, import_crl, read_crls
+    from cmpd.clm.imported_crls.importing import LARGEST, CRLRefused, import_crl, read_crls
 
     try:
         with file.open("rb") as stream:
@@ -174,8 +176,8 @@ def _tell(done: Import) -> None:
         )
 
 
-async def _remove(place: Workplace, arguments: argparse.Namespace) -> int:
-    from cmpd.clm.crl_import import CRLRefused, remove_crl
+async def _remove(place: StoreCommand, arguments: argparse.Namespace) -> int:
+    from cmpd.clm.imported_crls.importing import CRLRefused, remove_crl
 
     try:
         await remove_crl(place.store, arguments.id, act())
@@ -190,12 +192,12 @@ def _require(partition: int, partitions: int, name: str) -> None:
         raise CommandError(f"--partition: CA {name} has CRLs 0 to {partitions - 1}", os.EX_USAGE)
 
 
-async def _make(place: Workplace, arguments: argparse.Namespace) -> int:
-    from cmpd.clm.authority import load_authority
-    from cmpd.clm.crl import refresh_crl
-    from cmpd.clm.model import Kind
+async def _make(place: StoreCommand, arguments: argparse.Namespace) -> int:
+    from cmpd.clm.authorities.authority import load_authority
+    from cmpd.clm.authorities.crl import refresh_crl
+    from cmpd.clm.model import ObjectKind
 
-    stored = (await draft(place)).get(Kind.CA, arguments.ca)
+    stored = (await draft(place)).get(ObjectKind.CA, arguments.ca)
     authority = load_authority(stored, place.master_key)
     if authority is None:
         raise CommandError(f"CA {stored.name} waits for its certificate; bring it with `cmpd ca install`")
@@ -210,14 +212,14 @@ async def _make(place: Workplace, arguments: argparse.Namespace) -> int:
     return os.EX_OK
 
 
-async def _show(place: Workplace, arguments: argparse.Namespace) -> int:
+async def _show(place: StoreCommand, arguments: argparse.Namespace) -> int:
     from cryptography import x509
     from cryptography.hazmat.primitives.serialization import Encoding
 
-    from cmpd.clm.authority import AuthorityDocument
-    from cmpd.clm.model import Kind
+    from cmpd.clm.authorities.authority import AuthorityDocument
+    from cmpd.clm.model import ObjectKind
 
-    stored = (await draft(place)).get(Kind.CA, arguments.ca)
+    stored = (await draft(place)).get(ObjectKind.CA, arguments.ca)
     partitions = AuthorityDocument.of(stored).crl_partitions
     if partitions > 1 and arguments.partition is None:
         raise CommandError(

@@ -37,7 +37,7 @@ def _run(arguments: argparse.Namespace) -> int:
     content = _read(arguments.file)
     der = as_der(content, source)
     from cmpd.cmp.readable import HEXADECIMAL, readable
-    from cmpd.cmp.schema import DecodeError
+    from cmpd.cmp.wire.schema import DecodeError
 
     try:
         print(readable(der, octets=len(der) if arguments.full else HEXADECIMAL))

@@ -13,7 +13,7 @@ from cmpd.cli.addresses import for_devices
 from cmpd.cli.bulk import register_bulk
 from cmpd.cli.common import (
     CommandError,
-    Workplace,
+    StoreCommand,
     add_json,
     add_password,
     in_workplace,
@@ -117,7 +117,7 @@ def _span(text: str) -> int:
     return span
 
 
-async def find(place: Workplace, id_or_name: str) -> Entity:
+async def find(place: StoreCommand, id_or_name: str) -> Entity:
     """The end entity with that UUID, or that name. Raises CommandError where there is none, or several."""
     found = await place.store.entity(id_or_name.lower())
     if found:
@@ -130,27 +130,27 @@ async def find(place: Workplace, id_or_name: str) -> Entity:
     raise CommandError(f"there is no entity {id_or_name!r}; `cmpd entity list` shows those there are")
 
 
-async def _policies(place: Workplace, names: list[str] | None) -> tuple[str, ...]:
-    from cmpd.clm.model import Kind
+async def _policies(place: StoreCommand, names: list[str] | None) -> tuple[str, ...]:
+    from cmpd.clm.model import ObjectKind
 
     if names is None:
-        client = await place.store.object(Kind.API_CLIENT, place.config.client.id)
+        client = await place.store.object(ObjectKind.API_CLIENT, place.config.client.id)
         default = client.document.get("default_policy") if client else None
         if not default:
             raise CommandError("the API client has no default policy: name one with --policy")
         names = [default]
     found = []
     for name in names:
-        policy = await place.store.object(Kind.POLICY, name)
+        policy = await place.store.object(ObjectKind.POLICY, name)
         if policy is None:
-            known = ", ".join(sorted(one.name for one in await place.store.objects(Kind.POLICY)))
+            known = ", ".join(sorted(one.name for one in await place.store.objects(ObjectKind.POLICY)))
             raise CommandError(f"there is no policy {name!r}; there are: {known or 'none'}")
         found.append(policy.id)
     return tuple(found)
 
 
 def _summary(entity: Entity) -> dict[str, Any]:
-    from cmpd.clm.identities import identity_table, reference_text
+    from cmpd.clm.entities.identity_text import identity_table, reference_text
 
     return {
         "id": entity.id,
@@ -168,7 +168,7 @@ def _summary(entity: Entity) -> dict[str, Any]:
 
 
 def _print_secret(
-    place: Workplace,
+    place: StoreCommand,
     entity: Entity,
     password: str | None,
     arguments: argparse.Namespace,
@@ -176,7 +176,7 @@ def _print_secret(
 ) -> None:
     """The UUID, how the identities given were understood and, this once, the generated password; a password
     the operator gave is not repeated."""
-    from cmpd.clm.identities import understood
+    from cmpd.clm.entities.identity_text import understood
 
     if arguments.json:
         print_json({**_summary(entity), "new_password": password})
@@ -202,10 +202,10 @@ def _print_secret(
     print("    " + shlex.join(["openssl", "cmp", "-cmd", "ir", *words]))
 
 
-async def _add(place: Workplace, arguments: argparse.Namespace) -> int:
-    from cmpd.clm import entities
-    from cmpd.clm.identity_advice import advice, policies_of
-    from cmpd.clm.model import Entity, Kind
+async def _add(place: StoreCommand, arguments: argparse.Namespace) -> int:
+    from cmpd.clm.entities import entity_acts
+    from cmpd.clm.entities.identity_advice import advice, policies_of
+    from cmpd.clm.model import Entity, ObjectKind
     from cmpd.clm.secrets import new_password
 
     given = read_password(arguments)
@@ -222,15 +222,15 @@ async def _add(place: Workplace, arguments: argparse.Namespace) -> int:
         references=references,
         identities=identities,
     )
-    entity, unit = entities.add(act(), place.master_key, template, password)
-    advise(await advice(place.store, [entity], policies_of(await place.store.objects(Kind.POLICY))))
+    entity, unit = entity_acts.add(act(), place.master_key, template, password)
+    advise(await advice(place.store, [entity], policies_of(await place.store.objects(ObjectKind.POLICY))))
     await place.store.commit(unit)
     made = password if given is None else None
     _print_secret(place, entity, made, arguments, entity.identities)
     return os.EX_OK
 
 
-async def _list(place: Workplace, arguments: argparse.Namespace) -> int:
+async def _list(place: StoreCommand, arguments: argparse.Namespace) -> int:
     found = [_summary(one) async for one in place.store.entities(arguments.search)]
     if arguments.json:
         print_json(found)
@@ -248,8 +248,8 @@ def _text(value: Any) -> str:
     return str(value)
 
 
-async def _show(place: Workplace, arguments: argparse.Namespace) -> int:
-    from cmpd.clm.identities import identity_text
+async def _show(place: StoreCommand, arguments: argparse.Namespace) -> int:
+    from cmpd.clm.entities.identity_text import identity_text
     from cmpd.clm.store.base import CertificateQuery
 
     entity = await find(place, arguments.entity)
@@ -280,15 +280,15 @@ async def _show(place: Workplace, arguments: argparse.Namespace) -> int:
     return os.EX_OK
 
 
-async def _password(place: Workplace, arguments: argparse.Namespace) -> int:
-    from cmpd.clm import entities
+async def _password(place: StoreCommand, arguments: argparse.Namespace) -> int:
+    from cmpd.clm.entities import entity_acts
     from cmpd.clm.secrets import new_password
 
     entity = await find(place, arguments.entity)
     given = read_password(arguments)
     password = given or new_password()
     expires = arguments.expires and now() + arguments.expires
-    unit = entities.set_password(
+    unit = entity_acts.set_password(
         act(), place.master_key, entity, password, expires=expires, uses=arguments.uses
     )
     await place.store.commit(unit)
@@ -296,8 +296,8 @@ async def _password(place: Workplace, arguments: argparse.Namespace) -> int:
     return os.EX_OK
 
 
-async def _set_state(place: Workplace, arguments: argparse.Namespace) -> int:
-    from cmpd.clm import entities
+async def _set_state(place: StoreCommand, arguments: argparse.Namespace) -> int:
+    from cmpd.clm.entities import entity_acts
     from cmpd.clm.model import EntityState
 
     entity = await find(place, arguments.entity)
@@ -305,6 +305,6 @@ async def _set_state(place: Workplace, arguments: argparse.Namespace) -> int:
     if entity.state is state:
         print(f"{entity.id} is {state} already")
         return os.EX_OK
-    await place.store.commit(entities.set_state(act(), entity, state))
+    await place.store.commit(entity_acts.set_state(act(), entity, state))
     print(f"{entity.id} is {state}")
     return os.EX_OK

@@ -7,15 +7,15 @@ import os
 from typing import TYPE_CHECKING, Any
 
 from cmpd.cli import COMMANDS
-from cmpd.cli.common import Workplace, in_workplace
+from cmpd.cli.common import StoreCommand, in_workplace
 from cmpd.cli.entity import find
 from cmpd.printable import printable
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
 
+    from cmpd.clm.documents.policy import Policy
     from cmpd.clm.model import Entity
-    from cmpd.clm.policy import Policy
 
 
 def register(subparsers: Any) -> None:
@@ -25,16 +25,16 @@ def register(subparsers: Any) -> None:
     parser.set_defaults(run=in_workplace(_explain))
 
 
-async def _explain(place: Workplace, arguments: argparse.Namespace) -> int:
-    from cmpd.clm.model import EntityState, Kind
-    from cmpd.clm.policy import Policy
+async def _explain(place: StoreCommand, arguments: argparse.Namespace) -> int:
+    from cmpd.clm.documents.policy import Policy
+    from cmpd.clm.model import EntityState, ObjectKind
 
     entity = await find(place, arguments.entity)
     print(printable(f"{entity.name} ({entity.id}) is {entity.state}"))
     if entity.state is EntityState.BLOCKED:
         print("it gets nothing by whatever protection; `cmpd entity unblock` lets it in again")
         return os.EX_OK
-    stored = await place.store.objects(Kind.POLICY)
+    stored = await place.store.objects(ObjectKind.POLICY)
     policies = [Policy.of(one.id, one.name, one.document) for one in stored]
     for line in _lines(entity, policies):
         print(printable(line))
@@ -56,7 +56,7 @@ def _lines(entity: Entity, policies: Iterable[Policy]) -> Iterable[str]:
 
 
 def _parties(entity: Entity, policy: Policy) -> Iterable[tuple[str, Any]]:
-    from cmpd.clm.identity_advice import names_certificates
+    from cmpd.clm.entities.identity_advice import names_certificates
     from cmpd.cmp.parties.party import Capacity, Party
 
     if policy.id in entity.policies:

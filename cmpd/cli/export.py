@@ -7,7 +7,7 @@ import os
 from typing import Any
 
 from cmpd.cli import COMMANDS
-from cmpd.cli.common import Workplace, in_workplace
+from cmpd.cli.common import StoreCommand, in_workplace
 
 
 def register(subparsers: Any) -> None:
@@ -22,7 +22,7 @@ def register(subparsers: Any) -> None:
     parser.set_defaults(run=in_workplace(_export))
 
 
-async def _export(place: Workplace, arguments: argparse.Namespace) -> int:
+async def _export(place: StoreCommand, arguments: argparse.Namespace) -> int:
     from cmpd.clm.declare.export import export
 
     first = True

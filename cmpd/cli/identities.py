@@ -48,7 +48,7 @@ def add_anchor(parser: argparse.ArgumentParser) -> None:
 
 def anchor_of(arguments: argparse.Namespace) -> str:
     """The SHA-256 of the --anchor, empty without one. Raises CommandError."""
-    from cmpd.clm.identities import anchor_of_pem, is_anchor, parse_anchor
+    from cmpd.clm.entities.identity_text import anchor_of_pem, is_anchor, parse_anchor
 
     if arguments.anchor is None:
         return ""
@@ -66,7 +66,7 @@ def anchor_of(arguments: argparse.Namespace) -> str:
 
 def known_by(arguments: argparse.Namespace) -> tuple[tuple[bytes, ...], tuple[Identity, ...]]:
     """The references and the identities of `add_identities`. Raises CommandError."""
-    from cmpd.clm.identities import bound, parse_identity, parse_reference
+    from cmpd.clm.entities.identity_text import bound, parse_identity, parse_reference
 
     with _usage():
         references = [parse_reference(one, "--reference") for one in arguments.reference]

@@ -14,7 +14,7 @@ from cmpd.cli.common import CommandError, actor, now, refuse_password
 from cmpd.cli.files import create_folder, create_private, write_public
 
 if TYPE_CHECKING:
-    from cmpd.clm.bootstrap import Beginnings
+    from cmpd.clm.lifecycle.bootstrap import InitialSetup
     from cmpd.config import Config
 
 DEFAULT = Path("cmpd.conf")
@@ -138,18 +138,18 @@ def _refuse_existing(config: Config) -> None:
             )
 
 
-def _begin(config: Config, url: str, *, demo: bool) -> Beginnings:
+def _begin(config: Config, url: str, *, demo: bool) -> InitialSetup:
     import asyncio
 
-    from cmpd.clm.bootstrap import bootstrap
-    from cmpd.clm.ca import Maker
-    from cmpd.clm.entities import Act
+    from cmpd.clm.lifecycle.bootstrap import bootstrap
+    from cmpd.clm.lifecycle.ca import CAContext
+    from cmpd.clm.model import Act
     from cmpd.clm.secrets import MasterKey
     from cmpd.clm.store import create_store
 
-    maker = Maker(Act(actor(), now()), MasterKey.create(config.master_key))
+    maker = CAContext(Act(actor(), now()), MasterKey.create(config.master_key))
 
-    async def begin() -> Beginnings:
+    async def begin() -> InitialSetup:
         store = create_store(config.store, synchronous=config.synchronous, node=config.node)
         await store.open()
         try:
@@ -166,7 +166,7 @@ def _begin(config: Config, url: str, *, demo: bool) -> Beginnings:
     return asyncio.run(begin())
 
 
-def _write_certificates(path: Path, beginnings: Beginnings) -> None:
+def _write_certificates(path: Path, beginnings: InitialSetup) -> None:
     from cryptography import x509
     from cryptography.hazmat.primitives.serialization import Encoding
 

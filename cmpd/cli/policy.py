@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import Any
 
 from cmpd.cli import COMMANDS
-from cmpd.cli.common import CommandError, Workplace, add_json, in_workplace, print_json, print_table
+from cmpd.cli.common import CommandError, StoreCommand, add_json, in_workplace, print_json, print_table
 from cmpd.cli.configuring import add_changes, add_settings, assigned, deleting, draft
 from cmpd.cli.entity import find
 
@@ -103,36 +103,37 @@ def _assigned(document: dict[str, Any], words: list[str]) -> dict[str, Any]:
     return with_files_read(assigned(document, words), Path.cwd())
 
 
-async def _add(place: Workplace, arguments: argparse.Namespace) -> int:
+async def _add(place: StoreCommand, arguments: argparse.Namespace) -> int:
     import uuid
 
-    from cmpd.clm.model import Kind, StoredObject
+    from cmpd.clm.model import ObjectKind, StoredObject
 
     id = (arguments.id or str(uuid.uuid4())).lower()
     document = _assigned({"ca": arguments.ca, "template": arguments.template}, arguments.settings)
     changes = await draft(place)
-    changes.put(StoredObject(Kind.POLICY, id, arguments.name, document), "add")
+    changes.put(StoredObject(ObjectKind.POLICY, id, arguments.name, document), "add")
     await changes.commit()
     print_json({"id": id, "name": arguments.name} | document) if arguments.json else print(id)
     return os.EX_OK
 
 
-async def _set(place: Workplace, arguments: argparse.Namespace) -> int:
-    from cmpd.clm.model import Kind
+async def _set(place: StoreCommand, arguments: argparse.Namespace) -> int:
+    from cmpd.clm.model import ObjectKind
 
     changes = await draft(place)
-    stored = changes.get(Kind.POLICY, arguments.policy)
+    stored = changes.get(ObjectKind.POLICY, arguments.policy)
     changed = changes.change(stored, _assigned(stored.document, arguments.settings))
     await changes.commit()
     print(f"policy {stored.name} {'changed' if changed else 'is like that already'}")
     return os.EX_OK
 
 
-async def _list(place: Workplace, arguments: argparse.Namespace) -> int:
-    from cmpd.clm.model import Kind
+async def _list(place: StoreCommand, arguments: argparse.Namespace) -> int:
+    from cmpd.clm.model import ObjectKind
 
     policies = [
-        {"id": one.id, "name": one.name} | one.document for one in await place.store.objects(Kind.POLICY)
+        {"id": one.id, "name": one.name} | one.document
+        for one in await place.store.objects(ObjectKind.POLICY)
     ]
     if arguments.json:
         print_json(policies)
@@ -142,26 +143,26 @@ async def _list(place: Workplace, arguments: argparse.Namespace) -> int:
     return os.EX_OK
 
 
-async def _show(place: Workplace, arguments: argparse.Namespace) -> int:
-    from cmpd.clm.model import Kind
+async def _show(place: StoreCommand, arguments: argparse.Namespace) -> int:
+    from cmpd.clm.model import ObjectKind
 
-    stored = (await draft(place)).get(Kind.POLICY, arguments.policy)
+    stored = (await draft(place)).get(ObjectKind.POLICY, arguments.policy)
     print_json({"id": stored.id, "name": stored.name} | stored.document)
     return os.EX_OK
 
 
-async def _explain(place: Workplace, arguments: argparse.Namespace) -> int:
-    from cmpd.clm.model import Kind
-    from cmpd.clm.policy import Policy
+async def _explain(place: StoreCommand, arguments: argparse.Namespace) -> int:
+    from cmpd.clm.documents.policy import Policy
+    from cmpd.clm.model import ObjectKind
     from cmpd.cmp.parties.explain import explain
 
-    stored = (await draft(place)).get(Kind.POLICY, arguments.policy)
+    stored = (await draft(place)).get(ObjectKind.POLICY, arguments.policy)
     for line in explain(Policy.of(stored.id, stored.name, stored.document)):
         print(line)
     return os.EX_OK
 
 
-async def _add_ra(place: Workplace, arguments: argparse.Namespace) -> int:
+async def _add_ra(place: StoreCommand, arguments: argparse.Namespace) -> int:
     row = {
         "name": arguments.name,
         "rights": arguments.right,
@@ -176,17 +177,17 @@ async def _add_ra(place: Workplace, arguments: argparse.Namespace) -> int:
     return await _change_ras(place, arguments, [row])
 
 
-async def _remove_ra(place: Workplace, arguments: argparse.Namespace) -> int:
+async def _remove_ra(place: StoreCommand, arguments: argparse.Namespace) -> int:
     return await _change_ras(place, arguments, [])
 
 
-async def _change_ras(place: Workplace, arguments: argparse.Namespace, rows: list[dict[str, Any]]) -> int:
+async def _change_ras(place: StoreCommand, arguments: argparse.Namespace, rows: list[dict[str, Any]]) -> int:
     """Put these rows in the place of the one of that name. Raises CommandError where none is to be taken."""
     from cmpd.clm.declare.pemfiles import with_files_read
-    from cmpd.clm.model import Kind
+    from cmpd.clm.model import ObjectKind
 
     changes = await draft(place)
-    stored = changes.get(Kind.POLICY, arguments.policy)
+    stored = changes.get(ObjectKind.POLICY, arguments.policy)
     before = stored.document.get("registration_authorities", [])
     kept = [row for row in before if row["name"] != arguments.name]
     if not rows and len(kept) == len(before):

@@ -12,7 +12,8 @@ from urllib.parse import urlsplit
 
 from cmpd.cli import COMMANDS
 from cmpd.cli.addresses import local_url
-from cmpd.cli.common import CommandError, Workplace, actor, in_workplace, now
+from cmpd.cli.common import CommandError, StoreCommand, actor, in_workplace, now
+from cmpd.clm.store.changes import audited
 
 if TYPE_CHECKING:
     from cmpd.client.requester import Send
@@ -44,7 +45,7 @@ def register(subparsers: Any) -> None:
     parser.set_defaults(run=in_workplace(_selftest))
 
 
-async def _selftest(place: Workplace, arguments: argparse.Namespace) -> int:
+async def _selftest(place: StoreCommand, arguments: argparse.Namespace) -> int:
     url = arguments.url or f"{local_url(place.config)}/cmp"
     send = _sender(url, arguments.ca_file)
     print(f"selftest of {url}")
@@ -61,10 +62,10 @@ async def _life(send: Send, entity: Entity, password: str) -> None:
     from cryptography import x509
 
     from cmpd.client import requester
-    from cmpd.cmp.message import Body
+    from cmpd.cmp.wire.message import Body
 
     subject = x509.Name([x509.NameAttribute(x509.NameOID.COMMON_NAME, entity.name)])
-    secret = requester.Password(entity.id.encode(), password.encode())
+    secret = requester.MacProtection(entity.id.encode(), password.encode())
     identity, transaction = await _step(
         "ir, protected by password", requester.enrol(send, secret, Body.IR, subject)
     )
@@ -76,23 +77,23 @@ async def _life(send: Send, entity: Entity, password: str) -> None:
     await _step("rr of the new certificate", requester.revoke(send, updated))
     try:
         await requester.enrol(send, updated, Body.KUR, subject)
-    except requester.Refused as refusal:
+    except requester.ResponseRejected as refusal:
         print(f"ok      {'kur with the revoked certificate':<34} refused: {refusal}")
     else:
         print("FAILED  kur with the revoked certificate was granted")
         raise StepFailed
-    with suppress(requester.Refused):  # the policy may have revoked what was updated
+    with suppress(requester.ResponseRejected):  # the policy may have revoked what was updated
         await requester.revoke(send, identity)
 
 
 async def _step(name: str, work: Awaitable[T]) -> T:
-    from cmpd.client.requester import Refused
-    from cmpd.cmp.failure import CMPFailure
+    from cmpd.client.requester import ResponseRejected
+    from cmpd.cmp.wire.failure import CMPFailure
 
     started = time.perf_counter()
     try:
         result = await work
-    except (Refused, CMPFailure, OSError, ValueError) as error:
+    except (ResponseRejected, CMPFailure, OSError, ValueError) as error:
         print(f"FAILED  {name:<34} {_reason(error)}")
         raise StepFailed from None
     print(f"ok      {name:<34} {1000 * (time.perf_counter() - started):7.1f} ms")
@@ -108,15 +109,15 @@ def _reason(error: Exception) -> str:
 
 
 @asynccontextmanager
-async def _throw_away(place: Workplace) -> AsyncIterator[tuple[Entity, str]]:
+async def _throw_away(place: StoreCommand) -> AsyncIterator[tuple[Entity, str]]:
     """An end entity under the API client's default policy, deleted at the end."""
-    from cmpd.clm.apiclient import APIClient
-    from cmpd.clm.entities import Act, add
-    from cmpd.clm.model import Entity, Kind
+    from cmpd.clm.configuration.api_client import APIClient
+    from cmpd.clm.entities.entity_acts import add
+    from cmpd.clm.model import Act, Entity, ObjectKind
     from cmpd.clm.secrets import new_password
     from cmpd.clm.store.changes import DeleteEntity
 
-    stored = await place.store.object(Kind.API_CLIENT, place.config.client.id)
+    stored = await place.store.object(ObjectKind.API_CLIENT, place.config.client.id)
     policy = APIClient.of(stored).default_policy if stored is not None else None
     if policy is None:
         raise CommandError(
@@ -134,7 +135,12 @@ async def _throw_away(place: Workplace) -> AsyncIterator[tuple[Entity, str]]:
     finally:
         current = await place.store.entity(entity.id)
         if current is not None:
-            await place.store.commit((DeleteEntity(entity.id, current.version), act.audit("delete", entity)))
+            await place.store.commit(
+                (
+                    DeleteEntity(entity.id, current.version),
+                    audited(act, "entity.delete", f"entity:{entity.id}"),
+                )
+            )
 
 
 def _sender(url: str, ca_file: str | None) -> Send:

@@ -7,7 +7,7 @@ from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any
 
 from cmpd.cli import COMMANDS
-from cmpd.cli.common import Workplace, add_json, in_workplace, now, print_json, time_text
+from cmpd.cli.common import StoreCommand, add_json, in_workplace, now, print_json, time_text
 from cmpd.printable import printable
 
 if TYPE_CHECKING:
@@ -36,7 +36,7 @@ def register(subparsers: Any) -> None:
     parser.set_defaults(run=in_workplace(_status))
 
 
-async def _status(place: Workplace, arguments: argparse.Namespace) -> int:
+async def _status(place: StoreCommand, arguments: argparse.Namespace) -> int:
     import asyncio
 
     from cmpd.server.admin.overview import overview

@@ -5,7 +5,7 @@ from __future__ import annotations
 import argparse
 import os
 
-from cmpd.cli.common import actor, add_json, now, print_json, print_table, refuse_password
+from cmpd.cli.common import add_json, print_json, print_table, refuse_password
 from cmpd.cli.progress import ProgressBar
 
 
@@ -37,9 +37,9 @@ def run_copy(arguments: argparse.Namespace) -> int:
 
 
 async def _copy(arguments: argparse.Namespace) -> int:
-    from cmpd.clm.model import AuditEvent
+    from cmpd.cli.configuring import act
     from cmpd.clm.store import open_store
-    from cmpd.clm.store.changes import Audit
+    from cmpd.clm.store.changes import audited
     from cmpd.clm.store.copy import copy_store
 
     progress = ProgressBar()
@@ -51,7 +51,7 @@ async def _copy(arguments: argparse.Namespace) -> int:
     await target.open()
     try:
         rows = {table.table: table.rows for table in copied}
-        await target.commit([Audit(AuditEvent(now(), actor(), "store.copy", "store", detail=rows))])
+        await target.commit([audited(act(), "store.copy", "store", **rows)])
     finally:
         await target.close()
     if arguments.json:

@@ -7,7 +7,7 @@ import os
 from typing import Any
 
 from cmpd.cli import COMMANDS
-from cmpd.cli.common import CommandError, Workplace, add_json, in_workplace, print_json, print_table
+from cmpd.cli.common import CommandError, StoreCommand, add_json, in_workplace, print_json, print_table
 from cmpd.cli.configuring import add_changes, add_settings, assigned, deleting, draft
 
 EXAMPLE = """validity=90d or extended_key_usage='["serverAuth"]'"""
@@ -42,12 +42,12 @@ def register(subparsers: Any) -> None:
         verb.set_defaults(run=in_workplace(run))
 
 
-async def _document(place: Workplace, name: str) -> dict[str, Any]:
+async def _document(place: StoreCommand, name: str) -> dict[str, Any]:
     """The settings of a stored or a ready-made template. Raises CommandError."""
-    from cmpd.clm.model import Kind
-    from cmpd.clm.template import ready_made
+    from cmpd.clm.documents.template import ready_made
+    from cmpd.clm.model import ObjectKind
 
-    stored = await place.store.object(Kind.TEMPLATE, name)
+    stored = await place.store.object(ObjectKind.TEMPLATE, name)
     if stored is not None:
         return stored.document
     if name in ready_made():
@@ -55,40 +55,40 @@ async def _document(place: Workplace, name: str) -> dict[str, Any]:
     raise CommandError(f"there is no template {name!r}; `cmpd template list` shows those there are")
 
 
-async def _add(place: Workplace, arguments: argparse.Namespace) -> int:
-    from cmpd.clm.model import Kind, StoredObject
+async def _add(place: StoreCommand, arguments: argparse.Namespace) -> int:
+    from cmpd.clm.model import ObjectKind, StoredObject
 
     like = await _document(place, arguments.like) if arguments.like else {}
     changes = await draft(place)
     document = assigned(like, arguments.settings)
-    changes.put(StoredObject(Kind.TEMPLATE, arguments.name, arguments.name, document), "add")
+    changes.put(StoredObject(ObjectKind.TEMPLATE, arguments.name, arguments.name, document), "add")
     await changes.commit()
     print(f"template {arguments.name} made")
     return os.EX_OK
 
 
-async def _set(place: Workplace, arguments: argparse.Namespace) -> int:
-    from cmpd.clm.model import Kind
-    from cmpd.clm.template import ready_made
+async def _set(place: StoreCommand, arguments: argparse.Namespace) -> int:
+    from cmpd.clm.documents.template import ready_made
+    from cmpd.clm.model import ObjectKind
 
     changes = await draft(place)
     name = arguments.template
-    if changes.find(Kind.TEMPLATE, name) is None and name in ready_made():
+    if changes.find(ObjectKind.TEMPLATE, name) is None and name in ready_made():
         raise CommandError(
             f"{name} is ready-made; make your own: cmpd template add NEWNAME --like {name} --set KEY=VALUE"
         )
-    stored = changes.get(Kind.TEMPLATE, name)
+    stored = changes.get(ObjectKind.TEMPLATE, name)
     changed = changes.change(stored, assigned(stored.document, arguments.settings))
     await changes.commit()
     print(f"template {name} {'changed' if changed else 'is like that already'}")
     return os.EX_OK
 
 
-async def _list(place: Workplace, arguments: argparse.Namespace) -> int:
-    from cmpd.clm.model import Kind
-    from cmpd.clm.template import ready_made
+async def _list(place: StoreCommand, arguments: argparse.Namespace) -> int:
+    from cmpd.clm.documents.template import ready_made
+    from cmpd.clm.model import ObjectKind
 
-    stored = {one.name: one.document for one in await place.store.objects(Kind.TEMPLATE)}
+    stored = {one.name: one.document for one in await place.store.objects(ObjectKind.TEMPLATE)}
     origins = dict.fromkeys(ready_made(), "ready-made") | dict.fromkeys(stored, "stored")
     listed = [
         {"name": name, "origin": origin} | (await _document(place, name))
@@ -101,6 +101,6 @@ async def _list(place: Workplace, arguments: argparse.Namespace) -> int:
     return os.EX_OK
 
 
-async def _show(place: Workplace, arguments: argparse.Namespace) -> int:
+async def _show(place: StoreCommand, arguments: argparse.Namespace) -> int:
     print_json({"name": arguments.template} | await _document(place, arguments.template))
     return os.EX_OK

@@ -19,12 +19,12 @@ from cryptography.exceptions import InvalidSignature
 from cryptography.hazmat.primitives.asymmetric import ec
 from cryptography.hazmat.primitives.serialization import Encoding, PublicFormat
 
-from cmpd.cmp import message, schema
-from cmpd.cmp.failure import FailInfo, PKIStatus
-from cmpd.cmp.message import Body, Message
-from cmpd.cmp.names import directory_name, null_dn
-from cmpd.cmp.protection import digests, mac, signature
-from cmpd.cmp.status import status_of
+from cmpd.cmp.protection import hashing, mac, signature
+from cmpd.cmp.wire import message, schema
+from cmpd.cmp.wire.failure import FailInfo, PKIStatus
+from cmpd.cmp.wire.general_names import directory_name, null_dn
+from cmpd.cmp.wire.message import Body, Message
+from cmpd.cmp.wire.status import status_of
 
 Send = Callable[[bytes], Awaitable[bytes]]
 
@@ -36,12 +36,12 @@ CMC_CA = x509.ObjectIdentifier("1.3.6.1.5.5.7.3.27")
 """id-kp-cmcCA (RFC 6402, section 2.10): the extended key usage of a CA's CMP signer."""
 
 
-class Refused(Exception):
+class ResponseRejected(Exception):
     """The server refuses, or its answer is not one a client may take."""
 
 
 @dataclass(frozen=True, slots=True)
-class Password:
+class MacProtection:
     """Protects with a shared secret (RFC 9810, section 5.1.3.1)."""
 
     reference: bytes
@@ -63,9 +63,9 @@ class Password:
             "PBMParameter",
             {
                 "salt": os.urandom(16),
-                "owf": {"algorithm": digests.HASH_OIDS["SHA-256"]},
+                "owf": {"algorithm": hashing.HASH_OIDS["SHA-256"]},
                 "iterationCount": ITERATIONS,
-                "mac": {"algorithm": digests.HMAC_OIDS["HMAC-SHA256"]},
+                "mac": {"algorithm": hashing.HMAC_OIDS["HMAC-SHA256"]},
             },
         )
         der = schema.encode("AlgorithmIdentifier", {"algorithm": PBM, "parameters": parameters})
@@ -77,14 +77,14 @@ class Password:
         """Raises Refused, CMPFailure."""
         algorithm = response.header.protection_alg
         if algorithm is None or response.protection is None:
-            raise Refused("the response is not protected")
+            raise ResponseRejected("the response is not protected")
         parsed = mac.parse(algorithm, mac.Bounds())
         if not parsed.verify(parsed.derive(self.secret), response.protection, response.protected_part):
-            raise Refused("the response's MAC does not verify")
+            raise ResponseRejected("the response's MAC does not verify")
 
 
 @dataclass(frozen=True, slots=True)
-class Identity:
+class SignatureProtection:
     """Protects with a certificate's key (RFC 9810, section 5.1.3.3)."""
 
     certificate: x509.Certificate
@@ -113,13 +113,15 @@ class Identity:
         Raises Refused, CMPFailure, ValueError."""
         algorithm = response.header.protection_alg
         if algorithm is None or response.protection is None or not response.extra_certs:
-            raise Refused("the response is not signed")
+            raise ResponseRejected("the response is not signed")
         certificates = [x509.load_der_x509_certificate(der) for der in response.extra_certs]
         signer, *others = certificates
         if not any(_issued(issuer, signer) and _issued(issuer, self.certificate) for issuer in others):
-            raise Refused("the response is signed under another CA")
+            raise ResponseRejected("the response is signed under another CA")
         if not _is_cmp_signer(signer):
-            raise Refused("the response is not signed by a CMP signer: its certificate lacks id-kp-cmcCA")
+            raise ResponseRejected(
+                "the response is not signed by a CMP signer: its certificate lacks id-kp-cmcCA"
+            )
         key = signer.public_key()
         signature.parse(algorithm).verify(key, response.protection, response.protected_part)
 
@@ -141,11 +143,11 @@ def _is_cmp_signer(certificate: x509.Certificate) -> bool:
 
 
 @dataclass(slots=True)
-class Transaction:
+class ClientTransaction:
     """Messages under one transactionID."""
 
     send: Send
-    protection: Password | Identity
+    protection: MacProtection | SignatureProtection
     id: bytes = field(default_factory=lambda: os.urandom(16))
     server_nonce: bytes | None = None
 
@@ -175,35 +177,35 @@ class Transaction:
 
     def _check(self, response: Message, nonce: bytes) -> None:
         if response.tag == Body.ERROR:
-            raise Refused(_words(response.content["pKIStatusInfo"]))
+            raise ResponseRejected(_words(response.content["pKIStatusInfo"]))
         if response.header.transaction_id != self.id:
-            raise Refused("the response is of another transaction")
+            raise ResponseRejected("the response is of another transaction")
         if not hmac.compare_digest(response.header.recip_nonce or b"", nonce):
-            raise Refused("the response's recipNonce is not the request's senderNonce")
+            raise ResponseRejected("the response's recipNonce is not the request's senderNonce")
         self.protection.verify(response)
 
 
 async def enrol(
-    send: Send, protection: Password | Identity, body: Body, subject: x509.Name
-) -> tuple[Identity, Transaction]:
+    send: Send, protection: MacProtection | SignatureProtection, body: Body, subject: x509.Name
+) -> tuple[SignatureProtection, ClientTransaction]:
     """A new key and the certificate for it, not yet confirmed: (identity, its transaction).
 
     Raises Refused."""
     key = ec.generate_private_key(ec.SECP256R1())
-    transaction = Transaction(send, protection)
+    transaction = ClientTransaction(send, protection)
     response = await transaction.ask(body, [_request(key, subject)])
     first = response.content["response"][0]
     pair = first.get("certifiedKeyPair")
     if first["status"]["status"] not in (PKIStatus.accepted, PKIStatus.grantedWithMods) or pair is None:
-        raise Refused(_words(first["status"]))
+        raise ResponseRejected(_words(first["status"]))
     certificate = x509.load_der_x509_certificate(bytes(pair["certOrEncCert"][1]))
     spki = (Encoding.DER, PublicFormat.SubjectPublicKeyInfo)
     if certificate.public_key().public_bytes(*spki) != key.public_key().public_bytes(*spki):
-        raise Refused("the certificate is for another key")
-    return Identity(certificate, key), transaction
+        raise ResponseRejected("the certificate is for another key")
+    return SignatureProtection(certificate, key), transaction
 
 
-async def confirm(transaction: Transaction, identity: Identity) -> None:
+async def confirm(transaction: ClientTransaction, identity: SignatureProtection) -> None:
     """certConf → pkiconf. Raises Refused."""
     digest = hashlib.sha256(identity.certificate.public_bytes(Encoding.DER)).digest()
     name = signature.certificate_hash(identity.certificate)
@@ -211,17 +213,17 @@ async def confirm(transaction: Transaction, identity: Identity) -> None:
         digest = hashlib.new(name, identity.certificate.public_bytes(Encoding.DER)).digest()
     answer = await transaction.ask(Body.CERTCONF, [{"certHash": digest, "certReqId": 0}])
     if answer.tag != Body.PKICONF:
-        raise Refused(f"certConf is answered by {answer.kind}")
+        raise ResponseRejected(f"certConf is answered by {answer.kind}")
 
 
-async def revoke(send: Send, identity: Identity) -> None:
+async def revoke(send: Send, identity: SignatureProtection) -> None:
     """rr of the identity's own certificate. Raises Refused."""
     certificate = identity.certificate
     template = {"serialNumber": certificate.serial_number, "issuer": certificate.issuer.public_bytes()}
-    answer = await Transaction(send, identity).ask(Body.RR, [{"certDetails": template}])
+    answer = await ClientTransaction(send, identity).ask(Body.RR, [{"certDetails": template}])
     status = answer.content["status"][0]
     if status["status"] != PKIStatus.accepted:
-        raise Refused(_words(status))
+        raise ResponseRejected(_words(status))
 
 
 def _request(key: ec.EllipticCurvePrivateKey, subject: x509.Name) -> dict[str, Any]:

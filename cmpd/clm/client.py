@@ -14,40 +14,34 @@ from typing import TYPE_CHECKING, Any, Protocol
 
 from cryptography import x509
 
-from cmpd.clm import issuing
-from cmpd.clm.catalog import Catalog, Edition, ServedPolicy
-from cmpd.clm.credentials import Credentials, uuid_of
-from cmpd.clm.issued import Issued
-from cmpd.clm.model import (
-    AuditEvent,
-    Certificate,
-    CertificateState,
-    Entity,
-    Identity,
-    StoredCRL,
-    Transaction,
-)
+from cmpd.clm.configuration.catalog import Catalog, ConfigSnapshot
+from cmpd.clm.configuration.issued import Issued
+from cmpd.clm.entities.audit_rate_limit import AuditRateLimit
+from cmpd.clm.entities.credentials import Credentials, uuid_of
+from cmpd.clm.entities.transaction_quota import TransactionQuota
+from cmpd.clm.imported_crls.revocations import Revocations
+from cmpd.clm.issuance import prepare
+from cmpd.clm.issuance.certificate_request import CertificateRequest
+from cmpd.clm.issuance.compiled_policy import CompiledPolicy
+from cmpd.clm.lifecycle.upkeep import Upkeep
+from cmpd.clm.model import Act, Certificate, CertificateState, Entity, Identity, StoredCRL, Transaction
 from cmpd.clm.pkix.identities import FINGERPRINT, SUBJECT, fingerprint_of
 from cmpd.clm.pkix.names import rfc4514_text
-from cmpd.clm.revocation import Revocations
-from cmpd.clm.room import Room
 from cmpd.clm.store.changes import (
     AddCertificate,
     AddEntity,
-    Audit,
     Change,
     LimitActive,
-    MoveCertificate,
+    SetCertificateState,
     UsePassword,
+    audited,
 )
-from cmpd.clm.strangers import Allowance
-from cmpd.clm.upkeep import Upkeep
 from cmpd.reasons import REASONS
 
 if TYPE_CHECKING:
-    from cmpd.clm.authority import Authority
+    from cmpd.clm.authorities.authority import Authority
     from cmpd.clm.secrets import MasterKey
-    from cmpd.clm.store.base import Outset, Store
+    from cmpd.clm.store.base import RequestState, Store
 
 ISSUED = (CertificateState.UNCONFIRMED, CertificateState.ACTIVE)
 """The standings of a certificate that may still be revoked for good."""
@@ -117,9 +111,9 @@ class Client:
         self.issued = Issued(store, catalog)
         self.revocations = Revocations(store)
         self.credentials = Credentials(store, master_key, clock, random(16))
-        self.room = Room(store)
+        self.room = TransactionQuota(store)
         """Whether another transaction may begin; its `look` belongs into a task of the daemon's."""
-        self._samples = Allowance(time.monotonic)
+        self._samples = AuditRateLimit(time.monotonic)
 
     @classmethod
     async def login(
@@ -148,14 +142,14 @@ class Client:
 
     # Policies
 
-    def default_policy(self, edition: Edition) -> ServedPolicy:
+    def default_policy(self, snapshot: ConfigSnapshot) -> CompiledPolicy:
         """The API client's default policy. Raises InvalidIdentifier where it has none."""
-        record = edition.clients.get(self.id)
+        record = snapshot.clients.get(self.id)
         if record is None or record.default_policy is None:
             raise InvalidIdentifier("the API client has no default policy")
-        return self._served(edition, record.default_policy)
+        return self._served(snapshot, record.default_policy)
 
-    def policy(self, edition: Edition, identifier: str) -> ServedPolicy:
+    def policy(self, snapshot: ConfigSnapshot, identifier: str) -> CompiledPolicy:
         """The policy with that UUID (RFC 4122 text). Raises InvalidIdentifier."""
         try:
             canonical = str(uuid.UUID(identifier))
@@ -163,24 +157,24 @@ class Client:
             raise InvalidIdentifier("not a UUID") from None
         if canonical != identifier.lower():
             raise InvalidIdentifier("not a UUID in its usual form")
-        return self._served(edition, canonical)
+        return self._served(snapshot, canonical)
 
-    def policy_by_name(self, edition: Edition, name: str) -> ServedPolicy:
+    def policy_by_name(self, snapshot: ConfigSnapshot, name: str) -> CompiledPolicy:
         """The policy with that name. Raises InvalidIdentifier."""
-        named = (served for served in edition.policies.values() if served.policy.name == name)
-        served = next(named, None)
-        if served is None:
+        named = (compiled for compiled in snapshot.policies.values() if compiled.policy.name == name)
+        compiled = next(named, None)
+        if compiled is None:
             raise InvalidIdentifier(f"no policy is named {name!r}")
-        return self._served(edition, served.policy.id)
+        return self._served(snapshot, compiled.policy.id)
 
-    def _served(self, edition: Edition, policy_id: str) -> ServedPolicy:
-        record = edition.clients.get(self.id)
+    def _served(self, snapshot: ConfigSnapshot, policy_id: str) -> CompiledPolicy:
+        record = snapshot.clients.get(self.id)
         if record is None or not record.may_use(policy_id):
             raise InvalidIdentifier(f"API client {self.id!r} may not use policy {policy_id}")
-        served = edition.policies.get(policy_id)
-        if served is None:
+        compiled = snapshot.policies.get(policy_id)
+        if compiled is None:
             raise InvalidIdentifier(f"no policy {policy_id}")
-        return served
+        return compiled
 
     async def authorities(self) -> list[Authority]:
         """All CAs that can be used now."""
@@ -219,9 +213,9 @@ class Client:
 
     def issue(
         self,
-        served: ServedPolicy,
+        compiled: CompiledPolicy,
         entity: Entity | None,
-        request: issuing.CertificateRequest,
+        request: CertificateRequest,
         unit: list[Change],
         *,
         transaction: bytes,
@@ -231,19 +225,19 @@ class Client:
     ) -> tuple[Certificate, tuple[str, ...]]:
         """Issue under a policy: (the record, in words what was changed of the wish).
 
-        `by`: who was granted it. Raises issuing.RequestRefused. Nothing is issued until `unit` is committed,
+        `by`: who was granted it. Raises RequestRefused. Nothing is issued until `unit` is committed,
         where ``limit`` may still conflict.
         """
         now = self.now()
-        issuance = issuing.issue(
-            served,
+        issuance = prepare.issue(
+            compiled,
             entity,
             request,
             now=now,
             random=self.random,
             replaced=x509.load_der_x509_certificate(replaces.der).subject if replaces else None,
         )
-        policy = served.policy
+        policy = compiled.policy
         if policy.max_active is not None and entity is not None:
             # With short lives asked for, none would ever count: half a life is the most that does not.
             half = (issuance.not_after - issuance.not_before) // 2
@@ -279,11 +273,11 @@ class Client:
         return record, issuance.modifications
 
     async def confirm(
-        self, served: ServedPolicy | None, record: Certificate, unit: list[Change], *, by: Requester
+        self, compiled: CompiledPolicy | None, record: Certificate, unit: list[Change], *, by: Requester
     ) -> None:
         """Accept an issued certificate; what it replaces goes as the policy says."""
         unit.append(
-            MoveCertificate(
+            SetCertificateState(
                 record.ca,
                 record.serial,
                 record.policy,
@@ -292,14 +286,14 @@ class Client:
             )
         )
         self.audit(unit, by.actor, "certificate.confirm", name_of(record), entity=record.entity)
-        await self.retire_replaced(served, record, unit)
+        await self.retire_replaced(compiled, record, unit)
 
     async def retire_replaced(
-        self, served: ServedPolicy | None, record: Certificate, unit: list[Change]
+        self, compiled: CompiledPolicy | None, record: Certificate, unit: list[Change]
     ) -> None:
         """After a key update is confirmed: revoke the old certificate as superseded where the policy
         says so."""
-        if record.replaces is None or served is None or served.policy.old_certificate != "revoke":
+        if record.replaces is None or compiled is None or compiled.policy.old_certificate != "revoke":
             return
         old = await self.store.certificate(*record.replaces)
         if old is not None and old.state in (*ISSUED, CertificateState.ON_HOLD):
@@ -308,7 +302,7 @@ class Client:
     def reject(self, record: Certificate, unit: list[Change], *, why: str, actor: str) -> None:
         """Take back a certificate that its requester refused or never confirmed."""
         unit.append(
-            MoveCertificate(
+            SetCertificateState(
                 record.ca,
                 record.serial,
                 record.policy,
@@ -333,7 +327,7 @@ class Client:
             raise AlreadyRevoked(already)
         gone = state is not CertificateState.ACTIVE
         unit.append(
-            MoveCertificate(
+            SetCertificateState(
                 record.ca,
                 record.serial,
                 record.policy,
@@ -350,11 +344,13 @@ class Client:
 
     # Transactions, audit, commit
 
-    async def outset(self, transaction_id: bytes, reference: bytes) -> tuple[Edition, Outset]:
+    async def request_state(
+        self, transaction_id: bytes, reference: bytes
+    ) -> tuple[ConfigSnapshot, RequestState]:
         """What a request begins with, by one look into the store: the configuration, the transaction of
         that id with its certificate, and the end entity whose UUID in ASCII the reference is."""
-        outset = await self.store.outset(transaction_id, uuid_of(reference) or "")
-        return await self.catalog.as_of(outset.counter), outset
+        request_state = await self.store.request_state(transaction_id, uuid_of(reference) or "")
+        return await self.catalog.as_of(request_state.counter), request_state
 
     async def transaction(self, transaction_id: bytes) -> Transaction | None:
         return await self.store.transaction(transaction_id)
@@ -369,13 +365,13 @@ class Client:
         /,
         **detail: Any,
     ) -> None:
-        unit.append(Audit(AuditEvent(self.now(), actor, action, subject, outcome, detail)))
+        unit.append(audited(Act(actor, self.now()), action, subject, outcome, **detail))
 
     async def audit_sample(
         self, actor: str, action: str, subject: str, outcome: str, /, **detail: Any
     ) -> None:
         """Write down what was refused to somebody who may ask for it without end, within what such may make
-        this server write (`cmpd.clm.strangers`)."""
+        this server write (`cmpd.clm.entities.audit_rate_limit`)."""
         left_out = self._samples.take()
         if left_out is None:
             return

@@ -13,7 +13,7 @@ from typing import Any
 from cmpd.records import quick_dataclass
 
 
-class Kind(StrEnum):
+class ObjectKind(StrEnum):
     """The kinds of configuration object the store keeps as versioned documents."""
 
     CA = "ca"
@@ -26,7 +26,7 @@ class Kind(StrEnum):
 class StoredObject:
     """One versioned configuration document: a CA, template, policy or API client."""
 
-    kind: Kind
+    kind: ObjectKind
     id: str
     """UUID text for policies, the identifier otherwise; unique within the kind."""
     name: str
@@ -176,7 +176,7 @@ EVERY_SERIAL = range(1 << 160)
 
 @quick_dataclass(frozen=True, slots=True)
 class FailedAttempts:
-    """What is known of one key of the throttle (`cmpd.clm.throttle`), as processes tell each other."""
+    """What is known of one key of the throttle, as processes tell each other."""
 
     key: bytes
     """Stands for an end entity, a peer, or a pair of both."""
@@ -192,7 +192,7 @@ class FailedAttempts:
 
 @quick_dataclass(frozen=True, slots=True)
 class StoredCRL:
-    """The latest CRL of one CA, complete for the serial numbers of its partition (`cmpd.clm.points`)."""
+    """The latest CRL of one CA, complete for the serial numbers of its partition."""
 
     ca: str
     partition: int
@@ -211,6 +211,16 @@ class CRLHead:
     this_update: int
     next_update: int
     octets: int
+
+
+@quick_dataclass(frozen=True, slots=True)
+class Act:
+    """Who does something, and when, as the audit has it."""
+
+    actor: str
+    """As in `AuditEvent`."""
+    time: int
+    """Seconds since the epoch."""
 
 
 @quick_dataclass(frozen=True, slots=True)

@@ -26,7 +26,7 @@ class ReservedName(RequestRefused):
 
 
 @dataclass(slots=True)
-class Excess:
+class Deviations:
     """What to do with what is asked beyond the policy, and what was done."""
 
     refuse: bool

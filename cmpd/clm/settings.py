@@ -29,16 +29,17 @@ class DocumentError(Exception):
 
 
 @dataclass(frozen=True, slots=True)
-class Kind:
+class ValueType:
     """A kind of value: `parse(value, key)` checks and converts, `dump` converts back."""
 
     parse: Callable[[Any, str], Any]
     dump: Callable[[Any], Any] = lambda value: value
 
 
-def setting(kind: Kind, default: Any = dataclasses.MISSING) -> Any:
-    """A dataclass field of this kind; without a default the key must be there."""
-    return dataclasses.field(default=default, metadata={"kind": kind})
+def setting(kind: ValueType, default: Any = dataclasses.MISSING, *, formerly: Sequence[str] = ()) -> Any:
+    """A dataclass field of this kind; without a default the key must be there. `formerly`: what the key was
+    called in earlier releases."""
+    return dataclasses.field(default=default, metadata={"kind": kind, "formerly": tuple(formerly)})
 
 
 def read(cls: type[T], document: Any, key: str = "") -> T:
@@ -49,8 +50,8 @@ def read(cls: type[T], document: Any, key: str = "") -> T:
     values: dict[str, Any] = {}
     for name, value in document.items():
         if name not in fields or not fields[name].init:
-            raise DocumentError(_join(key, str(name)), f"unknown key{_nearest(str(name), fields)}")
-        kind: Kind = fields[name].metadata["kind"]
+            raise DocumentError(_join(key, str(name)), _unknown(str(name), fields))
+        kind: ValueType = fields[name].metadata["kind"]
         values[name] = kind.parse(value, _join(key, name))
     for name, field in fields.items():
         if field.init and name not in values and field.default is dataclasses.MISSING:
@@ -72,9 +73,12 @@ def _join(key: str, name: str) -> str:
     return f"{key}.{name}" if key else name
 
 
-def _nearest(name: str, known: Mapping[str, Any]) -> str:
+def _unknown(name: str, known: Mapping[str, dataclasses.Field[Any]]) -> str:
+    for new, field in known.items():
+        if name in field.metadata.get("formerly", ()):
+            return f"is called {new!r} now: write that instead"
     near = difflib.get_close_matches(name, known, 1)
-    return f"; {near[0]!r} is meant?" if near else f"; known are {', '.join(known)}"
+    return f"unknown key; {near[0]!r} is meant?" if near else f"unknown key; known are {', '.join(known)}"
 
 
 def _shown(value: Any) -> str:
@@ -94,7 +98,7 @@ def _flag(value: Any, key: str) -> bool:
     return value
 
 
-def count(least: int, most: int) -> Kind:
+def count(least: int, most: int) -> ValueType:
     """A whole number within bounds."""
 
     def parse(value: Any, key: str) -> int:
@@ -104,15 +108,15 @@ def count(least: int, most: int) -> Kind:
             )
         return value
 
-    return Kind(parse)
+    return ValueType(parse)
 
 
-def choice(*known: str) -> Kind:
+def choice(*known: str) -> ValueType:
     """One of a few words."""
     return member(lambda: known)
 
 
-def member(register: Callable[[], Iterable[str]]) -> Kind:
+def member(register: Callable[[], Iterable[str]]) -> ValueType:
     """One of the words a register has when the document is read."""
 
     def parse(value: Any, key: str) -> str:
@@ -121,10 +125,10 @@ def member(register: Callable[[], Iterable[str]]) -> Kind:
             raise DocumentError(key, f"one of {', '.join(known)} is expected, not {_shown(value)}")
         return str(value)
 
-    return Kind(parse)
+    return ValueType(parse)
 
 
-def listing(kind: Kind) -> Kind:
+def listing(kind: ValueType) -> ValueType:
     """A list without repetitions, as a tuple."""
 
     def parse(value: Any, key: str) -> tuple[Any, ...]:
@@ -136,18 +140,18 @@ def listing(kind: Kind) -> Kind:
                 raise DocumentError(f"{key}[{index}]", f"{_shown(value[index])} stands there twice")
         return found
 
-    return Kind(parse, lambda value: [kind.dump(item) for item in value])
+    return ValueType(parse, lambda value: [kind.dump(item) for item in value])
 
 
-def optional(kind: Kind) -> Kind:
+def optional(kind: ValueType) -> ValueType:
     """A value that may be absent (None)."""
-    return Kind(
+    return ValueType(
         lambda value, key: None if value is None else kind.parse(value, key),
         lambda value: None if value is None else kind.dump(value),
     )
 
 
-def table(names: Kind, values: Kind) -> Kind:
+def table(names: ValueType, values: ValueType) -> ValueType:
     """A table of like values, as a tuple of (name, value) in the document's order."""
 
     def parse(value: Any, key: str) -> tuple[tuple[str, Any], ...]:
@@ -158,12 +162,12 @@ def table(names: Kind, values: Kind) -> Kind:
             for name, item in value.items()
         )
 
-    return Kind(parse, lambda value: {name: values.dump(item) for name, item in value})
+    return ValueType(parse, lambda value: {name: values.dump(item) for name, item in value})
 
 
-def nested(cls: type[Any]) -> Kind:
+def nested(cls: type[Any]) -> ValueType:
     """A table that is a settings class of its own."""
-    return Kind(lambda value, key: read(cls, value, key), dump)
+    return ValueType(lambda value, key: read(cls, value, key), dump)
 
 
 UNITS = {"y": 365 * 86400, "w": 7 * 86400, "d": 86400, "h": 3600, "m": 60, "s": 1}
@@ -214,10 +218,21 @@ def _oid(value: Any, key: str) -> str:
     return text
 
 
-TEXT = Kind(_text)
-FLAG = Kind(_flag)
-DURATION = Kind(parse_duration, duration_text)
-PATTERN = Kind(_pattern)
+TEXT = ValueType(_text)
+FLAG = ValueType(_flag)
+DURATION = ValueType(parse_duration, duration_text)
+PATTERN = ValueType(_pattern)
 """A regular expression that must match the whole value."""
-BASE64 = Kind(_base64, lambda value: base64.b64encode(value).decode())
-OID = Kind(_oid)
+BASE64 = ValueType(_base64, lambda value: base64.b64encode(value).decode())
+OID = ValueType(_oid)
+
+NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,63}")
+"""What a policy, template, CA or API client may be called: it stands in URLs and file names."""
+
+
+def check_name(name: str, key: str = "name") -> None:
+    """Raises DocumentError where a policy, template, CA or client cannot be called so."""
+    if not NAME.fullmatch(name):
+        raise DocumentError(
+            key, f"1 to 64 letters, digits, dots, hyphens and underscores are expected, not {name!r}"
+        )

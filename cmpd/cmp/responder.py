@@ -19,36 +19,37 @@ from cmpd.clm.model import Entity, Transaction
 from cmpd.clm.secrets import SecretError
 from cmpd.clm.store.base import Conflict, StoreError, StoreUnavailable
 from cmpd.clm.store.changes import Change
-from cmpd.cmp import (
-    admission,
-    checks,
-    handlers,  # noqa: F401 - registers the body types
-    memory,
-    message,
-    profiles,
-    protector,
-    transactions,
-)
-from cmpd.cmp.bodies import BODY_TYPES
-from cmpd.cmp.choice import PolicyChoice, choose
-from cmpd.cmp.exchange import Answer, Call, Envelope, Exchange, Record, Reply
-from cmpd.cmp.failure import CMPFailure, FailInfo, PKIStatus
-from cmpd.cmp.message import Body, Message
-from cmpd.cmp.operations import check_operation
+from cmpd.cmp import handlers  # noqa: F401 - registers the body types
 from cmpd.cmp.parties import grants
 from cmpd.cmp.parties.authentication import Authenticator, Context, Derive
-from cmpd.cmp.parties.cells import Operation, Whom
+from cmpd.cmp.parties.cells import Operation, Target
 from cmpd.cmp.parties.conditions import NOT_VERIFIED, Facts
 from cmpd.cmp.parties.party import NOBODY, Party
 from cmpd.cmp.parties.replay import check_sender
 from cmpd.cmp.protection import mac
-from cmpd.cmp.schema import DecodeError
-from cmpd.cmp.status import failure_info
+from cmpd.cmp.transaction import admission, header_checks, memory, profiles, protector, states
+from cmpd.cmp.transaction.bodies import BODY_TYPES
+from cmpd.cmp.transaction.exchange import (
+    Exchange,
+    HandlerResult,
+    OuterMessage,
+    RequestLogEntry,
+    TransportRequest,
+    TransportResponse,
+)
+from cmpd.cmp.transaction.operations import check_operation
+from cmpd.cmp.transaction.policy_choice import PolicyChoice, choose
+from cmpd.cmp.wire import message
+from cmpd.cmp.wire.failure import CMPFailure, FailInfo, PKIStatus
+from cmpd.cmp.wire.message import Body, Message
+from cmpd.cmp.wire.schema import DecodeError
+from cmpd.cmp.wire.status import failure_info
 
 if TYPE_CHECKING:
-    from cmpd.clm.authority import Authority
-    from cmpd.clm.catalog import Edition, ServedPolicy
+    from cmpd.clm.authorities.authority import Authority
     from cmpd.clm.client import Client
+    from cmpd.clm.configuration.catalog import ConfigSnapshot
+    from cmpd.clm.issuance.compiled_policy import CompiledPolicy
     from cmpd.config import CMPConfig
 
 log = logging.getLogger(__name__)
@@ -67,13 +68,13 @@ TRIES = 3
 class _Known:
     """What is known of a request by the time it fails, to answer it as well as can be."""
 
-    envelope: Envelope | None
+    outer: OuterMessage | None
     message: Message | None = None
-    edition: Edition | None = None
+    snapshot: ConfigSnapshot | None = None
     named: Entity | None = None
     """The end entity whose UUID the senderKID is."""
     choice: PolicyChoice | None = None
-    served: ServedPolicy | None = None
+    compiled: CompiledPolicy | None = None
     """The policy, once it is granted: before that nothing tells that it is there."""
     party: Party = NOBODY
     verified: bool = False
@@ -94,13 +95,13 @@ class Responder:
             ),
         )
 
-    async def respond(self, call: Call, envelope: Envelope | None = None) -> Reply:
+    async def respond(self, call: TransportRequest, outer: OuterMessage | None = None) -> TransportResponse:
         """The response to a request, whatever its bytes are. Never raises for what was sent.
 
         `envelope`: what it came in, where a nested message held it.
         """
-        record = Record(peer=call.peer)
-        known = _Known(envelope)
+        record = RequestLogEntry(peer=call.peer)
+        known = _Known(outer)
         try:
             return await self._try(call, record, known)
         except CMPFailure as failure:
@@ -118,7 +119,7 @@ class Responder:
             reason = CMPFailure(FailInfo.systemFailure, "internal error", detail=repr(error))
         return await self._refuse(call, record, known, reason)
 
-    async def _try(self, call: Call, record: Record, known: _Known) -> Reply:
+    async def _try(self, call: TransportRequest, record: RequestLogEntry, known: _Known) -> TransportResponse:
         """Again where two requests met and another try mends it."""
         for _ in range(TRIES):
             try:
@@ -129,7 +130,9 @@ class Responder:
                 log.info("trying again: %s", conflict)
         raise CMPFailure(FailInfo.systemUnavail, "too many requests at once for the same thing, try again")
 
-    async def _respond(self, call: Call, record: Record, known: _Known) -> Reply:
+    async def _respond(
+        self, call: TransportRequest, record: RequestLogEntry, known: _Known
+    ) -> TransportResponse:
         started = perf_counter()
         request = known.message = _parse(call.body)
         header = request.header
@@ -139,29 +142,31 @@ class Responder:
         record.phases["decode"] = decoded - started
 
         digest = hashlib.sha256(call.body).digest()
-        edition, outset = await self.clm.outset(checks.lookup_key(header), header.sender_kid or b"")
-        known.edition, known.named = edition, outset.entity
-        transaction = outset.transaction
+        snapshot, request_state = await self.clm.request_state(
+            header_checks.lookup_key(header), header.sender_kid or b""
+        )
+        known.snapshot, known.named = snapshot, request_state.entity
+        transaction = request_state.transaction
         if transaction is not None and (again := memory.retransmitted(transaction, digest)) is not None:
             known.verified = True
             await check_sender(self.clm, transaction, request)
             record.retransmission = True
-            return Reply(again, record)
+            return TransportResponse(again, record)
         now = self.clm.now()
-        situation = checks.Situation(
+        context = header_checks.HeaderContext(
             now, self.settings.time_tolerance, transaction, self.settings.message_time_required
         )
-        checks.header(request, situation)
+        header_checks.header(request, context)
         check_operation(call.operation, request)
         profile = _profile(request, transaction)
-        choice = known.choice = choose(self.clm, edition, call, profile)
-        if choice.served is not None:
-            record.policy = choice.served.policy.id
+        choice = known.choice = choose(self.clm, snapshot, call, profile)
+        if choice.compiled is not None:
+            record.policy = choice.compiled.policy.id
         party = await self._authenticate(call, request, transaction, known)
         record.entity = party.entity.id if party.entity else ""
         record.party = party.actor if party.actor != f"entity:{record.entity}" else ""
-        served = known.served = choice.granted(party)
-        _check_begun(request, transaction, party, served)
+        compiled = known.compiled = choice.granted(party)
+        _check_begun(request, transaction, party, compiled)
         exchange = Exchange(
             call=call,
             message=request,
@@ -169,14 +174,14 @@ class Responder:
             settings=self.settings,
             now=now,
             record=record,
-            edition=edition,
-            served=served,
+            snapshot=snapshot,
+            compiled=compiled,
             respond=self.respond,
             party=party,
             profile=profile,
             transaction=transaction,
-            issued=outset.certificate,
-            envelope=known.envelope,
+            issued=request_state.certificate,
+            outer=known.outer,
         )
         verified = perf_counter()
         record.phases["verify"] = verified - decoded
@@ -185,7 +190,7 @@ class Responder:
         return await self._conclude(exchange, answer, digest)
 
     async def _authenticate(
-        self, call: Call, request: Message, transaction: Transaction | None, known: _Known
+        self, call: TransportRequest, request: Message, transaction: Transaction | None, known: _Known
     ) -> Party:
         """Verify protection; the party goes to `known` as soon as its answer may be MACed."""
         known.verified = True
@@ -200,45 +205,47 @@ class Responder:
             )
         return party
 
-    async def _context(self, call: Call, known: _Known, transaction: Transaction | None) -> Context:
+    async def _context(
+        self, call: TransportRequest, known: _Known, transaction: Transaction | None
+    ) -> Context:
         """What authentication goes by."""
         choice = known.choice
         return Context(
-            served=choice.served if choice else None,
+            compiled=choice.compiled if choice else None,
             by_default=choice is None or choice.by_default,
             named=known.named,
             basic=await self.clm.credentials.entity(call.entity) if call.entity is not None else None,
             expected=transaction.party if transaction else None,
             peer=call.peer,
-            anchors=known.edition.anchors if known.edition else (),
-            likely=self._likely(known.edition),
+            anchors=known.snapshot.anchors if known.snapshot else (),
+            likely=self._likely(known.snapshot),
         )
 
-    def _likely(self, edition: Edition | None) -> str | None:
+    def _likely(self, snapshot: ConfigSnapshot | None) -> str | None:
         try:
-            return self.clm.default_policy(edition).authority.id if edition is not None else None
+            return self.clm.default_policy(snapshot).authority.id if snapshot is not None else None
         except InvalidIdentifier:
             return None
 
-    async def _act(self, exchange: Exchange) -> Answer:
+    async def _act(self, exchange: Exchange) -> HandlerResult:
         row = BODY_TYPES[exchange.message.tag]
         state = exchange.transaction.state if exchange.transaction else None
-        step = transactions.step(state, row.event)
-        if step is transactions.Step.BEGIN:
-            exchange.require(Operation.BEGIN, Whom.NONE)
+        step = states.step(state, row.event)
+        if step is states.Step.BEGIN:
+            exchange.require(Operation.BEGIN, Target.NONE)
         await admission.admit(exchange, step)
         return await row.handle(exchange)
 
-    async def _conclude(self, exchange: Exchange, answer: Answer, digest: bytes) -> Reply:
+    async def _conclude(self, exchange: Exchange, answer: HandlerResult, digest: bytes) -> TransportResponse:
         """Protect the answer, commit what it says, and only then let it go."""
         if answer.response is not None:
-            return Reply(answer.response, exchange.record)
+            return TransportResponse(answer.response, exchange.record)
         started = perf_counter()
         response, nonce = protector.respond(
             answer,
             protector.Addressing.answering(exchange.message),
             exchange.party,
-            exchange.served.authority,
+            exchange.compiled.authority,
             now=exchange.now,
             random=self.clm.random,
         )
@@ -256,9 +263,9 @@ class Responder:
                 return await self._met(exchange, digest, conflict)
         exchange.record.phases["commit"] = perf_counter() - signed
         _describe(exchange.record, answer)
-        return Reply(response, exchange.record)
+        return TransportResponse(response, exchange.record)
 
-    async def _met(self, exchange: Exchange, digest: bytes, conflict: Conflict) -> Reply:
+    async def _met(self, exchange: Exchange, digest: bytes, conflict: Conflict) -> TransportResponse:
         """Another process was faster with this transactionID: the same request has its response there, and
         what an operator decided meanwhile is what another try finds."""
         transaction = await self.clm.transaction(exchange.transaction_id)
@@ -270,11 +277,13 @@ class Responder:
                 FailInfo.transactionIdInUse, "transactionID is in use", detail=str(conflict)
             ) from None
         exchange.record.retransmission = True
-        return Reply(again, exchange.record)
+        return TransportResponse(again, exchange.record)
 
     # Refusals
 
-    async def _refuse(self, call: Call, record: Record, known: _Known, failure: CMPFailure) -> Reply:
+    async def _refuse(
+        self, call: TransportRequest, record: RequestLogEntry, known: _Known, failure: CMPFailure
+    ) -> TransportResponse:
         """The error message for a failure, protected as well as the request allows (RFC 9483, 3.6)."""
         authority: Authority | None = None
         try:
@@ -285,7 +294,7 @@ class Responder:
             log.warning("a refusal could not be written down: %s", error)
         except Exception:
             log.exception("unexpected failure")  # the client still gets its answer
-        answer = Answer(
+        answer = HandlerResult(
             Body.ERROR,
             {"pKIStatusInfo": failure_info(failure)},
             status=failure.status,
@@ -300,9 +309,9 @@ class Responder:
         )
         record.detail = failure.detail
         _describe(record, answer)
-        return Reply(response, record)
+        return TransportResponse(response, record)
 
-    async def _party_for_error(self, call: Call, known: _Known) -> Party:
+    async def _party_for_error(self, call: TransportRequest, known: _Known) -> Party:
         """A MAC that verifies earns an error under the same MAC, even where a cheaper check failed first."""
         if known.message is None or known.verified:
             return known.party
@@ -310,15 +319,17 @@ class Responder:
 
     async def _authority(self, known: _Known) -> Authority | None:
         """Whose CMP signer speaks: the policy's, the default policy's, or any."""
-        if known.served is not None:
-            return known.served.authority
-        edition = known.edition or await self.clm.catalog.current()
+        if known.compiled is not None:
+            return known.compiled.authority
+        snapshot = known.snapshot or await self.clm.catalog.current()
         try:
-            return self.clm.default_policy(edition).authority
+            return self.clm.default_policy(snapshot).authority
         except InvalidIdentifier:
-            return next(iter(edition.authorities.values()), None)
+            return next(iter(snapshot.authorities.values()), None)
 
-    async def _audit_refusal(self, call: Call, record: Record, known: _Known, failure: CMPFailure) -> None:
+    async def _audit_refusal(
+        self, call: TransportRequest, record: RequestLogEntry, known: _Known, failure: CMPFailure
+    ) -> None:
         """Refusals of somebody known, and failed authentication, are audited; noise is only logged."""
         if failure.fail_info in (FailInfo.systemUnavail, FailInfo.systemFailure):
             return
@@ -364,19 +375,19 @@ def _profile(request: Message, transaction: Transaction | None) -> str:
 
 
 def _check_begun(
-    request: Message, transaction: Transaction | None, party: Party, served: ServedPolicy
+    request: Message, transaction: Transaction | None, party: Party, compiled: CompiledPolicy
 ) -> None:
     """A transaction is gone on with by who began it, where it began. Raises CMPFailure."""
     row = BODY_TYPES[request.tag]
     if transaction is None or not row.goes_on or row.operation is None:
         return
-    whom = Whom.ITSELF if transaction.party == party.name else Whom.OTHERS
-    grants.require(row.operation, whom, Facts(party, served.policy))
-    if transaction.policy != served.policy.id:
+    whom = Target.ITSELF if transaction.party == party.name else Target.OTHERS
+    grants.require(row.operation, whom, Facts(party, compiled.policy))
+    if transaction.policy != compiled.policy.id:
         raise CMPFailure(FailInfo.badRequest, "the transaction was begun under another policy")
 
 
-def _describe(record: Record, answer: Answer) -> None:
+def _describe(record: RequestLogEntry, answer: HandlerResult) -> None:
     record.response = answer.body.field
     record.status = answer.status.name if answer.status is not None else ""
     record.fail_info = answer.fail_info.name if answer.fail_info is not None else ""
@@ -385,4 +396,4 @@ def _describe(record: Record, answer: Answer) -> None:
         record.serial = f"{answer.certificate.serial:x}"
 
 
-__all__ = ["Call", "PKIStatus", "Record", "Reply", "Responder"]
+__all__ = ["PKIStatus", "RequestLogEntry", "Responder", "TransportRequest", "TransportResponse"]

@@ -11,14 +11,14 @@ import sys
 import time
 from typing import TYPE_CHECKING
 
-from cmpd.clm.catalog import Catalog
+from cmpd.clm.authorities.lifetimes import faults_of_some
 from cmpd.clm.client import LoginRefused
-from cmpd.clm.lifetimes import faults_of_some
+from cmpd.clm.configuration.catalog import Catalog
 from cmpd.clm.secrets import MasterKey, SecretError
 from cmpd.clm.store import open_store
 from cmpd.clm.store.base import StoreError, StoreUnavailable
 from cmpd.config import ConfigError
-from cmpd.server import promises, service
+from cmpd.server import preconditions, service
 from cmpd.server.admin.metrics import SharedFolder
 from cmpd.server.admin.scoreboard import Scoreboard
 from cmpd.server.process import hardening, listeners, logs, systemd
@@ -49,7 +49,7 @@ def serve(config: Config, trace: MessageTrace = NOTHING) -> int:
     hardening.harden()
     hardening.allow_files(config.http.max_connections)
     notifier = systemd.Notifier()
-    promises.require(config)
+    preconditions.require(config)
     sockets = listeners.open_sockets(config, systemd.listen_fds())
     asyncio.run(_look_at_calendar(config))
     service.load()

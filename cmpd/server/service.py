@@ -10,18 +10,18 @@ import time
 from functools import partial
 from typing import TYPE_CHECKING, Protocol
 
-from cmpd.clm import room
 from cmpd.clm.client import Client
-from cmpd.clm.entities import Act
+from cmpd.clm.entities import transaction_quota
 from cmpd.clm.housekeeping import expire_transactions, forget_transactions
-from cmpd.clm.retention import archive_ended
+from cmpd.clm.lifecycle.retention import archive_ended
+from cmpd.clm.model import Act
 from cmpd.clm.secrets import MasterKey, read_secret
 from cmpd.clm.store import open_store
 from cmpd.clm.store.base import StoreError
-from cmpd.cmp import schema
 from cmpd.cmp.responder import Responder
+from cmpd.cmp.wire import schema
 from cmpd.config import Config, ConfigError, HTTPConfig
-from cmpd.server import promises
+from cmpd.server import preconditions
 from cmpd.server.admin.metrics import Metrics, MetricsUnavailable
 from cmpd.server.admin.pages import Admin
 from cmpd.server.admin.readiness import Readiness
@@ -40,8 +40,8 @@ if TYPE_CHECKING:
     import socket
     from collections.abc import Callable, Coroutine, Iterable
 
-    from cmpd.cmp.exchange import Record
     from cmpd.cmp.protection.mac import MacAlgorithm
+    from cmpd.cmp.transaction.exchange import RequestLogEntry
     from cmpd.server.admin.scoreboard import Scoreboard
     from cmpd.server.http.semantics import HTTPRequest, HTTPResponse
     from cmpd.server.process.tracing import MessageTrace
@@ -257,7 +257,7 @@ class Service:
             self._proxies,
         )
 
-    def _observe(self, request: HTTPRequest, response: HTTPResponse, record: Record) -> None:
+    def _observe(self, request: HTTPRequest, response: HTTPResponse, record: RequestLogEntry) -> None:
         self._row.count(int(time.time()), refused=bool(record.fail_info))
         if self._metrics is not None:
             for one in record.each():
@@ -280,7 +280,7 @@ class Service:
         """Read the configuration and the TLS files again; where one cannot be used, nothing changes."""
         try:
             result = reloaded(self._config, Config.load(self._config.path))
-            promises.require_live(result.config)
+            preconditions.require_live(result.config)
             proxies = Proxies(result.config.http.trusted_proxies)
             tls = [tls_of(one) for one in result.config.listen]
         except ConfigError as error:
@@ -321,7 +321,7 @@ class Service:
 
     async def _watch_room(self) -> None:
         while True:
-            await asyncio.sleep(room.INTERVAL)
+            await asyncio.sleep(transaction_quota.INTERVAL)
             await self._look_for_room(self._config.cmp.transactions_per_party)
 
     async def _look_for_room(self, per_party: int) -> None:

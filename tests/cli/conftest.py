@@ -12,7 +12,7 @@ from typing import Any, TypeVar
 import pytest
 
 from cmpd.cli import main
-from cmpd.clm.model import AuditRecord, Kind, StoredObject
+from cmpd.clm.model import AuditRecord, ObjectKind, StoredObject
 from cmpd.clm.secrets import MasterKey
 from cmpd.clm.store import create_store
 from cmpd.clm.store.base import Store
@@ -26,7 +26,7 @@ OTHER_POLICY = "0b6f2d0e-2d0b-4b0e-9f0a-6f8f5c0e7a11"
 
 
 @dataclass(frozen=True)
-class Answer:
+class HandlerResult:
     """What a command gave: exit status, stdout, stderr."""
 
     status: int
@@ -54,11 +54,11 @@ class Operator:
     folder: Path
     capsys: pytest.CaptureFixture[str]
 
-    def __call__(self, *words: str) -> Answer:
+    def __call__(self, *words: str) -> HandlerResult:
         self.capsys.readouterr()
         status = main(["-c", str(self.folder / "cmpd.conf"), *words])
         shown = self.capsys.readouterr()
-        return Answer(status, shown.out, shown.err)
+        return HandlerResult(status, shown.out, shown.err)
 
     def in_store(self, work: Callable[[Store], Coroutine[Any, Any, T]]) -> T:
         """Look into the store itself, or prepare it."""
@@ -84,9 +84,9 @@ def operator(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> Operator:
     MasterKey.create(tmp_path / "master.key")
     create_store(str(tmp_path / "cmpd.db"))
     documents = [
-        StoredObject(Kind.POLICY, POLICY, "devices", {"ca": "issuing", "template": "device"}),
-        StoredObject(Kind.POLICY, OTHER_POLICY, "servers", {"ca": "issuing", "template": "tls-server"}),
-        StoredObject(Kind.API_CLIENT, "cmpd", "cmpd", {"default_policy": POLICY}),
+        StoredObject(ObjectKind.POLICY, POLICY, "devices", {"ca": "issuing", "template": "device"}),
+        StoredObject(ObjectKind.POLICY, OTHER_POLICY, "servers", {"ca": "issuing", "template": "tls-server"}),
+        StoredObject(ObjectKind.API_CLIENT, "cmpd", "cmpd", {"default_policy": POLICY}),
     ]
 
     async def prepare(store: Store) -> None:

@@ -12,7 +12,7 @@ from pathlib import Path
 import pytest
 
 from cmpd.cli import common
-from cmpd.clm.model import AuditEvent, Kind, StoredObject
+from cmpd.clm.model import AuditEvent, ObjectKind, StoredObject
 from cmpd.clm.store.base import Store
 from cmpd.clm.store.changes import AddCertificate, Audit, PutObject
 from tests.cli.conftest import Operator
@@ -70,7 +70,7 @@ def infested(operator: Operator) -> Operator:
     async def plant(store: Store) -> None:
         await store.commit(
             [
-                PutObject(StoredObject(Kind.CA, "issuing", "issuing", {})),
+                PutObject(StoredObject(ObjectKind.CA, "issuing", "issuing", {})),
                 AddCertificate(a_certificate(subject=HOSTILE, serial=0xABC)),
                 Audit(AuditEvent(1, "peer:\x1b[2J", "request.refuse", HOSTILE)),
             ]

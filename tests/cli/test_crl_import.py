@@ -10,7 +10,7 @@ from pathlib import Path
 import pytest
 from cryptography.hazmat.primitives.serialization import Encoding
 
-from cmpd.clm.crl_import import LARGEST
+from cmpd.clm.imported_crls.importing import LARGEST
 from tests.cli.conftest import Operator
 from tests.clm.crls import CRLPlan, revoking
 from tests.clm.pki import NOW, Holder, Plan, key, name

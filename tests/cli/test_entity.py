@@ -8,7 +8,7 @@ import uuid
 
 import pytest
 
-from cmpd.clm.entities import password_context
+from cmpd.clm.entities.entity_acts import password_context
 from cmpd.clm.model import Entity, Identity
 from cmpd.clm.store.base import Store
 from tests.cli.conftest import OTHER_POLICY, POLICY, Operator

@@ -6,8 +6,8 @@ from pathlib import Path
 
 import pytest
 
+from cmpd.clm.documents.rules.pem_certificates import pem_text
 from cmpd.clm.model import Certificate, CertificateState
-from cmpd.clm.rules.certificates import pem_text
 from cmpd.clm.store.base import Store
 from cmpd.clm.store.changes import AddCertificate
 from tests.cli.conftest import POLICY, Operator

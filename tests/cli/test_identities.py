@@ -12,8 +12,8 @@ from pathlib import Path
 import pytest
 
 from cmpd.cli import main
+from cmpd.clm.documents.rules.pem_certificates import pem_text
 from cmpd.clm.model import Entity, Identity
-from cmpd.clm.rules.certificates import pem_text
 from cmpd.clm.store.base import Store
 from cmpd.clm.store.changes import AddCertificate, AddEntity
 from tests.cli.conftest import Operator

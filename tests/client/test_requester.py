@@ -11,16 +11,16 @@ from cryptography import x509
 from cryptography.hazmat.primitives.serialization import Encoding
 
 from cmpd.client import requester
-from cmpd.clm.bootstrap import DEMO_ENTITY, DEMO_PASSWORD
+from cmpd.clm.lifecycle.bootstrap import DEMO_ENTITY, DEMO_PASSWORD
 from cmpd.clm.model import CertificateState
-from cmpd.cmp import message, schema
-from cmpd.cmp.message import Body
 from cmpd.cmp.protection import signature
+from cmpd.cmp.wire import message, schema
+from cmpd.cmp.wire.message import Body
 from tests.cmp.world import World
 
 T = TypeVar("T")
 SUBJECT = x509.Name.from_rfc4514_string("CN=device")
-PASSWORD = requester.Password(DEMO_ENTITY.encode(), DEMO_PASSWORD.encode())
+PASSWORD = requester.MacProtection(DEMO_ENTITY.encode(), DEMO_PASSWORD.encode())
 
 
 @pytest.fixture(scope="module")
@@ -60,13 +60,15 @@ def test_it_enrols_confirms_updates_and_revokes(world: World) -> None:
     states = {one.serial: one.state for one in world.certificates()}
     assert states[identity.certificate.serial_number] is CertificateState.ACTIVE
     assert states[updated.certificate.serial_number] is CertificateState.REVOKED
-    with pytest.raises(requester.Refused, match="certRevoked"):
+    with pytest.raises(requester.ResponseRejected, match="certRevoked"):
         _done(requester.enrol(send, updated, Body.KUR, SUBJECT))
 
 
 def test_what_the_server_refuses_is_told_in_its_words(world: World) -> None:
-    wrong = requester.Password(PASSWORD.reference, b"wrong")
-    with pytest.raises(requester.Refused, match="rejection, badMessageCheck, protection does not verify"):
+    wrong = requester.MacProtection(PASSWORD.reference, b"wrong")
+    with pytest.raises(
+        requester.ResponseRejected, match="rejection, badMessageCheck, protection does not verify"
+    ):
         _done(requester.enrol(_to(world), wrong, Body.IR, SUBJECT))
 
 
@@ -78,7 +80,7 @@ def test_an_answer_to_something_else_is_not_taken(world: World) -> None:
         return answers[0]
 
     _done(requester.enrol(_to(world, kept), PASSWORD, Body.IR, SUBJECT))
-    with pytest.raises(requester.Refused, match="of another transaction"):
+    with pytest.raises(requester.ResponseRejected, match="of another transaction"):
         _done(requester.enrol(_to(world, kept), PASSWORD, Body.IR, SUBJECT))
 
 
@@ -90,7 +92,7 @@ def test_the_last_answer_again_is_no_answer(world: World) -> None:
         return answers[0]
 
     identity, transaction = _done(requester.enrol(_to(world, kept), PASSWORD, Body.IR, SUBJECT))
-    with pytest.raises(requester.Refused, match="recipNonce"):
+    with pytest.raises(requester.ResponseRejected, match="recipNonce"):
         _done(requester.confirm(transaction, identity))
 
 
@@ -99,7 +101,7 @@ def test_an_answer_that_was_changed_on_its_way_is_not_taken(world: World) -> Non
         assert answer.count(b"device") >= 1
         return answer.replace(b"device", b"Device")
 
-    with pytest.raises(requester.Refused, match="MAC does not verify"):
+    with pytest.raises(requester.ResponseRejected, match="MAC does not verify"):
         _done(requester.enrol(_to(world, changed), PASSWORD, Body.IR, SUBJECT))
 
 
@@ -119,5 +121,5 @@ def test_an_answer_that_a_device_signs_is_not_taken(world: World) -> None:
         extra = tuple(one.public_bytes(Encoding.DER) for one in chain)
         return message.encode(header_der, answer.body_der, protection, extra)
 
-    with pytest.raises(requester.Refused, match="lacks id-kp-cmcCA"):
+    with pytest.raises(requester.ResponseRejected, match="lacks id-kp-cmcCA"):
         _done(requester.enrol(_to(world, impostor), identity, Body.KUR, SUBJECT))

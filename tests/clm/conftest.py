@@ -10,14 +10,13 @@ from typing import TypeVar
 
 import pytest
 
-from cmpd.clm.authority import Authority
-from cmpd.clm.bootstrap import DEMO_ENTITY, DEMO_POLICY, Beginnings, bootstrap
-from cmpd.clm.ca import Maker
+from cmpd.clm.authorities.authority import Authority
 from cmpd.clm.client import Client
-from cmpd.clm.entities import Act
-from cmpd.clm.issuing import ServedPolicy
-from cmpd.clm.model import Entity, Kind, StoredObject
-from cmpd.clm.policy import Policy
+from cmpd.clm.documents.policy import Policy
+from cmpd.clm.issuance.compiled_policy import CompiledPolicy
+from cmpd.clm.lifecycle.bootstrap import DEMO_ENTITY, DEMO_POLICY, InitialSetup, bootstrap
+from cmpd.clm.lifecycle.ca import CAContext
+from cmpd.clm.model import Act, Entity, ObjectKind, StoredObject
 from cmpd.clm.secrets import MasterKey
 from cmpd.clm.store import create_store
 from cmpd.clm.store.base import Store
@@ -37,11 +36,11 @@ class PKI:
     folder: Path
     master_key: MasterKey = field(default_factory=lambda: MasterKey(bytes(32)))
     now: int = NOW
-    beginnings: Beginnings | None = None
+    beginnings: InitialSetup | None = None
 
     @property
-    def maker(self) -> Maker:
-        return Maker(Act("operator:test", self.now), self.master_key)
+    def maker(self) -> CAContext:
+        return CAContext(Act("operator:test", self.now), self.master_key)
 
     def run(self, work: Callable[[Store], Awaitable[T]]) -> T:
         """Do the work with the store open."""
@@ -61,7 +60,7 @@ class PKI:
     def begin(self) -> None:
         create_store(str(self.folder / "cmpd.db"))
 
-        async def work(store: Store) -> Beginnings:
+        async def work(store: Store) -> InitialSetup:
             return await bootstrap(store, self.maker, demo=True, base_url=URL, client_id="cmpd")
 
         self.beginnings = self.run(work)
@@ -69,7 +68,7 @@ class PKI:
     def commit(self, *changes: Change) -> None:
         self.run(lambda store: store.commit(changes))
 
-    def stored(self, kind: Kind, name: str) -> StoredObject:
+    def stored(self, kind: ObjectKind, name: str) -> StoredObject:
         found = self.run(lambda store: store.object(kind, name))
         assert found is not None
         return found
@@ -81,11 +80,11 @@ class PKI:
 
         return self.run(work)
 
-    def served(self, policy_id: str = DEMO_POLICY) -> ServedPolicy:
-        async def work(store: Store) -> ServedPolicy:
-            served = (await (await self.client(store)).catalog.current()).policies.get(policy_id)
-            assert served is not None
-            return served
+    def compiled(self, policy_id: str = DEMO_POLICY) -> CompiledPolicy:
+        async def work(store: Store) -> CompiledPolicy:
+            compiled = (await (await self.client(store)).catalog.current()).policies.get(policy_id)
+            assert compiled is not None
+            return compiled
 
         return self.run(work)
 
@@ -95,7 +94,7 @@ class PKI:
         return found
 
     def put_policy(self, policy: Policy) -> None:
-        self.commit(PutObject(StoredObject(Kind.POLICY, policy.id, policy.name, policy.document())))
+        self.commit(PutObject(StoredObject(ObjectKind.POLICY, policy.id, policy.name, policy.document())))
 
 
 @pytest.fixture

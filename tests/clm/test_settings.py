@@ -9,7 +9,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from cmpd.clm.policy import Policy
+from cmpd.clm.documents.policy import Policy
+from cmpd.clm.documents.template import Template, ready_made
 from cmpd.clm.settings import (
     BASE64,
     DURATION,
@@ -29,7 +30,6 @@ from cmpd.clm.settings import (
     setting,
     table,
 )
-from cmpd.clm.template import Template, ready_made
 
 POLICY = "11111111-2222-3333-4444-555555555555"
 

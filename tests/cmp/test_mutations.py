@@ -10,8 +10,8 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from cmpd.cmp import schema
-from cmpd.cmp.failure import FailInfo
+from cmpd.cmp.wire import schema
+from cmpd.cmp.wire.failure import FailInfo
 from tests import cmpclient
 from tests.clm import pki
 from tests.cmp.world import World, ra_holder, signed_by

@@ -7,10 +7,10 @@ from pathlib import Path
 
 import pytest
 
-from cmpd.clm.authority import AuthorityDocument
-from cmpd.clm.model import AuditRecord, Kind
+from cmpd.clm.authorities.authority import AuthorityDocument
+from cmpd.clm.entities.audit_rate_limit import BURST
+from cmpd.clm.model import AuditRecord, ObjectKind
 from cmpd.clm.store.changes import PutObject
-from cmpd.clm.strangers import BURST
 from tests import cmpclient
 from tests.clm import pki
 from tests.cmp.conftest import MakeWorld
@@ -63,7 +63,7 @@ def test_a_ca_key_that_cannot_be_unsealed_is_a_failure_with_one_line_of_why(
     """Moved to another row, or damaged: the client is told that the store failed, and no more."""
     world = make_world()
     request = world.client(PBM).begin().compose(("ir", [UNPROVED]))
-    stored = world.run(world.store.object(Kind.CA, ISSUING))
+    stored = world.run(world.store.object(ObjectKind.CA, ISSUING))
     assert stored is not None
     moved = MASTER_KEY.seal(b"another's key", "ca:another:key")
     document = AuthorityDocument.of(stored)

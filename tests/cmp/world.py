@@ -22,29 +22,30 @@ from typing import Any, TypeVar
 
 from cryptography import x509
 
-from cmpd.clm.authority import Authority
-from cmpd.clm.bootstrap import DEMO_ENTITY, DEMO_PASSWORD, DEMO_POLICY, bootstrap
-from cmpd.clm.ca import Maker, make_issuing
+from cmpd.clm.authorities.authority import Authority
 from cmpd.clm.client import Client
-from cmpd.clm.entities import Act, add
+from cmpd.clm.documents.policy import Policy
+from cmpd.clm.documents.rules.pem_certificates import pem_text
+from cmpd.clm.entities.entity_acts import add
+from cmpd.clm.lifecycle.bootstrap import DEMO_ENTITY, DEMO_PASSWORD, DEMO_POLICY, bootstrap
+from cmpd.clm.lifecycle.ca import CAContext, make_issuing
+from cmpd.clm.lifecycle.rollover import roll_over
 from cmpd.clm.model import (
+    Act,
     Certificate,
     CertificateState,
     Entity,
     Identity,
-    Kind,
+    ObjectKind,
     StoredObject,
     TransactionState,
 )
-from cmpd.clm.policy import Policy
-from cmpd.clm.rollover import roll_over
-from cmpd.clm.rules.certificates import pem_text
 from cmpd.clm.secrets import MasterKey
 from cmpd.clm.store import create_store, open_store
 from cmpd.clm.store.base import CertificateQuery
 from cmpd.clm.store.changes import AdvanceTransaction, PutObject, UpdateEntity
-from cmpd.cmp.exchange import Call, Reply
 from cmpd.cmp.responder import Responder
+from cmpd.cmp.transaction.exchange import TransportRequest, TransportResponse
 from cmpd.config import CMPConfig
 from tests import cmpclient
 from tests.clm import pki
@@ -132,9 +133,9 @@ class World:
 
     # What the server is asked
 
-    def respond(self, body: bytes, **call: Any) -> Reply:
-        """The server's reply to octets; `call` are fields of `Call`."""
-        return self.run(self.responder.respond(Call(body, **call)))
+    def respond(self, body: bytes, **call: Any) -> TransportResponse:
+        """The server's reply to octets; `call` are fields of `TransportRequest`."""
+        return self.run(self.responder.respond(TransportRequest(body, **call)))
 
     def client(
         self,
@@ -215,23 +216,23 @@ class World:
             self.store.commit((AdvanceTransaction(decided, transaction.state, transaction.server_nonce),))
         )
 
-    def put(self, kind: Kind, id: str, name: str, document: dict[str, Any]) -> None:
+    def put(self, kind: ObjectKind, id: str, name: str, document: dict[str, Any]) -> None:
         """Write a configuration document."""
         self.run(self._put(kind, id, name, document))
 
     def put_ca(self, name: str, algorithm: str) -> x509.Certificate:
         """A further CA under the root, with a key of that kind; its certificate."""
         subject = x509.Name([x509.NameAttribute(x509.NameOID.COMMON_NAME, name)])
-        maker = Maker(OPERATOR, MASTER_KEY)
+        maker = CAContext(OPERATOR, MASTER_KEY)
         made = make_issuing(maker, name, subject, algorithm, 5 * 365 * 86400, URL, self.ca("root"))
         self.run(self.store.commit(made.unit))
         return self.ca(name).certificate
 
     def roll_over(self, name: str, parent: str | None = None, crl_partitions: int | None = None) -> None:
         """Give a CA a new key; the old one keeps what it signed."""
-        stored = next(one for one in self.run(self.store.objects(Kind.CA)) if one.name == name)
+        stored = next(one for one in self.run(self.store.objects(ObjectKind.CA)) if one.name == name)
         above = self.ca(parent) if parent else None
-        maker = Maker(OPERATOR, MASTER_KEY)
+        maker = CAContext(OPERATOR, MASTER_KEY)
         _, made = roll_over(maker, stored, self.ca(name), above, crl_partitions=crl_partitions)
         self.run(self.store.commit(made.unit))
 
@@ -239,10 +240,13 @@ class World:
         """Change the policy that is served by default."""
         self._policy |= changes
         self.put(
-            Kind.POLICY, DEMO_POLICY, "default", Policy.of(DEMO_POLICY, "default", self._policy).document()
+            ObjectKind.POLICY,
+            DEMO_POLICY,
+            "default",
+            Policy.of(DEMO_POLICY, "default", self._policy).document(),
         )
 
-    async def _put(self, kind: Kind, id: str, name: str, document: dict[str, Any]) -> None:
+    async def _put(self, kind: ObjectKind, id: str, name: str, document: dict[str, Any]) -> None:
         before = await self.store.object(kind, id)
         version = before.version if before else 0
         await self.store.commit((PutObject(StoredObject(kind, id, name, document, version)),))
@@ -250,11 +254,11 @@ class World:
     async def _begin(self) -> None:
         self.store = create_store(str(self.folder / "cmpd.db"), synchronous="normal")
         await self.store.open()
-        maker = Maker(OPERATOR, MASTER_KEY)
+        maker = CAContext(OPERATOR, MASTER_KEY)
         beginnings = await bootstrap(self.store, maker, demo=True, base_url=URL, client_id="cmpd")
         self._secret = beginnings.client_secret
         for id, name in ((DEMO_POLICY, "default"), (SECOND_POLICY, "second"), (FOREIGN_POLICY, "foreign")):
-            await self._put(Kind.POLICY, id, name, Policy.of(id, name, self._policy).document())
+            await self._put(ObjectKind.POLICY, id, name, Policy.of(id, name, self._policy).document())
         other = Entity(OTHER_ENTITY, "other", policies=(DEMO_POLICY, FOREIGN_POLICY))
         await self.store.commit(add(OPERATOR, MASTER_KEY, other, OTHER_PASSWORD)[1])
         demo = await self.store.entity(DEMO_ENTITY)

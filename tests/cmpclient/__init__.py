@@ -1,6 +1,6 @@
 """A CMP client of the tests' own: every message by keyword arguments, each to be broken in one place.
 
-It shares nothing with cmpd but the ASN.1 (`cmpd.cmp.schema`), so that what both get wrong is not agreed
+It shares nothing with cmpd but the ASN.1 (`cmpd.cmp.wire.schema`), so that what both get wrong is not agreed
 upon by accident.
 
 - `protection`: PBM, PBMAC1, SharedKey, Signature; make protection, and verify it

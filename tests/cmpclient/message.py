@@ -9,7 +9,7 @@ from typing import Any, Final
 
 from cryptography import x509
 
-from cmpd.cmp import schema
+from cmpd.cmp.wire import schema
 from tests.cmpclient.protection import Protection
 
 Body = tuple[str, Any]

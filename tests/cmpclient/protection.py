@@ -14,7 +14,7 @@ from cryptography.exceptions import InvalidSignature
 from cryptography.hazmat.primitives.asymmetric.types import PrivateKeyTypes
 from cryptography.hazmat.primitives.serialization import Encoding
 
-from cmpd.cmp import schema
+from cmpd.cmp.wire import schema
 from tests.cmpclient import algorithms
 from tests.cmpclient.algorithms import HASHES, HMACS, NULL, identifier
 

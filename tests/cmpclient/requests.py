@@ -11,7 +11,7 @@ from cryptography import x509
 from cryptography.hazmat.primitives.asymmetric.types import PrivateKeyTypes
 from cryptography.hazmat.primitives.serialization import Encoding, PublicFormat
 
-from cmpd.cmp import schema
+from cmpd.cmp.wire import schema
 from tests.cmpclient import algorithms
 from tests.cmpclient.message import OMIT, Body, general_name
 

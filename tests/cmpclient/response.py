@@ -9,7 +9,7 @@ from typing import Any
 from cryptography import x509
 from cryptography.exceptions import InvalidSignature
 
-from cmpd.cmp import schema
+from cmpd.cmp.wire import schema
 from tests.cmpclient import algorithms
 from tests.cmpclient.protection import verify_mac
 

@@ -27,7 +27,7 @@ from typing import Any, TypeVar
 
 from cryptography import x509
 
-from cmpd.clm.model import Certificate, Kind, StoredObject
+from cmpd.clm.model import Certificate, ObjectKind, StoredObject
 from cmpd.clm.store.base import CertificateQuery, Store
 from cmpd.clm.store.changes import PutObject
 from tests.support.ports import free_port
@@ -233,7 +233,9 @@ class Daemon:
     def put_policy(self, name: str, **document: Any) -> str:
         """A new policy like the default one, but for `document`; gives its UUID."""
         id = str(uuid.uuid4())
-        policy = StoredObject(Kind.POLICY, id, name, {"ca": "issuing", "template": "device", **document})
+        policy = StoredObject(
+            ObjectKind.POLICY, id, name, {"ca": "issuing", "template": "device", **document}
+        )
 
         async def put(store: Store) -> None:
             await store.commit([PutObject(policy)])

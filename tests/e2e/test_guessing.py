@@ -9,7 +9,7 @@ from __future__ import annotations
 import signal
 import time
 
-from cmpd.clm.throttle import FREE
+from cmpd.clm.entities.throttle import FREE
 from tests.clm import pki
 from tests.cmpclient import PBM, Client, http_transport, requests
 from tests.e2e.harness import DEMO_ENTITY, Daemon

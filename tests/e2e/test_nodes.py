@@ -12,7 +12,7 @@ import pytest
 from cryptography import x509
 from cryptography.hazmat.primitives.asymmetric import ec
 
-from cmpd.clm.throttle import FREE
+from cmpd.clm.entities.throttle import FREE
 from tests.cmpclient import requests
 from tests.cmpclient.client import Client
 from tests.cmpclient.protection import PBM

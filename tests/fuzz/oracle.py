@@ -23,10 +23,10 @@ from cryptography.hazmat.primitives.asymmetric import ec, padding, rsa
 from cryptography.hazmat.primitives.serialization import load_der_public_key
 from cryptography.x509.oid import ExtendedKeyUsageOID
 
-from cmpd.clm.bootstrap import DEMO_ENTITY, DEMO_PASSWORD, DEMO_POLICY
+from cmpd.clm.entities.throttle import Throttle
+from cmpd.clm.lifecycle.bootstrap import DEMO_ENTITY, DEMO_PASSWORD, DEMO_POLICY
 from cmpd.clm.model import Certificate
-from cmpd.clm.throttle import Throttle
-from cmpd.cmp import schema
+from cmpd.cmp.wire import schema
 from tests.cmp.world import FOREIGN_POLICY, ISSUING, PBM, SECOND_POLICY, World
 from tests.cmpclient.response import Response
 from tests.judge import model

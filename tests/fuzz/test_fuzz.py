@@ -10,7 +10,7 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from cmpd.cmp import schema
+from cmpd.cmp.wire import schema
 from tests.clm import pki
 from tests.cmp.world import PBM
 from tests.cmpclient import requests
@@ -75,7 +75,7 @@ def test_the_judge_knows_the_promises(judge: Oracle, monkeypatch: pytest.MonkeyP
     request = requests.certificate_request(pki.key("P-256", 40), "CN=cmpd Issuing CA CMP signer")
     octets = build(("ir", [request]), protection=PBM)
     judge.judge(octets)
-    monkeypatch.setattr("cmpd.clm.issuing.check_names", lambda *arguments: None)
+    monkeypatch.setattr("cmpd.clm.issuance.prepare.check_names", lambda *arguments: None)
     again = build(("ir", [request]), protection=PBM)
     with pytest.raises(Finding, match="against the promises"):
         judge.judge(again)

@@ -6,11 +6,11 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from typing import NamedTuple
 
-from cmpd.cmp.failure import FailInfo
-from cmpd.cmp.parties.cells import Cell, Granted, Operation, Unreachable, Whom
-from cmpd.cmp.parties.conditions import Refused
+from cmpd.cmp.parties.cells import Cell, Granted, Operation, Target, Unreachable
+from cmpd.cmp.parties.conditions import Denial
 from cmpd.cmp.parties.grants import TABLE
 from cmpd.cmp.parties.party import Capacity
+from cmpd.cmp.wire.failure import FailInfo
 from tests.judge import model
 
 ACTS = {
@@ -43,7 +43,7 @@ class Place(NamedTuple):
 
     capacity: Capacity
     operation: Operation
-    whom: Whom
+    whom: Target
 
     @property
     def cell(self) -> Cell:
@@ -74,7 +74,7 @@ def flipped(place: Place) -> Iterator[None]:
     """The table with one cell turned into its contrary."""
     row, cell = TABLE[place.capacity][place.operation], place.cell
     granting = isinstance(cell, Granted)
-    row[place.whom] = Refused(FailInfo.addInfoNotAvailable, "flipped") if granting else Granted()
+    row[place.whom] = Denial(FailInfo.addInfoNotAvailable, "flipped") if granting else Granted()
     try:
         yield
     finally:
@@ -84,7 +84,7 @@ def flipped(place: Place) -> Iterator[None]:
 def exercises(place: Place, asked: model.Request, verdict: model.Verdict) -> bool:
     """Whether a request comes to that cell."""
     if ACTS[place.operation] in ("certConf", "error", "pollReq", "popdecr"):
-        by_others = place.whom is Whom.OTHERS
+        by_others = place.whom is Target.OTHERS
         return asked.act in model.ENROLMENTS and verdict.granted and (by_others or _began(place, verdict))
     if verdict.party != place.capacity or verdict.act == "nested" != ACTS[place.operation]:
         return False

@@ -10,7 +10,7 @@ from typing import Any
 
 from cryptography import x509
 
-from cmpd.cmp import schema
+from cmpd.cmp.wire import schema
 from tests import cmpclient
 from tests.clm import pki
 from tests.cmpclient import requests as bodies

@@ -6,7 +6,7 @@ import copy
 import random
 from dataclasses import replace
 
-from cmpd.clm.bootstrap import DEMO_ENTITY, DEMO_POLICY
+from cmpd.clm.lifecycle.bootstrap import DEMO_ENTITY, DEMO_POLICY
 from tests.cmp.world import FOREIGN_POLICY, OTHER_ENTITY, SECOND_POLICY
 from tests.judge import model, oracle
 from tests.judge.worlds import FOREIGN, HOUSE_NAME, POLICIES, REGISTERED, SUBJECTS, THIRD_ENTITY

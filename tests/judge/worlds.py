@@ -14,21 +14,15 @@ from typing import Any
 
 from cryptography import x509
 
-from cmpd.clm.authority import record_of
-from cmpd.clm.bootstrap import DEMO_ENTITY, DEMO_POLICY
-from cmpd.clm.ca import Maker, renew_signer
-from cmpd.clm.entities import add
-from cmpd.clm.model import Certificate, CertificateState, Entity, EntityState, Identity, Kind
-from cmpd.clm.policy import Policy
-from cmpd.clm.rules.certificates import pem_text
-from cmpd.clm.store.changes import (
-    AddCertificate,
-    Change,
-    DeleteEntity,
-    MoveCertificate,
-    UpdateEntity,
-)
-from cmpd.clm.throttle import Throttle
+from cmpd.clm.authorities.authority import record_of
+from cmpd.clm.documents.policy import Policy
+from cmpd.clm.documents.rules.pem_certificates import pem_text
+from cmpd.clm.entities.entity_acts import add
+from cmpd.clm.entities.throttle import Throttle
+from cmpd.clm.lifecycle.bootstrap import DEMO_ENTITY, DEMO_POLICY
+from cmpd.clm.lifecycle.ca import CAContext, renew_signer
+from cmpd.clm.model import Certificate, CertificateState, Entity, EntityState, Identity, ObjectKind
+from cmpd.clm.store.changes import AddCertificate, Change, DeleteEntity, SetCertificateState, UpdateEntity
 from tests import cmpclient
 from tests.clm import pki
 from tests.cmp.world import (
@@ -158,9 +152,9 @@ class Court:
 
     def _key_generation_authority(self) -> tuple[Change, ...]:
         """Made now, so that no request has it made."""
-        stored = self.world.run(self.world.store.object(Kind.CA, ISSUING))
+        stored = self.world.run(self.world.store.object(ObjectKind.CA, ISSUING))
         assert stored is not None
-        return renew_signer(Maker(OPERATOR, MASTER_KEY), stored, self.world.ca("issuing"), "kga").unit
+        return renew_signer(CAContext(OPERATOR, MASTER_KEY), stored, self.world.ca("issuing"), "kga").unit
 
     def _issue(self, label: str, number: int, entity: str | None, policy: str, subject: str) -> None:
         key = pki.key("P-256", number)
@@ -215,7 +209,7 @@ class Court:
         """Make the server what the oracle's world says."""
         self.model = world
         for id, policy in world.policies.items():
-            self.world.put(Kind.POLICY, id, policy.name, self._document(id, policy))
+            self.world.put(ObjectKind.POLICY, id, policy.name, self._document(id, policy))
         self.commit(*self._leftovers(), *self._entities(world), *self._standings(world))
         self._last = self._newest()
 
@@ -289,7 +283,7 @@ class Court:
             after = STATES[certificate.state]
             gone = after in (CertificateState.REVOKED, CertificateState.REJECTED, CertificateState.ON_HOLD)
             changes.append(
-                MoveCertificate(
+                SetCertificateState(
                     record.ca,
                     record.serial,
                     record.policy,

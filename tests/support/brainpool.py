@@ -9,7 +9,7 @@ from cryptography.hazmat.primitives import hashes
 from cryptography.hazmat.primitives.asymmetric import ec as curves
 
 from cmpd.clm.pkix.algorithms import ec
-from cmpd.clm.pkix.algorithms.rows import Agreement
+from cmpd.clm.pkix.algorithms.definitions import Agreement
 
 CURVE = "brainpoolP256r1"
 CURVE_OID = "1.3.36.3.3.2.8.1.1.7"

@@ -13,7 +13,7 @@ from cmpd.clm.model import (
     Certificate,
     CertificateState,
     Entity,
-    Kind,
+    ObjectKind,
     StoredCRL,
     StoredObject,
     Transaction,
@@ -33,7 +33,9 @@ def _octets(label: str, length: int) -> bytes:
 def an_object(**changed: Any) -> StoredObject:
     """A policy that was not stored yet."""
     number = next(_numbers)
-    policy = StoredObject(Kind.POLICY, str(uuid.UUID(int=number)), f"policy {number}", {"number": number})
+    policy = StoredObject(
+        ObjectKind.POLICY, str(uuid.UUID(int=number)), f"policy {number}", {"number": number}
+    )
     return replace(policy, **changed)
 
 

@@ -12,22 +12,22 @@ from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
-from cmpd.clm.apiclient import APIClient
-from cmpd.clm.authority import AuthorityDocument, CrlSettings
-from cmpd.clm.configuration import Draft, Unfit
-from cmpd.clm.declare.entities import EntityDocument, document_of, read_entity
+from cmpd.clm.authorities.authority import AuthorityDocument, CrlSettings
+from cmpd.clm.configuration.api_client import APIClient
+from cmpd.clm.configuration.objects import ConfigurationConflict, Draft
+from cmpd.clm.declare.entity_documents import EntityDocument, document_of, read_entity
 from cmpd.clm.declare.lines import Lines
 from cmpd.clm.declare.pemfiles import read_text, with_files_read
-from cmpd.clm.entities import password_context
-from cmpd.clm.identities import anchor_of_pem, is_anchor, understood
-from cmpd.clm.model import AuditEvent, Entity, EntityState, Identity, Kind, StoredObject
+from cmpd.clm.documents.crl_points import PARTITIONS
+from cmpd.clm.documents.policy import UUID, Policy
+from cmpd.clm.documents.template import Template
+from cmpd.clm.entities.entity_acts import password_context
+from cmpd.clm.entities.identity_text import anchor_of_pem, is_anchor, understood
+from cmpd.clm.model import Entity, EntityState, Identity, ObjectKind, StoredObject
 from cmpd.clm.pkix.identities import SUBJECT
-from cmpd.clm.points import PARTITIONS
-from cmpd.clm.policy import UUID, Policy
 from cmpd.clm.secrets import SecretError
 from cmpd.clm.settings import TEXT, DocumentError, dump, listing, nested, optional, read, setting
-from cmpd.clm.store.changes import AddEntity, Audit, UpdateEntity
-from cmpd.clm.template import Template
+from cmpd.clm.store.changes import AddEntity, UpdateEntity, audited
 
 
 class DeclarationError(Exception):
@@ -80,7 +80,7 @@ class Declaration:
                 await declaration._carry_out(carry_out, section, name, value)
         try:
             draft.check()
-        except Unfit as error:
+        except ConfigurationConflict as error:
             line = declaration.lines.of(error.kind.value, error.name, *error.key.split("."))
             raise DeclarationError(f"{file}, line {line}: {error}") from None
         return declaration
@@ -103,7 +103,7 @@ class Declaration:
             await carry_out(name, dict(value))
         except DocumentError as error:
             self._fail(error, section, name)
-        except Unfit as error:
+        except ConfigurationConflict as error:
             self._fail(DocumentError("", str(error)), section, name)
 
     def _fail(self, error: DocumentError, *path: str) -> None:
@@ -112,7 +112,7 @@ class Declaration:
 
     async def _ca(self, name: str, value: dict[str, Any]) -> None:
         declared = read(_DeclaredCA, value)
-        stored = self.draft.get(Kind.CA, name)
+        stored = self.draft.get(ObjectKind.CA, name)
         document = AuthorityDocument.of(stored)
         if declared.crl_partitions not in (None, document.crl_partitions):
             raise DocumentError(
@@ -128,26 +128,26 @@ class Declaration:
 
     async def _template(self, name: str, value: dict[str, Any]) -> None:
         document = Template.of(name, value).document()
-        stored = self.draft.find(Kind.TEMPLATE, name)
+        stored = self.draft.find(ObjectKind.TEMPLATE, name)
         if stored is None:
-            self._new(StoredObject(Kind.TEMPLATE, name, name, document))
+            self._new(StoredObject(ObjectKind.TEMPLATE, name, name, document))
         else:
             self._change(stored, document)
 
     async def _policy(self, name: str, value: dict[str, Any]) -> None:
-        stored = self.draft.find(Kind.POLICY, name)
+        stored = self.draft.find(ObjectKind.POLICY, name)
         id = value.pop("id", None) or (stored.id if stored else str(uuid.uuid4()))
         if stored is not None and stored.id != id:
             raise DocumentError("id", f"the policy {name} has the id {stored.id}, which cannot change")
         document = Policy.of(id, name, with_files_read(value, self.file.parent)).document()
         if stored is None:
-            self._new(StoredObject(Kind.POLICY, id, name, document))
+            self._new(StoredObject(ObjectKind.POLICY, id, name, document))
         else:
             self._change(stored, document)
 
     async def _client(self, id: str, value: dict[str, Any]) -> None:
         declared = read(_DeclaredClient, value)
-        stored = self.draft.find(Kind.API_CLIENT, id)
+        stored = self.draft.find(ObjectKind.API_CLIENT, id)
         client = APIClient() if stored is None else APIClient.of(stored)
         client = replace(
             client,
@@ -161,7 +161,7 @@ class Declaration:
         elif stored is None:
             raise DocumentError("secret_file", "is missing: a new API client needs a secret")
         if stored is None:
-            self._new(StoredObject(Kind.API_CLIENT, id, id, client.document()))
+            self._new(StoredObject(ObjectKind.API_CLIENT, id, id, client.document()))
         else:
             self._change(stored, client.document())
 
@@ -179,7 +179,7 @@ class Declaration:
             self.differences.append(f"+ entity {id}{_understood(wanted.identities)}")
             self._audited(AddEntity(wanted), "add", id)
         elif wanted != old:
-            names = {one.id: one.name for one in self.draft.objects[Kind.POLICY].values()}
+            names = {one.id: one.name for one in self.draft.objects[ObjectKind.POLICY].values()}
             changed = _keys_that_differ(document_of(old, names), document_of(wanted, names))
             shown = ", ".join([*changed, *(["password"] if wanted.password != old.password else [])])
             new = [one for one in wanted.identities if one not in old.identities]
@@ -221,12 +221,10 @@ class Declaration:
             return False
 
     def _audited(self, change: AddEntity | UpdateEntity, action: str, id: str) -> None:
-        act = self.draft.act
-        event = AuditEvent(act.time, act.actor, f"entity.{action}", f"entity:{id}")
-        self.draft.unit += [change, Audit(event)]
+        self.draft.unit += [change, audited(self.draft.act, f"entity.{action}", f"entity:{id}")]
 
     def _policy_id(self, name: str) -> str:
-        return self.draft.get(Kind.POLICY, name).id
+        return self.draft.get(ObjectKind.POLICY, name).id
 
     def _bound(self, item: Any, number: int) -> Any:
         """An identity whose anchor may be the name of a PEM file, with its SHA-256 instead."""

@@ -7,9 +7,9 @@ from dataclasses import fields
 from pathlib import Path
 from typing import Any
 
-from cmpd.clm.policy import Policy
-from cmpd.clm.rules.certificates import CERTIFICATES, PEM
-from cmpd.clm.rules.registration import RegistrationAuthority
+from cmpd.clm.documents.policy import Policy
+from cmpd.clm.documents.rules.pem_certificates import CERTIFICATES, PEM
+from cmpd.clm.documents.rules.registration import RegistrationAuthority
 from cmpd.clm.settings import DocumentError
 
 CERTIFICATE_KEYS = frozenset(

@@ -14,8 +14,8 @@ from cryptography.hazmat.primitives import hashes, serialization
 from cryptography.hazmat.primitives.asymmetric.types import PublicKeyTypes
 
 from cmpd.clm.pkix.algorithms import KEYS, SIGNATURES
-from cmpd.clm.pkix.algorithms.rows import SigningKey
-from cmpd.clm.pkix.algorithms.table import KeyProblem
+from cmpd.clm.pkix.algorithms.definitions import SigningKey
+from cmpd.clm.pkix.algorithms.registers import KeyProblem
 
 __all__ = [
     "KeyProblem",

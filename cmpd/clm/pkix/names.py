@@ -1,7 +1,7 @@
 """Distinguished names: when two of them are one (RFC 5280, section 7.1), and how people write them.
 
 Everything that compares names by what they mean does it by `comparison_key`. What people write is RFC 4514
-text, or what OpenSSL takes and prints; the short names of attribute types are those of `cmpd.clm.names`.
+text, or what OpenSSL takes and prints; the short names of attribute types are those of `attributes`.
 """
 
 from __future__ import annotations
@@ -16,7 +16,7 @@ from cryptography import x509
 from cryptography.x509.name import _ASN1Type  # an attribute's string type is to be had nowhere else
 from cryptography.x509.oid import NameOID
 
-from cmpd.clm.names import ATTRIBUTES, name_text, short_name
+from cmpd.clm.pkix.attributes import ATTRIBUTES, name_text, short_name
 from cmpd.clm.pkix.preparation import Prohibited, prepare
 from cmpd.printable import printable
 
@@ -106,7 +106,7 @@ _PIECE = re.compile(r"\\x?(?P<octet>[0-9A-Fa-f]{2})|\\?(?P<character>.)", re.DOT
 """A character of a value, or an octet of one."""
 
 
-class _Unread(Exception):
+class _NameSyntaxError(Exception):
     """What is wrong with a name's text."""
 
 
@@ -125,9 +125,9 @@ def parse_name(text: str) -> x509.Name:
     """
     try:
         if len(text) > LONGEST_TEXT:
-            raise _Unread(f"it has more than {LONGEST_TEXT} characters")
+            raise _NameSyntaxError(f"it has more than {LONGEST_TEXT} characters")
         return x509.Name(_slashed(text) if text.startswith("/") else _with_commas(text))
-    except _Unread as error:
+    except _NameSyntaxError as error:
         raise ValueError(f"{_shown(text)} is no distinguished name such as {EXAMPLE}: {error}") from None
 
 
@@ -203,7 +203,7 @@ def _split(text: str, separator: str, characters: re.Pattern[str]) -> list[str]:
         what = (
             "backslash is followed by nothing" if text[position] == "\\" else "quotation mark is not closed"
         )
-        raise _Unread(f"a {what}")
+        raise _NameSyntaxError(f"a {what}")
     return parts
 
 
@@ -212,7 +212,7 @@ def _rdn(parts: Sequence[str], characters: re.Pattern[str]) -> x509.RelativeDist
     for part in parts:
         attribute = _attribute(part, characters)
         if attribute in attributes:
-            raise _Unread(f"{_shown(part)} stands twice in one RDN")
+            raise _NameSyntaxError(f"{_shown(part)} stands twice in one RDN")
         attributes.append(attribute)
     return x509.RelativeDistinguishedName(attributes)
 
@@ -220,7 +220,9 @@ def _rdn(parts: Sequence[str], characters: re.Pattern[str]) -> x509.RelativeDist
 def _attribute(text: str, characters: re.Pattern[str]) -> Attribute:
     match = _ASSIGNMENT.fullmatch(text)
     if match is None:
-        raise _Unread(f"a type and a value, as in CN=Device 1, are expected where {_shown(text)} stands")
+        raise _NameSyntaxError(
+            f"a type and a value, as in CN=Device 1, are expected where {_shown(text)} stands"
+        )
     oid = _type(match["type"])
     value = match["value"] if characters is _PLAIN else _without_blanks(match["value"])
     if value.startswith("#"):
@@ -228,7 +230,7 @@ def _attribute(text: str, characters: re.Pattern[str]) -> Attribute:
     if characters is _QUOTING:
         value = _without_quotes(value)
     if not value:
-        raise _Unread(f"{match['type']} has no value")
+        raise _NameSyntaxError(f"{match['type']} has no value")
     return _any_length(oid, _unescaped(value))
 
 
@@ -247,13 +249,15 @@ def _type(name: str) -> x509.ObjectIdentifier:
         return TYPES.get(name.lower()) or x509.ObjectIdentifier(name)
     except ValueError:
         known = ", ".join(ATTRIBUTES)
-        raise _Unread(f"{_shown(name)} is no attribute type; known are {known} and OIDs") from None
+        raise _NameSyntaxError(f"{_shown(name)} is no attribute type; known are {known} and OIDs") from None
 
 
 def _octets(oid: x509.ObjectIdentifier, value: str) -> Attribute:
     """The value of the one attribute type that has octets instead of text, as `name_text` gives it."""
     if oid != NameOID.X500_UNIQUE_IDENTIFIER or not re.fullmatch(r"#(?:[0-9A-Fa-f]{2})+", value):
-        raise _Unread(f"a text is expected where {_shown(value)} stands; a # that is meant is written \\#")
+        raise _NameSyntaxError(
+            f"a text is expected where {_shown(value)} stands; a # that is meant is written \\#"
+        )
     return x509.NameAttribute(oid, bytes.fromhex(value[1:]), _ASN1Type.BitString)
 
 
@@ -270,7 +274,7 @@ def _without_quotes(value: str) -> str:
         return value[1:-1]
     bare = re.search(r'(?<!\\)(?:\\\\)*([";<>])', value)
     if bare is not None:
-        raise _Unread(f"a {bare[1]} that is meant is written \\{bare[1]}")
+        raise _NameSyntaxError(f"a {bare[1]} that is meant is written \\{bare[1]}")
     return value
 
 
@@ -282,7 +286,7 @@ def _unescaped(value: str) -> str:
     try:
         return octets.decode()
     except UnicodeDecodeError:
-        raise _Unread(f"the octets behind the backslashes of {_shown(value)} are no UTF-8") from None
+        raise _NameSyntaxError(f"the octets behind the backslashes of {_shown(value)} are no UTF-8") from None
 
 
 def _shown(text: str) -> str:

@@ -19,7 +19,7 @@ from cmpd.clm.model import (
     CRLHead,
     Entity,
     FailedAttempts,
-    Kind,
+    ObjectKind,
     StoredCRL,
     StoredObject,
     Transaction,
@@ -72,7 +72,7 @@ class CertificateQuery:
 
 
 @quick_dataclass(frozen=True, slots=True)
-class Outset:
+class RequestState:
     """What the store holds when a request comes, all as of the same moment."""
 
     counter: int
@@ -129,15 +129,15 @@ class Store(Protocol):
     def crl_lock(self, ca: str, partition: int) -> AbstractAsyncContextManager[None]:
         """One at a time, of all processes on all nodes, makes this CRL of the CA; others wait here."""
 
-    async def outset(self, transaction: bytes, entity: str) -> Outset:
+    async def request_state(self, transaction: bytes, entity: str) -> RequestState:
         """What most requests look up, by one query: under a transactionID, and under a UUID."""
 
     async def change_counter(self) -> int:
         """Grows with each change of a configuration document; cheap enough to ask per request."""
 
-    async def objects(self, kind: Kind) -> list[StoredObject]: ...
+    async def objects(self, kind: ObjectKind) -> list[StoredObject]: ...
 
-    async def object(self, kind: Kind, id_or_name: str) -> StoredObject | None: ...
+    async def object(self, kind: ObjectKind, id_or_name: str) -> StoredObject | None: ...
 
     async def entity(self, id: str) -> Entity | None: ...
 

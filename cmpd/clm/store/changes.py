@@ -11,11 +11,12 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 from cmpd.clm.model import (
+    Act,
     AuditEvent,
     Certificate,
     CertificateState,
     Entity,
-    Kind,
+    ObjectKind,
     StoredCRL,
     StoredObject,
     Transaction,
@@ -38,7 +39,7 @@ class PutObject:
 class DeleteObject:
     """Conflicts: ``version``."""
 
-    kind: Kind
+    kind: ObjectKind
     id: str
     version: int
 
@@ -101,7 +102,7 @@ class AddCertificate:
 
 
 @quick_dataclass(frozen=True, slots=True)
-class MoveCertificate:
+class SetCertificateState:
     """Change a certificate's standing. Conflicts: ``state`` (it is not in one of `expected`)."""
 
     ca: str
@@ -164,6 +165,12 @@ class Audit:
     event: AuditEvent
 
 
+def audited(act: Act, action: str, subject: str, outcome: str = "ok", /, **detail: Any) -> Audit:
+    """The change that writes an act down: `action`, `subject` and `outcome` as in `AuditEvent`; `detail`
+    may hold whatever JSON can."""
+    return Audit(AuditEvent(act.time, act.actor, action, subject, outcome, detail))
+
+
 Change = (
     PutObject
     | DeleteObject
@@ -174,7 +181,7 @@ Change = (
     | OpenTransaction
     | AdvanceTransaction
     | AddCertificate
-    | MoveCertificate
+    | SetCertificateState
     | AssignCertificate
     | ArchiveCertificate
     | LimitActive

@@ -33,7 +33,7 @@ Effect = Generator[tuple[str, Row], Any, None]
 
 
 @dataclass(slots=True)
-class Book:
+class BatchTotals:
     """What many changes of one database transaction add to, and is written once: the end of the audit
     chain, and how many certificates there are."""
 
@@ -49,7 +49,7 @@ class Book:
         key = (ca, policy or "", str(state))
         self.counts[key] = self.counts.get(key, 0) + amount
 
-    def copy(self) -> Book:
+    def copy(self) -> BatchTotals:
         """To go back to where a unit is undone."""
         return replace(self, counts=dict(self.counts))
 
@@ -81,7 +81,7 @@ class NoteAttempts:
 MOST_ATTEMPTS = 10_000
 
 
-def close_book(sql: Statements, book: Book) -> Effect:
+def close_book(sql: Statements, book: BatchTotals) -> Effect:
     """To be run before the database transaction is committed."""
     if book.grown and book.head is not None:
         yield sql.put_audit_head, (book.chain, book.head.sequence, book.head.hash)
@@ -90,7 +90,7 @@ def close_book(sql: Statements, book: Book) -> Effect:
             yield sql.count_certificates, (*key, amount)
 
 
-def _put_object(sql: Statements, book: Book, change: changes.PutObject) -> Effect:
+def _put_object(sql: Statements, book: BatchTotals, change: changes.PutObject) -> Effect:
     stored = change.object
     holders = yield sql.object_holding_name, (str(stored.kind), stored.name, stored.id)
     if holders:
@@ -110,14 +110,14 @@ def _put_object(sql: Statements, book: Book, change: changes.PutObject) -> Effec
     yield sql.count_configuration_change, ()
 
 
-def _delete_object(sql: Statements, book: Book, change: changes.DeleteObject) -> Effect:
+def _delete_object(sql: Statements, book: BatchTotals, change: changes.DeleteObject) -> Effect:
     deleted = yield sql.delete_object, (str(change.kind), change.id, change.version)
     if not deleted:
         raise Conflict("version", f"{change.kind} {change.id} was changed or deleted in the meantime")
     yield sql.count_configuration_change, ()
 
 
-def _add_entity(sql: Statements, book: Book, change: changes.AddEntity) -> Effect:
+def _add_entity(sql: Statements, book: BatchTotals, change: changes.AddEntity) -> Effect:
     added = yield sql.add_entity, entity_row(change.entity)
     if not added:
         raise Conflict("entity", f"there is an end entity {change.entity.id} already")
@@ -136,7 +136,7 @@ def _add_names(sql: Statements, entity: Entity) -> Effect:
             raise Conflict("identity", f"the {one.kind} {one.value} is taken by another end entity")
 
 
-def _update_entity(sql: Statements, book: Book, change: changes.UpdateEntity) -> Effect:
+def _update_entity(sql: Statements, book: BatchTotals, change: changes.UpdateEntity) -> Effect:
     entity = change.entity
     updated = yield sql.update_entity, (*entity_row(entity), entity.version)
     if not updated:
@@ -146,7 +146,7 @@ def _update_entity(sql: Statements, book: Book, change: changes.UpdateEntity) ->
     yield from _add_names(sql, entity)
 
 
-def _delete_entity(sql: Statements, book: Book, change: changes.DeleteEntity) -> Effect:
+def _delete_entity(sql: Statements, book: BatchTotals, change: changes.DeleteEntity) -> Effect:
     deleted = yield sql.delete_entity, (change.id, change.version)
     if not deleted:
         raise Conflict("version", f"end entity {change.id} was changed or deleted in the meantime")
@@ -154,7 +154,7 @@ def _delete_entity(sql: Statements, book: Book, change: changes.DeleteEntity) ->
     yield sql.delete_identities, (change.id,)
 
 
-def _use_password(sql: Statements, book: Book, change: changes.UsePassword) -> Effect:
+def _use_password(sql: Statements, book: BatchTotals, change: changes.UsePassword) -> Effect:
     used = yield sql.use_password, (change.entity,)
     if not used:
         rows = yield sql.password_uses, (change.entity,)
@@ -162,13 +162,13 @@ def _use_password(sql: Statements, book: Book, change: changes.UsePassword) -> E
             raise Conflict("password", f"the password of end entity {change.entity} is used up")
 
 
-def _open_transaction(sql: Statements, book: Book, change: changes.OpenTransaction) -> Effect:
+def _open_transaction(sql: Statements, book: BatchTotals, change: changes.OpenTransaction) -> Effect:
     opened = yield sql.open_transaction, transaction_row(change.transaction)
     if not opened:
         raise Conflict("transaction", f"the transactionID {change.transaction.id.hex()} is in use")
 
 
-def _advance_transaction(sql: Statements, book: Book, change: changes.AdvanceTransaction) -> Effect:
+def _advance_transaction(sql: Statements, book: BatchTotals, change: changes.AdvanceTransaction) -> Effect:
     row = moving(transaction_row(change.transaction))
     detail = None if change.expected_detail is None else json_text(dict(change.expected_detail))
     advanced = yield sql.advance_transaction, (*row, str(change.expected), change.expected_nonce, detail)
@@ -178,7 +178,7 @@ def _advance_transaction(sql: Statements, book: Book, change: changes.AdvanceTra
         )
 
 
-def _add_certificate(sql: Statements, book: Book, change: changes.AddCertificate) -> Effect:
+def _add_certificate(sql: Statements, book: BatchTotals, change: changes.AddCertificate) -> Effect:
     certificate = change.certificate
     added = yield sql.add_certificate, certificate_row(certificate)
     if not added:
@@ -188,7 +188,7 @@ def _add_certificate(sql: Statements, book: Book, change: changes.AddCertificate
     book.count(certificate.ca, certificate.policy, certificate.state, 1)
 
 
-def _move_certificate(sql: Statements, book: Book, change: changes.MoveCertificate) -> Effect:
+def _move_certificate(sql: Statements, book: BatchTotals, change: changes.SetCertificateState) -> Effect:
     key = (change.ca, serial_key(change.serial))
     before: str | None = change.expected[0]
     if len(change.expected) > 1:
@@ -197,7 +197,7 @@ def _move_certificate(sql: Statements, book: Book, change: changes.MoveCertifica
     moved = 0
     if before is not None:
         standing = (str(before), str(change.state), change.revoked, change.reason, change.held_by)
-        moved = yield sql.move_certificate, (*key, *standing)
+        moved = yield sql.set_certificate_state, (*key, *standing)
     if before is None or not moved:
         raise Conflict(
             "state",
@@ -207,7 +207,7 @@ def _move_certificate(sql: Statements, book: Book, change: changes.MoveCertifica
     book.count(change.ca, change.policy, change.state, 1)
 
 
-def _assign_certificate(sql: Statements, book: Book, change: changes.AssignCertificate) -> Effect:
+def _assign_certificate(sql: Statements, book: BatchTotals, change: changes.AssignCertificate) -> Effect:
     assigned = yield sql.assign_certificate, (change.ca, serial_key(change.serial), change.entity)
     if not assigned:
         raise Conflict(
@@ -215,7 +215,7 @@ def _assign_certificate(sql: Statements, book: Book, change: changes.AssignCerti
         )
 
 
-def _archive_certificate(sql: Statements, book: Book, change: changes.ArchiveCertificate) -> Effect:
+def _archive_certificate(sql: Statements, book: BatchTotals, change: changes.ArchiveCertificate) -> Effect:
     key = (change.ca, serial_key(change.serial))
     archived = yield sql.archive_certificate, (*key, change.ended_before)
     if not archived:
@@ -227,7 +227,7 @@ def _archive_certificate(sql: Statements, book: Book, change: changes.ArchiveCer
     book.count(change.ca, policy, state, -1)
 
 
-def _limit_active(sql: Statements, book: Book, change: changes.LimitActive) -> Effect:
+def _limit_active(sql: Statements, book: BatchTotals, change: changes.LimitActive) -> Effect:
     yield sql.lock_entity, (change.entity,)
     ca, serial = change.excluding or (None, None)
     rows = yield (
@@ -243,7 +243,7 @@ def _limit_active(sql: Statements, book: Book, change: changes.LimitActive) -> E
         )
 
 
-def _put_crl(sql: Statements, book: Book, change: changes.PutCRL) -> Effect:
+def _put_crl(sql: Statements, book: BatchTotals, change: changes.PutCRL) -> Effect:
     crl = change.crl
     written = yield (
         sql.put_crl,
@@ -253,7 +253,7 @@ def _put_crl(sql: Statements, book: Book, change: changes.PutCRL) -> Effect:
         raise Conflict("crl", f"the store has CRL {crl.number} of CA {crl.ca}, or a later one, already")
 
 
-def _audit(sql: Statements, book: Book, change: changes.Audit) -> Effect:
+def _audit(sql: Statements, book: BatchTotals, change: changes.Audit) -> Effect:
     if book.head is None:
         rows = yield sql.audit_head, (book.chain,)
         book.head = ChainHead(*rows[0]) if rows else ChainHead(0, START)
@@ -268,15 +268,15 @@ def _audit(sql: Statements, book: Book, change: changes.Audit) -> Effect:
     book.head, book.grown = ChainHead(sequence, hash_), True
 
 
-def _probe(sql: Statements, book: Book, change: Probe) -> Effect:
+def _probe(sql: Statements, book: BatchTotals, change: Probe) -> Effect:
     yield sql.probe, ()
 
 
-def _forget(sql: Statements, book: Book, change: Forget) -> Effect:
+def _forget(sql: Statements, book: BatchTotals, change: Forget) -> Effect:
     change.forgotten = yield sql.forget_transactions, (change.now, change.limit)
 
 
-def _note_attempts(sql: Statements, book: Book, change: NoteAttempts) -> Effect:
+def _note_attempts(sql: Statements, book: BatchTotals, change: NoteAttempts) -> Effect:
     since = milliseconds(change.since)
     yield sql.count_attempts_change, ()
     for one in change.told:
@@ -285,7 +285,7 @@ def _note_attempts(sql: Statements, book: Book, change: NoteAttempts) -> Effect:
     yield sql.crowd_out_attempts, (MOST_ATTEMPTS,)
 
 
-EFFECTS: Mapping[type, Callable[[Statements, Book, Any], Effect]] = {
+EFFECTS: Mapping[type, Callable[[Statements, BatchTotals, Any], Effect]] = {
     changes.PutObject: _put_object,
     changes.DeleteObject: _delete_object,
     changes.AddEntity: _add_entity,
@@ -295,7 +295,7 @@ EFFECTS: Mapping[type, Callable[[Statements, Book, Any], Effect]] = {
     changes.OpenTransaction: _open_transaction,
     changes.AdvanceTransaction: _advance_transaction,
     changes.AddCertificate: _add_certificate,
-    changes.MoveCertificate: _move_certificate,
+    changes.SetCertificateState: _move_certificate,
     changes.AssignCertificate: _assign_certificate,
     changes.ArchiveCertificate: _archive_certificate,
     changes.LimitActive: _limit_active,

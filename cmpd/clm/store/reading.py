@@ -20,13 +20,13 @@ from cmpd.clm.model import (
     CRLHead,
     Entity,
     FailedAttempts,
-    Kind,
+    ObjectKind,
     StoredCRL,
     StoredObject,
     Transaction,
     TransactionState,
 )
-from cmpd.clm.store.base import CertificateQuery, Outset
+from cmpd.clm.store.base import CertificateQuery, RequestState
 from cmpd.clm.store.columns import CERTIFICATE_COLUMNS, ENTITY_COLUMNS, TRANSACTION_COLUMNS, spans
 from cmpd.clm.store.rows import (
     Row,
@@ -66,9 +66,9 @@ class Reading(ABC):
         rows = await self.rows(statement, parameters)
         return rows[0] if rows else None
 
-    async def outset(self, transaction: bytes, entity: str) -> Outset:
-        (row,) = await self.rows(self.sql.outset, (transaction, entity))
-        return Outset(
+    async def request_state(self, transaction: bytes, entity: str) -> RequestState:
+        (row,) = await self.rows(self.sql.request_state, (transaction, entity))
+        return RequestState(
             row[0],
             transaction_of(row[_TRANSACTION]) if row[_TRANSACTION.start] is not None else None,
             certificate_of(row[_CERTIFICATE]) if row[_CERTIFICATE.start] is not None else None,
@@ -79,10 +79,10 @@ class Reading(ABC):
         rows = await self.rows(self.sql.change_counter, ())
         return int(rows[0][0])
 
-    async def objects(self, kind: Kind) -> list[StoredObject]:
+    async def objects(self, kind: ObjectKind) -> list[StoredObject]:
         return [object_of(row) for row in await self.rows(self.sql.objects, (str(kind),))]
 
-    async def object(self, kind: Kind, id_or_name: str) -> StoredObject | None:
+    async def object(self, kind: ObjectKind, id_or_name: str) -> StoredObject | None:
         row = await self._row(self.sql.object, (str(kind), id_or_name))
         return object_of(row) if row else None
 

@@ -22,7 +22,7 @@ from cmpd.clm.model import (
     EntityState,
     FailedAttempts,
     Identity,
-    Kind,
+    ObjectKind,
     StoredCRL,
     StoredObject,
     Transaction,
@@ -109,7 +109,7 @@ def _required_serial(serial: int) -> bytes:
 def object_of(row: Sequence[Any]) -> StoredObject:
     """From the columns of `objects`."""
     kind, id, name, document, version = row
-    return StoredObject(Kind(kind), id, name, json.loads(document), version)
+    return StoredObject(ObjectKind(kind), id, name, json.loads(document), version)
 
 
 def _identity_row(identity: Identity) -> tuple[str, ...]:

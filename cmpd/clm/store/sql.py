@@ -124,7 +124,7 @@ class Statements:
         INSERT INTO certificates ({certificate}) VALUES ({certificate.values}) ON CONFLICT DO NOTHING"""
     certificate_standing: str = """
         SELECT state, policy FROM certificates WHERE ca = ?1 AND serial = ?2 {for_update}"""
-    move_certificate: str = """
+    set_certificate_state: str = """
         UPDATE certificates SET state = ?4, revoked = ?5, reason = ?6, held_by = ?7
         WHERE ca = ?1 AND serial = ?2 AND state = ?3"""
     assign_certificate: str = """
@@ -203,7 +203,7 @@ class Statements:
     crl_heads: str = "SELECT {crl_head} FROM crls WHERE ca = ?1 ORDER BY partition"
 
     # Transactions.
-    outset: str = """
+    request_state: str = """
         SELECT n.value, {transaction:t}, {certificate:c}, {entity:e}
         FROM counters AS n
             LEFT JOIN transactions AS t ON t.id = ?1

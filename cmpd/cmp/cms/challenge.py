@@ -9,14 +9,14 @@ from typing import TYPE_CHECKING, Any, Final
 from cryptography import x509
 from cryptography.hazmat.primitives.asymmetric import padding, rsa
 
-from cmpd.cmp import schema
-from cmpd.cmp.checks import CMP2021
 from cmpd.cmp.cms.enveloped import DATA, envelop
 from cmpd.cmp.cms.recipients import CertificateId, for_key
-from cmpd.cmp.failure import CMPFailure, FailInfo
-from cmpd.cmp.names import null_dn
-from cmpd.cmp.protection import digests
+from cmpd.cmp.protection import hashing
 from cmpd.cmp.protection.key_title import key_title
+from cmpd.cmp.transaction.header_checks import CMP2021
+from cmpd.cmp.wire import schema
+from cmpd.cmp.wire.failure import CMPFailure, FailInfo
+from cmpd.cmp.wire.general_names import null_dn
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -49,8 +49,8 @@ def challenge(
     """
     answer = int.from_bytes(random(INTEGER_OCTETS), "big")
     content: dict[str, Any] = {
-        "owf": {"algorithm": digests.HASH_OIDS[OWF]},
-        "witness": digests.digest(OWF, schema.encode("ChallengeInteger", answer)),
+        "owf": {"algorithm": hashing.HASH_OIDS[OWF]},
+        "witness": hashing.digest(OWF, schema.encode("ChallengeInteger", answer)),
     }
     if pvno >= CMP2021:
         recipient = for_key(key, CertificateId(x509.Name([]).public_bytes(), cert_req_id))

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any, Final
 
-from cmpd.cmp import schema
-from cmpd.cmp.cms import algorithms
+from cmpd.cmp.cms import identifiers
+from cmpd.cmp.wire import schema
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -23,16 +23,16 @@ def envelop(
 
     Encrypted with AES-256-CBC: EnvelopedData has no place for what authenticates (RFC 9481, section 5).
     """
-    content_key = random(algorithms.KEY_OCTETS)
-    iv = random(algorithms.BLOCK_OCTETS)
+    content_key = random(identifiers.KEY_OCTETS)
+    iv = random(identifiers.BLOCK_OCTETS)
     parameters = schema.encode("InitializationVector", iv)
     return {
         "version": recipient.version,
         "recipientInfos": [recipient.wrap(content_key, random)],
         "encryptedContentInfo": {
             "contentType": content_type,
-            "contentEncryptionAlgorithm": algorithms.identifier(algorithms.AES256_CBC, parameters),
-            "encryptedContent": algorithms.encrypt(content_key, iv, content),
+            "contentEncryptionAlgorithm": identifiers.identifier(identifiers.AES256_CBC, parameters),
+            "encryptedContent": identifiers.encrypt(content_key, iv, content),
         },
     }
 

@@ -7,10 +7,10 @@ from typing import TYPE_CHECKING, Final
 from cryptography.hazmat.primitives.serialization import Encoding, PublicFormat
 
 from cmpd.clm.pkix.keypairs import private_der
-from cmpd.cmp import schema
-from cmpd.cmp.checks import CMP2021
 from cmpd.cmp.cms.enveloped import DATA, SIGNED_DATA, encrypted_key, envelop
 from cmpd.cmp.cms.signed import ContentSigner, sign
+from cmpd.cmp.transaction.header_checks import CMP2021
+from cmpd.cmp.wire import schema
 
 if TYPE_CHECKING:
     from collections.abc import Callable

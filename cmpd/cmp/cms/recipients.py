@@ -1,4 +1,4 @@
-"""Whom content is encrypted for, each by a key management technique (RFC 9810, section 5.2.2; RFC 9481).
+"""Target content is encrypted for, each by a key management technique (RFC 9810, section 5.2.2; RFC 9481).
 
 RSA keys get key transport with OAEP; the older PKCS #1 v1.5 is never used in EnvelopedData. EC keys get
 key agreement, ephemeral-static ECDH. A shared secret gets PBKDF2 and AES key wrap, or PWRI-KEK.
@@ -20,8 +20,7 @@ from cryptography.hazmat.primitives.serialization import Encoding, PublicFormat
 
 from cmpd.clm.pkix.algorithms import KEYS
 from cmpd.clm.pkix.algorithms.ec import OID as EC_PUBLIC_KEY
-from cmpd.cmp import schema
-from cmpd.cmp.cms.algorithms import (
+from cmpd.cmp.cms.identifiers import (
     AES256_CBC,
     AES256_WRAP,
     BLOCK_OCTETS,
@@ -29,15 +28,16 @@ from cmpd.cmp.cms.algorithms import (
     encrypt_blocks,
     identifier,
 )
-from cmpd.cmp.failure import CMPFailure, FailInfo
-from cmpd.cmp.protection import digests, pbmac1
+from cmpd.cmp.protection import hashing, pbmac1
 from cmpd.cmp.protection.key_title import key_title
 from cmpd.cmp.protection.pss import MGF1
+from cmpd.cmp.wire import schema
+from cmpd.cmp.wire.failure import CMPFailure, FailInfo
 
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-    from cmpd.clm.pkix.algorithms.rows import Agreement
+    from cmpd.clm.pkix.algorithms.definitions import Agreement
     from cmpd.cmp.protection import PublicKey
 
 RSAES_OAEP: Final = "1.2.840.113549.1.1.7"
@@ -101,7 +101,7 @@ class KeyTransport(Recipient):
 
 
 def _oaep_parameters() -> bytes:
-    sha256 = identifier(digests.HASH_OIDS["SHA-256"], digests.NULL)
+    sha256 = identifier(hashing.HASH_OIDS["SHA-256"], hashing.NULL)
     parameters = {"hashFunc": sha256, "maskGenFunc": identifier(MGF1, sha256)}
     return schema.encode("RawRSAES-OAEP-params", parameters)
 
@@ -139,7 +139,7 @@ class KeyAgreement(Recipient):
 
 
 @dataclass(frozen=True, slots=True)
-class Password(Recipient):
+class PasswordRecipient(Recipient):
     """PBKDF2 with HMAC-SHA256 and AES key wrap (RFC 5652, section 6.2.4; RFC 9481, section 4.4).
 
     `wrap` takes tens of milliseconds and lets other threads run meanwhile.
@@ -155,7 +155,7 @@ class Password(Recipient):
     def wrap(self, content_key: bytes, random: Callable[[int], bytes]) -> tuple[str, Any]:
         salt = random(PBKDF2_SALT_OCTETS)
         wrapping_key = hashlib.pbkdf2_hmac("sha256", self.secret, salt, self.iterations, KEY_OCTETS)
-        prf = {"algorithm": digests.HMAC_OIDS["HMAC-SHA256"], "parameters": digests.NULL}
+        prf = {"algorithm": hashing.HMAC_OIDS["HMAC-SHA256"], "parameters": hashing.NULL}
         parameters = schema.encode(
             "PBKDF2-params",
             {
@@ -181,7 +181,7 @@ class Password(Recipient):
 
 
 @dataclass(frozen=True, slots=True)
-class PasswordKEK(Password):
+class PasswordKEK(PasswordRecipient):
     """PBKDF2 and PWRI-KEK with AES-256-CBC (RFC 3211, section 2.3.1), which is all that OpenSSL takes from
     who knows a password: up to 3.6 it knows no other key encryption there."""
 

@@ -5,9 +5,9 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Final
 
-from cmpd.cmp import schema
-from cmpd.cmp.cms.algorithms import identifier, in_order
-from cmpd.cmp.protection import digests, signature
+from cmpd.cmp.cms.identifiers import identifier, in_order
+from cmpd.cmp.protection import hashing, signature
+from cmpd.cmp.wire import schema
 
 if TYPE_CHECKING:
     from cmpd.cmp.protection import PrivateKey
@@ -36,7 +36,7 @@ def sign(content: bytes, content_type: str, signer: ContentSigner) -> bytes:
         "RawSignedAttribute",
         [
             _attribute(CONTENT_TYPE, "SignedContentType", content_type),
-            _attribute(MESSAGE_DIGEST, "SignedMessageDigest", digests.digest(digest_name, content)),
+            _attribute(MESSAGE_DIGEST, "SignedMessageDigest", hashing.digest(digest_name, content)),
         ],
     )
     signer_info = {
@@ -66,6 +66,6 @@ def _attribute(oid: str, type_name: str, value: Any) -> dict[str, Any]:
 def _digest_identifier(name: str) -> bytes:
     """Parameters are absent (RFC 5754, section 2), but SHAKE256 says its length (RFC 8419, section 3)."""
     if name == "SHAKE256":
-        bits = schema.encode("ShakeOutputBits", 8 * digests.SHAKE256_OCTETS)
+        bits = schema.encode("ShakeOutputBits", 8 * hashing.SHAKE256_OCTETS)
         return identifier(SHAKE256_LEN, bits)
-    return identifier(digests.HASH_OIDS[name])
+    return identifier(hashing.HASH_OIDS[name])

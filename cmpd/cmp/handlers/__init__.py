@@ -1,4 +1,4 @@
-"""What is done for each body: importing this package registers them all (`cmpd.cmp.bodies`)."""
+"""What is done for each body: importing this package registers them all (`cmpd.cmp.transaction.bodies`)."""
 
 from cmpd.cmp.handlers import confirmation, enrolment, general, nested, polling, proof, revocation
 

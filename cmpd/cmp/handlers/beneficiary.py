@@ -7,46 +7,50 @@ from typing import TYPE_CHECKING
 from cryptography import x509
 
 from cmpd.clm.pkix.names import same_name
-from cmpd.cmp.failure import CMPFailure, FailInfo
-from cmpd.cmp.parties.cells import Operation, Whom
+from cmpd.cmp.parties.cells import Operation, Target
 from cmpd.cmp.parties.party import Capacity
+from cmpd.cmp.wire.failure import CMPFailure, FailInfo
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
     from cmpd.clm.model import Certificate, Entity
-    from cmpd.cmp.exchange import Exchange
-    from cmpd.cmp.wish import Wish
+    from cmpd.cmp.requests.cert_request import CertRequest
+    from cmpd.cmp.transaction.exchange import Exchange
 
 
 async def granted(
-    exchange: Exchange, operation: Operation, wish: Wish, old: Certificate | None
+    exchange: Exchange, operation: Operation, cert_request: CertRequest, old: Certificate | None
 ) -> Entity | None:
     """The end entity that the certificate is for; None: it is for none. Raises CMPFailure where the party is
     not granted a certificate for it."""
-    subject, names = wish.request.subject, subject_alternative_names(wish.request.extensions)
+    subject, names = cert_request.request.subject, subject_alternative_names(cert_request.request.extensions)
     entity = await _entity(exchange, subject, old)
-    _require(exchange, operation, wish, old, entity, subject, names)
+    _require(exchange, operation, cert_request, old, entity, subject, names)
     party = exchange.party
     if party.capacity is Capacity.NEWCOMER and party.certificate is not None:
-        return exchange.clm.register(party.certificate, exchange.served.policy.id, exchange.unit)
-    if entity is None and party.capacity is Capacity.RA and exchange.served.policy.register and old is None:
+        return exchange.clm.register(party.certificate, exchange.compiled.policy.id, exchange.unit)
+    if entity is None and party.capacity is Capacity.RA and exchange.compiled.policy.register and old is None:
         return _registered(exchange, subject)
     return entity
 
 
 def before_the_key(exchange: Exchange, operation: Operation) -> None:
     """Raises CMPFailure where the party is granted no certificate, whatever its names, or no key made."""
-    exchange.require(Operation.KEY_GENERATION, Whom.NONE)
+    exchange.require(Operation.KEY_GENERATION, Target.NONE)
     capacity = exchange.party.capacity
     if operation is Operation.KUR:
-        exchange.require(operation, Whom.OTHERS if exchange.party.record is None else Whom.ITSELF)
+        exchange.require(operation, Target.OTHERS if exchange.party.record is None else Target.ITSELF)
     elif capacity is not Capacity.RA:
-        exchange.require(operation, Whom.ITSELF if capacity is Capacity.UNREGISTERED else Whom.ENTITY)
+        exchange.require(operation, Target.ITSELF if capacity is Capacity.UNREGISTERED else Target.ENTITY)
 
 
 async def check_issued(
-    exchange: Exchange, operation: Operation, wish: Wish, record: Certificate, old: Certificate | None
+    exchange: Exchange,
+    operation: Operation,
+    cert_request: CertRequest,
+    record: Certificate,
+    old: Certificate | None,
 ) -> None:
     """The same for the names that the certificate really has, once template and policy made them. Raises
     CMPFailure."""
@@ -55,7 +59,7 @@ async def check_issued(
     certificate = x509.load_der_x509_certificate(record.der)
     names = subject_alternative_names(certificate.extensions)
     entity = await _entity(exchange, certificate.subject, old)
-    _require(exchange, operation, wish, old, entity, certificate.subject, names)
+    _require(exchange, operation, cert_request, old, entity, certificate.subject, names)
 
 
 def subject_alternative_names(extensions: x509.Extensions) -> Sequence[x509.GeneralName]:
@@ -78,7 +82,7 @@ async def _entity(exchange: Exchange, subject: x509.Name, old: Certificate | Non
 def _require(
     exchange: Exchange,
     operation: Operation,
-    wish: Wish,
+    cert_request: CertRequest,
     old: Certificate | None,
     entity: Entity | None,
     subject: x509.Name,
@@ -89,7 +93,7 @@ def _require(
         _whom(exchange, operation, old, subject, names),
         record=old,
         beneficiary=entity,
-        key_hash=wish.key_hash,
+        key_hash=cert_request.key_hash,
         subject=subject,
         names=names,
     )
@@ -101,19 +105,19 @@ def _whom(
     old: Certificate | None,
     subject: x509.Name,
     names: Sequence[x509.GeneralName],
-) -> Whom:
+) -> Target:
     party = exchange.party
     if operation is Operation.KUR:
         if old is not None and old is party.record:
-            return Whom.ITSELF
-        return Whom.HOUSE if old is not None and old.policy is None else Whom.OTHERS
+            return Target.ITSELF
+        return Target.HOUSE if old is not None and old.policy is None else Target.OTHERS
     if party.capacity is Capacity.RA:
-        return Whom.OTHERS
+        return Target.OTHERS
     if party.capacity is Capacity.UNREGISTERED and party.certificate is not None:
         own = party.certificate
         same_san = _compared(subject_alternative_names(own.extensions)) == _compared(names)
-        return Whom.ITSELF if same_san and same_name(own.subject, subject) else Whom.OTHERS
-    return Whom.ENTITY
+        return Target.ITSELF if same_san and same_name(own.subject, subject) else Target.OTHERS
+    return Target.ENTITY
 
 
 def _compared(names: Sequence[x509.GeneralName]) -> set[x509.GeneralName]:
@@ -127,4 +131,4 @@ def _registered(exchange: Exchange, subject: x509.Name) -> Entity:
         raise CMPFailure(
             FailInfo.badCertTemplate, "subject: it is empty; under this policy a device is registered by it"
         )
-    return exchange.clm.register_subject(subject, exchange.served.policy.id, exchange.unit)
+    return exchange.clm.register_subject(subject, exchange.compiled.policy.id, exchange.unit)

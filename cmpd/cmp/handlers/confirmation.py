@@ -8,23 +8,23 @@ from typing import Any
 from cryptography import x509
 
 from cmpd.clm.model import Certificate, CertificateState, TransactionState
-from cmpd.cmp.bodies import BodyType, register
-from cmpd.cmp.checks import CMP2021
-from cmpd.cmp.exchange import Answer, Exchange
-from cmpd.cmp.failure import CMPFailure, FailInfo
-from cmpd.cmp.message import Body, parse_algorithm
 from cmpd.cmp.parties.cells import Operation
-from cmpd.cmp.protection import digests, signature
-from cmpd.cmp.schema import DecodeError
-from cmpd.cmp.status import is_accepted
-from cmpd.cmp.transactions import Event
+from cmpd.cmp.protection import hashing, signature
+from cmpd.cmp.transaction.bodies import BodyType, register
+from cmpd.cmp.transaction.exchange import Exchange, HandlerResult
+from cmpd.cmp.transaction.header_checks import CMP2021
+from cmpd.cmp.transaction.states import Event
+from cmpd.cmp.wire.failure import CMPFailure, FailInfo
+from cmpd.cmp.wire.message import Body, parse_algorithm
+from cmpd.cmp.wire.schema import DecodeError
+from cmpd.cmp.wire.status import is_accepted
 
 PKICONF_VALUE = None
 SHORT_SHAKE256 = 32
 """Octets of SHAKE256 that OpenSSL 3 takes where RFC 9481, section 3.3, has 64: the first half of them."""
 
 
-async def confirm(exchange: Exchange) -> Answer:
+async def confirm(exchange: Exchange) -> HandlerResult:
     """certConf → pkiconf. The certificate is active afterwards, or rejected.
 
     A rejection is an empty CertConfirmContent or a statusInfo that says so (RFC 9810, section 5.3.18).
@@ -45,14 +45,14 @@ async def confirm(exchange: Exchange) -> Answer:
         raise CMPFailure(FailInfo.badCertId, "certHash matches no certificate of this transaction")
     info = status.get("statusInfo")
     if is_accepted(info):
-        await exchange.clm.confirm(exchange.served, record, exchange.unit, by=exchange.party)
+        await exchange.clm.confirm(exchange.compiled, record, exchange.unit, by=exchange.party)
     else:
         why = " ".join((info or {}).get("statusString", ())) or "the client rejects it"
         exchange.clm.reject(record, exchange.unit, why=why, actor=exchange.party.actor)
     return _done(exchange, record)
 
 
-async def abort(exchange: Exchange) -> Answer:
+async def abort(exchange: Exchange) -> HandlerResult:
     """error from the client → pkiconf: the transaction ends, an unconfirmed certificate is rejected
     (RFC 9483, section 3.6.4)."""
     transaction = exchange.begun
@@ -82,13 +82,13 @@ def _hash(exchange: Exchange, record: Certificate, status: dict[str, Any]) -> by
     if named is not None:
         if exchange.message.header.pvno < CMP2021:
             raise CMPFailure(FailInfo.badRequest, "hashAlg takes pvno 3")
-        return digests.digest(_named_hash(named), record.der)
+        return hashing.digest(_named_hash(named), record.der)
     own = signature.certificate_hash(x509.load_der_x509_certificate(record.der))
     if own is None:
         raise CMPFailure(
             FailInfo.badCertId, "hashAlg is missing, and the certificate's signature algorithm has no hash"
         )
-    value = digests.digest(own, record.der)
+    value = hashing.digest(own, record.der)
     short = own == "SHAKE256" and len(status["certHash"]) == SHORT_SHAKE256
     return value[:SHORT_SHAKE256] if short else value
 
@@ -102,8 +102,8 @@ def _named_hash(der: bytes) -> str:
         ) from None
 
 
-def _done(exchange: Exchange, record: Certificate | None) -> Answer:
-    return Answer(Body.PKICONF, PKICONF_VALUE, state=TransactionState.CLOSED, certificate=record)
+def _done(exchange: Exchange, record: Certificate | None) -> HandlerResult:
+    return HandlerResult(Body.PKICONF, PKICONF_VALUE, state=TransactionState.CLOSED, certificate=record)
 
 
 register(BodyType(Body.CERTCONF, Event.CONFIRM, confirm, Operation.CERTCONF, Body.PKICONF))

@@ -4,20 +4,20 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
-from cmpd.cmp import schema
-from cmpd.cmp.bodies import BodyType, register
-from cmpd.cmp.exchange import Answer, Exchange
-from cmpd.cmp.failure import CMPFailure, FailInfo
 from cmpd.cmp.information import ALL_RELEVANT, ID_IT, TYPES, UNSUPPORTED_OIDS
-from cmpd.cmp.message import Body
 from cmpd.cmp.parties import grants
-from cmpd.cmp.parties.cells import Operation, Whom
+from cmpd.cmp.parties.cells import Operation, Target
 from cmpd.cmp.parties.conditions import Facts
-from cmpd.cmp.profiles import names, select, unknown
-from cmpd.cmp.transactions import Event
+from cmpd.cmp.transaction.bodies import BodyType, register
+from cmpd.cmp.transaction.exchange import Exchange, HandlerResult
+from cmpd.cmp.transaction.profiles import names, select, unknown
+from cmpd.cmp.transaction.states import Event
+from cmpd.cmp.wire import schema
+from cmpd.cmp.wire.failure import CMPFailure, FailInfo
+from cmpd.cmp.wire.message import Body
 
 if TYPE_CHECKING:
-    from cmpd.clm.catalog import ServedPolicy
+    from cmpd.clm.issuance.compiled_policy import CompiledPolicy
 
 MOST_QUESTIONS = 16
 """InfoTypeAndValues one genm may hold; the profile has one."""
@@ -26,23 +26,23 @@ Question = tuple[str, bytes | None]
 """(infoType, infoValue's DER)."""
 
 
-async def inform(exchange: Exchange) -> Answer:
+async def inform(exchange: Exchange) -> HandlerResult:
     """Each question is answered in its place; infoTypes that are not known follow as unsupportedOIDs."""
     questions = _questions(exchange.message.content)
     policies = _policies(exchange, len(questions))
     answers: list[dict[str, Any]] = []
     unsupported: list[str] = []
-    for (oid, value), served in zip(questions, policies, strict=True):
+    for (oid, value), compiled in zip(questions, policies, strict=True):
         kind = TYPES.get(oid)
         public = kind is None or kind.public
-        _require(exchange, served, Operation.ASK_PUBLIC if public else Operation.ASK_TEMPLATE)
+        _require(exchange, compiled, Operation.ASK_PUBLIC if public else Operation.ASK_TEMPLATE)
         if kind is None:
             unsupported.append(oid)
             continue
-        answers.append(_item(kind.answered_as, await kind.answer(exchange, served, value)))
+        answers.append(_item(kind.answered_as, await kind.answer(exchange, compiled, value)))
     if unsupported:
         answers.append(_item(UNSUPPORTED_OIDS, schema.encode("UnsupportedOIDsValue", unsupported)))
-    return Answer(Body.GENP, answers)
+    return HandlerResult(Body.GENP, answers)
 
 
 def _questions(content: list[dict[str, Any]]) -> list[Question]:
@@ -54,22 +54,24 @@ def _questions(content: list[dict[str, Any]]) -> list[Question]:
     return asked or [(oid, None) for oid in ALL_RELEVANT]
 
 
-def _policies(exchange: Exchange, count: int) -> list[ServedPolicy]:
+def _policies(exchange: Exchange, count: int) -> list[CompiledPolicy]:
     """What each question is about: the policy served here, or that of its certProfile."""
     chosen = names(exchange.message, most=count)
     chosen += [""] * (count - len(chosen))
-    policies: list[ServedPolicy] = []
+    policies: list[CompiledPolicy] = []
     for name in chosen:
-        served = select(exchange.clm, exchange.edition, exchange.served, name)
-        facts = Facts(exchange.party, served.policy, profile=name)
-        if served is not exchange.served and grants.refused(Operation.POLICY_BY_PROFILE, Whom.NONE, facts):
-            raise unknown(name, f"policy {served.policy.id} is not for {exchange.party.actor}")
-        policies.append(served)
+        compiled = select(exchange.clm, exchange.snapshot, exchange.compiled, name)
+        facts = Facts(exchange.party, compiled.policy, profile=name)
+        if compiled is not exchange.compiled and grants.refused(
+            Operation.POLICY_BY_PROFILE, Target.NONE, facts
+        ):
+            raise unknown(name, f"policy {compiled.policy.id} is not for {exchange.party.actor}")
+        policies.append(compiled)
     return policies
 
 
-def _require(exchange: Exchange, served: ServedPolicy, operation: Operation) -> None:
-    grants.require(operation, Whom.NONE, Facts(exchange.party, served.policy))
+def _require(exchange: Exchange, compiled: CompiledPolicy, operation: Operation) -> None:
+    grants.require(operation, Target.NONE, Facts(exchange.party, compiled.policy))
 
 
 def _item(oid: str, value: bytes | None) -> dict[str, Any]:

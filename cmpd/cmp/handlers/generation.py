@@ -13,25 +13,25 @@ from typing import TYPE_CHECKING, Final
 from cmpd.clm.client import name_of
 from cmpd.clm.pkix import keypairs
 from cmpd.clm.pkix.algorithms import KEYS
-from cmpd.cmp import schema
-from cmpd.cmp.checks import CMP2021
 from cmpd.cmp.cms import key_package, recipients
 from cmpd.cmp.cms.signed import ContentSigner
-from cmpd.cmp.exchange import Exchange
-from cmpd.cmp.failure import CMPFailure, FailInfo
 from cmpd.cmp.information.key_types import key_identifier
-from cmpd.cmp.message import parse_algorithm
-from cmpd.cmp.protector import issuing_chain
-from cmpd.cmp.schema import DecodeError
+from cmpd.cmp.transaction.exchange import Exchange
+from cmpd.cmp.transaction.header_checks import CMP2021
+from cmpd.cmp.transaction.protector import issuing_chain
+from cmpd.cmp.wire import schema
+from cmpd.cmp.wire.failure import CMPFailure, FailInfo
+from cmpd.cmp.wire.message import parse_algorithm
+from cmpd.cmp.wire.schema import DecodeError
 
 if TYPE_CHECKING:
-    from cmpd.clm.authority import Authority
+    from cmpd.clm.authorities.authority import Authority
+    from cmpd.clm.documents.policy import Policy
     from cmpd.clm.model import Certificate
     from cmpd.clm.pkix.algorithms import KeyAlgorithm
-    from cmpd.clm.policy import Policy
     from cmpd.cmp.cms.recipients import Recipient
     from cmpd.cmp.protection import PrivateKey
-    from cmpd.cmp.wish import KeylessWish, Wish
+    from cmpd.cmp.requests.cert_request import CertRequest, KeyGenRequest
 
 RSA_KEY_LENGTH: Final = "1.3.6.1.5.5.7.5.1.12"
 """id-regCtrl-rsaKeyLen (RFC 9810, section 5.3.19.16): the bits of an RSA key, which no algorithm says."""
@@ -40,23 +40,23 @@ _MAKERS: Final = ThreadPoolExecutor(max_workers=2, thread_name_prefix="keys")
 """So few, so that whoever asks for many keys at once keeps nobody else's work waiting."""
 
 
-async def completed(exchange: Exchange, wish: KeylessWish, pvno: int) -> Wish:
+async def completed(exchange: Exchange, cert_request: KeyGenRequest, pvno: int) -> CertRequest:
     """The wish with a key pair just made; `pvno` is that of its request. Raises CMPFailure.
 
     The key is made in a thread of `_MAKERS`: RSA takes up to seconds.
     """
-    policy = exchange.served.policy
-    wish.prove()
+    policy = exchange.compiled.policy
+    cert_request.prove()
     _recipient(exchange, pvno)
     await _authority(exchange)
-    name = key_name(wish, policy)
+    name = key_name(cert_request, policy)
     try:
         key = await asyncio.get_running_loop().run_in_executor(_MAKERS, keypairs.generate, name)
     except keypairs.KeyProblem as problem:
         raise CMPFailure(
             FailInfo.systemFailure, f"{name} keys cannot be made here", detail=str(problem)
         ) from None
-    return wish.with_key(key)
+    return cert_request.with_key(key)
 
 
 async def deliver(exchange: Exchange, key: PrivateKey, record: Certificate, pvno: int) -> bytes:
@@ -74,21 +74,21 @@ async def deliver(exchange: Exchange, key: PrivateKey, record: Certificate, pvno
     return await asyncio.to_thread(key_package.deliver, key, authority, recipient, exchange.clm.random, pvno)
 
 
-def key_name(wish: KeylessWish, policy: Policy) -> str:
+def key_name(cert_request: KeyGenRequest, policy: Policy) -> str:
     """The key to make, as `keypairs.generate` calls it: what is asked for, as far as the policy
     certifies it. Raises CMPFailure."""
     allowed = policy.keys.algorithms
-    if wish.algorithm is None:
+    if cert_request.algorithm is None:
         preferred = KEYS.preferred()
         kind = next((one for one in preferred if one.name in allowed), preferred[0])
     else:
-        kind = _asked(wish.algorithm)
+        kind = _asked(cert_request.algorithm)
     if kind.name not in allowed:
         raise CMPFailure(
             FailInfo.badCertTemplate,
             f"publicKey: {kind.name} keys are not made under this policy; it allows {', '.join(allowed)}",
         )
-    return kind.sized(_bits(kind, wish, policy)) if kind.sizes else kind.name
+    return kind.sized(_bits(kind, cert_request, policy)) if kind.sizes else kind.name
 
 
 def _asked(der: bytes) -> KeyAlgorithm:
@@ -107,10 +107,10 @@ def _asked(der: bytes) -> KeyAlgorithm:
     )
 
 
-def _bits(kind: KeyAlgorithm, wish: KeylessWish, policy: Policy) -> int:
+def _bits(kind: KeyAlgorithm, cert_request: KeyGenRequest, policy: Policy) -> int:
     """Of an RSA key: those asked for, or the fewest that the policy certifies."""
     sizes = [size for size in kind.sizes if policy.keys.rsa_min <= size <= policy.keys.rsa_max]
-    control = wish.controls.get(RSA_KEY_LENGTH)
+    control = cert_request.controls.get(RSA_KEY_LENGTH)
     if control is None and sizes:
         return sizes[0]
     try:
@@ -127,17 +127,17 @@ def _bits(kind: KeyAlgorithm, wish: KeylessWish, policy: Policy) -> int:
 
 async def _authority(exchange: Exchange) -> ContentSigner:
     """The key generation authority of the CA that issues; the first key asked for has it certified."""
-    authority: Authority | None = exchange.served.authority
+    authority: Authority | None = exchange.compiled.authority
     kga = authority.kga if authority else None
     if kga is None or exchange.now > kga.not_after:
         await exchange.clm.upkeep.look_at_calendar()
-        authority = await exchange.clm.catalog.authority(exchange.served.authority.id)
+        authority = await exchange.clm.catalog.authority(exchange.compiled.authority.id)
         kga = authority.kga if authority else None
     if authority is None or kga is None or exchange.now > kga.not_after:
         raise CMPFailure(
             FailInfo.systemFailure,
             "no key can be made: the CA has no key generation authority",
-            detail=f"CA {exchange.served.authority.name} has no valid certificate with id-kp-cmKGA",
+            detail=f"CA {exchange.compiled.authority.name} has no valid certificate with id-kp-cmKGA",
         )
     return ContentSigner(kga.key, kga.key_id, (kga.certificate_der, *issuing_chain(authority)))
 
@@ -149,7 +149,7 @@ def _recipient(exchange: Exchange, pvno: int) -> Recipient:
         secret, usable = exchange.clm.credentials.shared_secret(party.entity)
         if not usable:
             raise CMPFailure(FailInfo.notAuthorized, "the shared secret is not valid any more")
-        return recipients.Password(secret) if pvno >= CMP2021 else recipients.PasswordKEK(secret)
+        return recipients.PasswordRecipient(secret) if pvno >= CMP2021 else recipients.PasswordKEK(secret)
     if party.certificate is None:
         raise CMPFailure(FailInfo.systemFailure, "internal error", detail="nobody to make a key for")
     return recipients.for_certificate(party.certificate)

@@ -10,20 +10,20 @@ from __future__ import annotations
 import asyncio
 from dataclasses import replace
 
-from cmpd.cmp.bodies import ASKS_NOTHING, BodyType, register
-from cmpd.cmp.exchange import Answer, Envelope, Exchange
-from cmpd.cmp.failure import CMPFailure, FailInfo
-from cmpd.cmp.message import Body
-from cmpd.cmp.parties.cells import Operation, Whom
-from cmpd.cmp.transactions import Event
+from cmpd.cmp.parties.cells import Operation, Target
+from cmpd.cmp.transaction.bodies import ASKS_NOTHING, BodyType, register
+from cmpd.cmp.transaction.exchange import Exchange, HandlerResult, OuterMessage
+from cmpd.cmp.transaction.states import Event
+from cmpd.cmp.wire.failure import CMPFailure, FailInfo
+from cmpd.cmp.wire.message import Body
 
 
-async def unwrap(exchange: Exchange) -> Answer:
+async def unwrap(exchange: Exchange) -> HandlerResult:
     """The answers to what the message holds. Raises CMPFailure where the envelope itself will not do."""
-    exchange.require(Operation.NESTED, Whom.NONE)
+    exchange.require(Operation.NESTED, Target.NONE)
     held: list[bytes] = exchange.message.content
     settings = exchange.settings
-    layer = exchange.envelope.layer + 1 if exchange.envelope else 1
+    layer = exchange.outer.layer + 1 if exchange.outer else 1
     if layer > settings.nested_layers:
         raise CMPFailure(
             FailInfo.badRequest, f"nested messages are more than {settings.nested_layers} layers deep"
@@ -33,14 +33,14 @@ async def unwrap(exchange: Exchange) -> Answer:
             FailInfo.badRequest,
             f"nested holds {len(held)} messages, 1 to {settings.nested_messages} are expected",
         )
-    envelope = Envelope(layer)
+    outer = OuterMessage(layer)
     calls = [replace(exchange.call, body=bytes(der), operation=None, entity=None) for der in held]
-    replies = await asyncio.gather(*(exchange.respond(call, envelope) for call in calls))
+    replies = await asyncio.gather(*(exchange.respond(call, outer) for call in calls))
     exchange.record.inner = [reply.record for reply in replies]
     if len(replies) == 1:
         exchange.record.response = replies[0].record.response
-        return Answer(Body.NESTED, None, response=replies[0].body)
-    return Answer(Body.NESTED, [reply.body for reply in replies])
+        return HandlerResult(Body.NESTED, None, response=replies[0].body)
+    return HandlerResult(Body.NESTED, [reply.body for reply in replies])
 
 
 register(BodyType(Body.NESTED, Event.NEST, unwrap, Operation.NESTED, addresses={"nested": ASKS_NOTHING}))

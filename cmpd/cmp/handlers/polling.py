@@ -6,17 +6,17 @@ from dataclasses import replace
 from typing import Any
 
 from cmpd.clm.model import TransactionState
-from cmpd.cmp import message
-from cmpd.cmp.bodies import BodyType, register
-from cmpd.cmp.exchange import Answer, Exchange
-from cmpd.cmp.failure import CMPFailure, FailInfo
 from cmpd.cmp.handlers import enrolment, revocation
-from cmpd.cmp.message import Body
 from cmpd.cmp.parties.cells import Operation
-from cmpd.cmp.transactions import Event
+from cmpd.cmp.transaction.bodies import BodyType, register
+from cmpd.cmp.transaction.exchange import Exchange, HandlerResult
+from cmpd.cmp.transaction.states import Event
+from cmpd.cmp.wire import message
+from cmpd.cmp.wire.failure import CMPFailure, FailInfo
+from cmpd.cmp.wire.message import Body
 
 
-async def poll(exchange: Exchange) -> Answer:
+async def poll(exchange: Exchange) -> HandlerResult:
     """checkAfter while the request waits for approval, then the response to it."""
     transaction = exchange.begun
     items: list[dict[str, Any]] = exchange.message.content
@@ -37,20 +37,20 @@ async def poll(exchange: Exchange) -> Answer:
     return replace(answer, state=TransactionState.CLOSED, detail={})
 
 
-def _rejection(body: Body, cert_req_id: int, failure: CMPFailure) -> Answer:
+def _rejection(body: Body, cert_req_id: int, failure: CMPFailure) -> HandlerResult:
     if body is Body.RR:
         return revocation.rejection(failure)
     return enrolment.rejection(body, cert_req_id, failure)
 
 
-def _wait(exchange: Exchange, cert_req_id: int) -> Answer:
+def _wait(exchange: Exchange, cert_req_id: int) -> HandlerResult:
     transaction = exchange.begun
     item = {
         "certReqId": cert_req_id,
         "checkAfter": exchange.settings.check_after,
         "reason": ["the request waits for approval"],
     }
-    return Answer(Body.POLLREP, [item], state=TransactionState.WAITING, expires=transaction.expires)
+    return HandlerResult(Body.POLLREP, [item], state=TransactionState.WAITING, expires=transaction.expires)
 
 
 register(BodyType(Body.POLLREQ, Event.POLL, poll, Operation.POLLREQ))

@@ -6,20 +6,20 @@ from dataclasses import replace
 from typing import Any
 
 from cmpd.clm.model import TransactionState
-from cmpd.cmp import message
-from cmpd.cmp.bodies import BodyType, register
 from cmpd.cmp.cms import challenge
-from cmpd.cmp.exchange import Answer, Exchange
-from cmpd.cmp.failure import CMPFailure, FailInfo
 from cmpd.cmp.handlers import enrolment
-from cmpd.cmp.handlers.challenge import ANSWER
-from cmpd.cmp.message import Body
+from cmpd.cmp.handlers.pop_challenge import ANSWER
 from cmpd.cmp.parties.cells import Operation
-from cmpd.cmp.transactions import Event
-from cmpd.cmp.wish import CRMF_ID
+from cmpd.cmp.requests.cert_request import CRMF_ID
+from cmpd.cmp.transaction.bodies import BodyType, register
+from cmpd.cmp.transaction.exchange import Exchange, HandlerResult
+from cmpd.cmp.transaction.states import Event
+from cmpd.cmp.wire import message
+from cmpd.cmp.wire.failure import CMPFailure, FailInfo
+from cmpd.cmp.wire.message import Body
 
 
-async def prove(exchange: Exchange) -> Answer:
+async def prove(exchange: Exchange) -> HandlerResult:
     """ip, cp or kup, as if the request had proved possession itself; a wrong answer is badPOP there.
 
     There is one try: a guess ends the transaction.

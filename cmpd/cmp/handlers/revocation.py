@@ -9,22 +9,22 @@ from cryptography import x509
 
 from cmpd.clm.client import AlreadyRevoked, InvalidIdentifier, name_of
 from cmpd.clm.model import Certificate, TransactionState
-from cmpd.cmp import schema
-from cmpd.cmp.bodies import ASKS_NOTHING, BodyType, register
-from cmpd.cmp.exchange import Answer, Exchange
-from cmpd.cmp.failure import CMPFailure, FailInfo, PKIStatus
 from cmpd.cmp.handlers.beneficiary import subject_alternative_names
-from cmpd.cmp.message import Body, Message
-from cmpd.cmp.parties.cells import Operation, Whom
+from cmpd.cmp.parties.cells import Operation, Target
 from cmpd.cmp.parties.party import Capacity
-from cmpd.cmp.parties.protection_certs import key_name
-from cmpd.cmp.schema import DecodeError
-from cmpd.cmp.status import failure_info, status_info
-from cmpd.cmp.transactions import Event
+from cmpd.cmp.protection.protection_certs import key_name
+from cmpd.cmp.transaction.bodies import ASKS_NOTHING, BodyType, register
+from cmpd.cmp.transaction.exchange import Exchange, HandlerResult
+from cmpd.cmp.transaction.states import Event
+from cmpd.cmp.wire import schema
+from cmpd.cmp.wire.failure import CMPFailure, FailInfo, PKIStatus
+from cmpd.cmp.wire.message import Body, Message
+from cmpd.cmp.wire.schema import DecodeError
+from cmpd.cmp.wire.status import failure_info, status_info
 from cmpd.reasons import REASONS
 
 if TYPE_CHECKING:
-    from cmpd.clm.policy import Policy
+    from cmpd.clm.documents.policy import Policy
     from cmpd.clm.store.changes import Change
 
 OPERATIONS = {
@@ -40,12 +40,12 @@ WHOLE_MESSAGE = -1
 REQUESTED = frozenset({"issuer", "serialNumber"})
 
 
-async def revoke(exchange: Exchange) -> Answer:
+async def revoke(exchange: Exchange) -> HandlerResult:
     """One RevDetails → one status, or an error with status waiting where operators must approve."""
     return await settle(exchange, exchange.message, may_wait=True)
 
 
-async def settle(exchange: Exchange, request: Message, *, may_wait: bool) -> Answer:
+async def settle(exchange: Exchange, request: Message, *, may_wait: bool) -> HandlerResult:
     """Answer the rr in `request`: the exchange's own message, or, when the client polls for what was
     approved, the one that began the transaction. A failure travels in the rp."""
     details: list[dict[str, Any]] = request.content
@@ -56,7 +56,7 @@ async def settle(exchange: Exchange, request: Message, *, may_wait: bool) -> Ans
         reason = _reason(details[0].get("crlEntryDetails", ()))
         issued = _issued_under(exchange, record)
         _authorize(exchange, record, reason, issued)
-        approvals = max(exchange.served.policy.revocation_approvals, issued.revocation_approvals)
+        approvals = max(exchange.compiled.policy.revocation_approvals, issued.revocation_approvals)
         waits = may_wait and approvals > 0
         unit: list[Change] = [] if waits else exchange.unit
         exchange.clm.revoke(record, reason, unit, actor=exchange.party.actor, by=exchange.party.described)
@@ -68,7 +68,7 @@ async def settle(exchange: Exchange, request: Message, *, may_wait: bool) -> Ans
         return _refused(exchange, failure)
     if waits:
         return _waiting(exchange, record, approvals)
-    return Answer(
+    return HandlerResult(
         Body.RP,
         {
             "status": [status_info(PKIStatus.accepted)],
@@ -84,12 +84,12 @@ def _issued_under(exchange: Exchange, record: Certificate) -> Policy:
     """The policy of the certificate: its rules hold at whatever address it is revoked. Where it is no
     more, those of the address are all there are."""
     try:
-        return exchange.clm.policy(exchange.edition, record.policy or "").policy
+        return exchange.clm.policy(exchange.snapshot, record.policy or "").policy
     except InvalidIdentifier:
-        return exchange.served.policy
+        return exchange.compiled.policy
 
 
-def _waiting(exchange: Exchange, record: Certificate, approvals: int) -> Answer:
+def _waiting(exchange: Exchange, record: Certificate, approvals: int) -> HandlerResult:
     """The request stands; an operator decides, the client polls (RFC 9483, section 4.4)."""
     exchange.clm.audit(
         exchange.unit,
@@ -97,9 +97,9 @@ def _waiting(exchange: Exchange, record: Certificate, approvals: int) -> Answer:
         "request.wait",
         name_of(record),
         transaction=exchange.record.transaction,
-        policy=exchange.served.policy.id,
+        policy=exchange.compiled.policy.id,
     )
-    return Answer(
+    return HandlerResult(
         Body.ERROR,
         {"pKIStatusInfo": status_info(PKIStatus.waiting, text="the revocation waits for approval")},
         state=TransactionState.WAITING,
@@ -153,30 +153,30 @@ def _authorize(exchange: Exchange, record: Certificate, reason: int, issued: Pol
     )
 
 
-def _whom(exchange: Exchange, record: Certificate) -> Whom:
+def _whom(exchange: Exchange, record: Certificate) -> Target:
     party = exchange.party
     if party.record is not None and (party.record.ca, party.record.serial) == (record.ca, record.serial):
-        return Whom.ITSELF
+        return Target.ITSELF
     if record.policy is None:
-        return Whom.HOUSE
+        return Target.HOUSE
     if party.capacity is Capacity.RA or party.entity is None or party.entity.id != record.entity:
-        return Whom.OTHERS
-    return Whom.ITSELF if party.name == key_name(record.key_hash, party.entity.id) else Whom.ENTITY
+        return Target.OTHERS
+    return Target.ITSELF if party.name == key_name(record.key_hash, party.entity.id) else Target.ENTITY
 
 
 def _cert_id(template: dict[str, Any], record: Certificate) -> dict[str, Any]:
     return {"issuer": ("directoryName", template["issuer"]), "serialNumber": record.serial}
 
 
-def _refused(exchange: Exchange, failure: CMPFailure) -> Answer:
+def _refused(exchange: Exchange, failure: CMPFailure) -> HandlerResult:
     exchange.refuse(failure)
     answer = rejection(failure)
     return answer if exchange.transaction is None else replace(answer, state=TransactionState.CLOSED)
 
 
-def rejection(failure: CMPFailure) -> Answer:
+def rejection(failure: CMPFailure) -> HandlerResult:
     """The response that refuses a revocation."""
-    return Answer(
+    return HandlerResult(
         Body.RP,
         {"status": [failure_info(failure)]},
         status=failure.status,

@@ -7,30 +7,30 @@ from dataclasses import replace
 from cryptography import x509
 
 from cmpd.clm.model import Certificate, CertificateState
-from cmpd.cmp.exchange import Exchange
-from cmpd.cmp.failure import CMPFailure, FailInfo
 from cmpd.cmp.handlers.beneficiary import subject_alternative_names
-from cmpd.cmp.parties.cells import Operation, Whom
+from cmpd.cmp.parties.cells import Operation, Target
 from cmpd.cmp.parties.party import Capacity
-from cmpd.cmp.wish import Wish
+from cmpd.cmp.requests.cert_request import CertRequest
+from cmpd.cmp.transaction.exchange import Exchange
+from cmpd.cmp.wire.failure import CMPFailure, FailInfo
 
 
-async def replaced(exchange: Exchange, wish: Wish) -> Certificate:
+async def replaced(exchange: Exchange, cert_request: CertRequest) -> Certificate:
     """The certificate that is updated: the protection certificate, which oldCertID may repeat; or, where
     an RA asks, the one oldCertID names. Raises CMPFailure, where the party is not granted its update, too."""
-    own, named = exchange.party.record, wish.old_certificate
+    own, named = exchange.party.record, cert_request.old_certificate
     if named is not None and not (own is not None and _names(named, own)):
         own = await _others(exchange, named)
     elif own is None:
         if exchange.party.capacity is not Capacity.RA:
-            exchange.require(Operation.KUR, Whom.OTHERS)
+            exchange.require(Operation.KUR, Target.OTHERS)
             raise CMPFailure(FailInfo.badCertId, "there is no certificate to be updated")
         raise CMPFailure(
             FailInfo.notAuthorized,
             "a key update requires oldCertID, or the signature of a certificate that was issued here",
         )
     _check_window(exchange, own)
-    if wish.key_hash == own.key_hash and not exchange.served.policy.same_key_renewal:
+    if cert_request.key_hash == own.key_hash and not exchange.compiled.policy.same_key_renewal:
         raise CMPFailure(
             FailInfo.badCertTemplate,
             "publicKey: it is that of the certificate being updated, a new one is due",
@@ -49,14 +49,14 @@ async def _others(exchange: Exchange, named: tuple[bytes, int]) -> Certificate:
     """The certificate that oldCertID names, which protects nothing here: for RAs alone, others are told
     nothing of it."""
     if exchange.party.capacity is not Capacity.RA:
-        exchange.require(Operation.KUR, Whom.OTHERS)
+        exchange.require(Operation.KUR, Target.OTHERS)
     old = await exchange.clm.issued.by_issuer(*named)
     if old is None:
         raise CMPFailure(FailInfo.badCertId, "oldCertID names no certificate that was issued here")
     certificate = x509.load_der_x509_certificate(old.der)
     exchange.require(
         Operation.KUR,
-        Whom.HOUSE if old.policy is None else Whom.OTHERS,
+        Target.HOUSE if old.policy is None else Target.OTHERS,
         record=old,
         subject=certificate.subject,
         names=subject_alternative_names(certificate.extensions),
@@ -65,13 +65,13 @@ async def _others(exchange: Exchange, named: tuple[bytes, int]) -> Certificate:
     return old
 
 
-def completed(exchange: Exchange, wish: Wish, old: Certificate) -> Wish:
+def completed(exchange: Exchange, cert_request: CertRequest, old: Certificate) -> CertRequest:
     """The wish with the old certificate's subject and SAN where it leaves them out.
 
     Raises CMPFailure where it wants others and the policy does not let it.
     """
     certificate = x509.load_der_x509_certificate(old.der)
-    request = wish.request
+    request = cert_request.request
     if not list(request.subject):
         request = replace(request, subject=certificate.subject)
     old_san = _san(certificate.extensions)
@@ -79,14 +79,14 @@ def completed(exchange: Exchange, wish: Wish, old: Certificate) -> Wish:
     if new_san is None and old_san is not None:
         request = replace(request, extensions=x509.Extensions([*request.extensions, old_san]))
         new_san = old_san
-    if not exchange.served.policy.update_may_change_subject:
+    if not exchange.compiled.policy.update_may_change_subject:
         if request.subject != certificate.subject:
             raise CMPFailure(FailInfo.badCertTemplate, "subject: a key update keeps the old certificate's")
         if (old_san.value if old_san else None) != (new_san.value if new_san else None):
             raise CMPFailure(
                 FailInfo.badCertTemplate, "subjectAltName: a key update keeps the old certificate's"
             )
-    return replace(wish, request=request)
+    return replace(cert_request, request=request)
 
 
 def _san(extensions: x509.Extensions) -> x509.Extension[x509.SubjectAlternativeName] | None:
@@ -104,7 +104,7 @@ def _check_standing(exchange: Exchange, old: Certificate) -> None:
 
 
 def _check_window(exchange: Exchange, old: Certificate) -> None:
-    window = exchange.served.policy.renewal_window
+    window = exchange.compiled.policy.renewal_window
     if window is not None and exchange.now < old.not_after - window:
         raise CMPFailure(
             FailInfo.notAuthorized,

@@ -10,16 +10,16 @@ from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from cmpd.cmp.information import authorities, crls, key_types, languages, request_template
+from cmpd.cmp.information import ca_certificates, crls, key_types, languages, request_template
 
 if TYPE_CHECKING:
-    from cmpd.clm.catalog import ServedPolicy
-    from cmpd.cmp.exchange import Exchange
+    from cmpd.clm.issuance.compiled_policy import CompiledPolicy
+    from cmpd.cmp.transaction.exchange import Exchange
 
 ID_IT = "1.3.6.1.5.5.7.4."
 UNSUPPORTED_OIDS = ID_IT + "7"
 
-Answerer = Callable[["Exchange", "ServedPolicy", bytes | None], Awaitable[bytes | None]]
+Answerer = Callable[["Exchange", "CompiledPolicy", bytes | None], Awaitable[bytes | None]]
 """(the exchange, the policy asked about, DER of the infoValue sent) → DER of the infoValue to send; None:
 there is none, and an absent infoValue says so. Raises CMPFailure."""
 
@@ -47,14 +47,14 @@ TYPES: dict[str, InfoType] = dict(
         _same("signKeyPairTypes", 2, key_types.signing),
         _same("encKeyPairTypes", 3, key_types.encrypting),
         _same("preferredSymmAlg", 4, key_types.preferred_symmetric),
-        _same("caKeyUpdateInfo", 5, authorities.ca_key_update),
+        _same("caKeyUpdateInfo", 5, ca_certificates.ca_key_update),
         _same("currentCRL", 6, crls.current),
         (ID_IT + "10", InfoType("keyPairParamReq", key_types.parameters, ID_IT + "11")),
         _same("suppLangTags", 16, languages.supported),
-        _same("caCerts", 17, authorities.ca_certificates),
-        _same("rootCaKeyUpdate", 18, authorities.root_update),
+        _same("caCerts", 17, ca_certificates.ca_certificates),
+        _same("rootCaKeyUpdate", 18, ca_certificates.root_update),
         _same("certReqTemplate", 19, request_template.template, public=False),
-        (ID_IT + "20", InfoType("rootCaCert", authorities.root_update, ID_IT + "18")),
+        (ID_IT + "20", InfoType("rootCaCert", ca_certificates.root_update, ID_IT + "18")),
         (ID_IT + "22", InfoType("crlStatusList", crls.newer, ID_IT + "23")),
     )
 )

@@ -9,35 +9,35 @@ from typing import TYPE_CHECKING, Any
 
 from cryptography import x509
 
-from cmpd.cmp import schema
-from cmpd.cmp.failure import CMPFailure, FailInfo
-from cmpd.cmp.schema import DecodeError
+from cmpd.cmp.wire import schema
+from cmpd.cmp.wire.failure import CMPFailure, FailInfo
+from cmpd.cmp.wire.schema import DecodeError
 
 if TYPE_CHECKING:
-    from cmpd.clm.authority import Authority
-    from cmpd.clm.catalog import ServedPolicy
-    from cmpd.cmp.exchange import Exchange
+    from cmpd.clm.authorities.authority import Authority
+    from cmpd.clm.issuance.compiled_policy import CompiledPolicy
+    from cmpd.cmp.transaction.exchange import Exchange
 
 MOST_SOURCES = 16
 """CRL sources one crlStatusList may name."""
 
 
-async def current(exchange: Exchange, served: ServedPolicy, value: bytes | None) -> bytes | None:
+async def current(exchange: Exchange, compiled: CompiledPolicy, value: bytes | None) -> bytes | None:
     """currentCRL: the issuing CA's latest; none where that is in parts, of which the question names none."""
-    if served.authority.crl_partitions > 1:
+    if compiled.authority.crl_partitions > 1:
         return None
-    crl = await exchange.clm.crl(served.authority, 0)
+    crl = await exchange.clm.crl(compiled.authority, 0)
     return crl.der if crl is not None else None
 
 
-async def newer(exchange: Exchange, served: ServedPolicy, value: bytes | None) -> bytes | None:
+async def newer(exchange: Exchange, compiled: CompiledPolicy, value: bytes | None) -> bytes | None:
     """crls: of each source named those that are newer than what the client has."""
     found: list[bytes] = []
     for status in _statuses(value):
         since = status.get("thisUpdate")
         after = int(since[1].replace(tzinfo=UTC).timestamp()) if since is not None else -1
         for authority in await exchange.clm.authorities():
-            for partition in _meant(status["source"], authority, served):
+            for partition in _meant(status["source"], authority, compiled):
                 crl = await exchange.clm.crl(authority, partition)
                 if crl is not None and crl.this_update > after and crl.der not in found:
                     found.append(crl.der)
@@ -61,7 +61,7 @@ def _statuses(value: bytes | None) -> list[dict[str, Any]]:
     return statuses
 
 
-def _meant(source: tuple[str, Any], authority: Authority, served: ServedPolicy) -> Sequence[int]:
+def _meant(source: tuple[str, Any], authority: Authority, compiled: CompiledPolicy) -> Sequence[int]:
     """Which of a CA's CRLs the client means: all by the issuer's name, one by a URL where it is published."""
     partitions = range(authority.crl_partitions)
     kind, names = source
@@ -71,23 +71,23 @@ def _meant(source: tuple[str, Any], authority: Authority, served: ServedPolicy) 
     if choice != "fullName":
         return ()
     urls = {name for kind, name in full_name if kind == "uniformResourceIdentifier"}
-    return [one for one in partitions if urls & _published(authority, one, served)]
+    return [one for one in partitions if urls & _published(authority, one, compiled)]
 
 
-def _published(authority: Authority, partition: int, served: ServedPolicy) -> set[str]:
+def _published(authority: Authority, partition: int, compiled: CompiledPolicy) -> set[str]:
     """The URLs of a CRL: where every CA's is published, and where the template says it is."""
     by_id = authority.points
     by_name = replace(by_id, ca=authority.name)
     urls = {name.value for place in (by_id, by_name) for name in place.locations(partition)}
-    if authority.id == served.authority.id:
-        urls |= _distribution_points(served, partition)
+    if authority.id == compiled.authority.id:
+        urls |= _distribution_points(compiled, partition)
     return urls
 
 
-def _distribution_points(served: ServedPolicy, partition: int) -> set[str]:
+def _distribution_points(compiled: CompiledPolicy, partition: int) -> set[str]:
     return {
         name.value
-        for extension in served.profile.constants[partition]
+        for extension in compiled.profile.constants[partition]
         if isinstance(extension.value, x509.CRLDistributionPoints)
         for point in extension.value
         for name in point.full_name or ()

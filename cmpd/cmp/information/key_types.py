@@ -5,19 +5,19 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from cmpd.clm.pkix.algorithms import KEYS
-from cmpd.clm.pkix.algorithms.rows import Parameters
-from cmpd.cmp import schema
-from cmpd.cmp.cms.algorithms import AES256_CBC, identifier
-from cmpd.cmp.failure import CMPFailure, FailInfo
-from cmpd.cmp.protection.digests import NULL
-from cmpd.cmp.schema import DecodeError
+from cmpd.clm.pkix.algorithms.definitions import Parameters
+from cmpd.cmp.cms.identifiers import AES256_CBC, identifier
+from cmpd.cmp.protection.hashing import NULL
+from cmpd.cmp.wire import schema
+from cmpd.cmp.wire.failure import CMPFailure, FailInfo
+from cmpd.cmp.wire.schema import DecodeError
 
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-    from cmpd.clm.catalog import ServedPolicy
+    from cmpd.clm.issuance.compiled_policy import CompiledPolicy
     from cmpd.clm.pkix.algorithms import KeyAlgorithm
-    from cmpd.cmp.exchange import Exchange
+    from cmpd.cmp.transaction.exchange import Exchange
 
 
 def key_identifier(kind: KeyAlgorithm) -> bytes:
@@ -27,27 +27,29 @@ def key_identifier(kind: KeyAlgorithm) -> bytes:
     return identifier(kind.oid, NULL if kind.parameters is Parameters.NULL else None)
 
 
-def certified(served: ServedPolicy) -> list[KeyAlgorithm]:
+def certified(compiled: CompiledPolicy) -> list[KeyAlgorithm]:
     """The kinds of key the policy certifies, in its order."""
-    return [KEYS[name] for name in served.policy.keys.algorithms]
+    return [KEYS[name] for name in compiled.policy.keys.algorithms]
 
 
-async def signing(exchange: Exchange, served: ServedPolicy, value: bytes | None) -> bytes | None:
+async def signing(exchange: Exchange, compiled: CompiledPolicy, value: bytes | None) -> bytes | None:
     """signKeyPairTypes."""
-    return _listed(served, lambda kind: kind.signs)
+    return _listed(compiled, lambda kind: kind.signs)
 
 
-async def encrypting(exchange: Exchange, served: ServedPolicy, value: bytes | None) -> bytes | None:
+async def encrypting(exchange: Exchange, compiled: CompiledPolicy, value: bytes | None) -> bytes | None:
     """encKeyPairTypes."""
-    return _listed(served, lambda kind: kind.encrypts)
+    return _listed(compiled, lambda kind: kind.encrypts)
 
 
-async def preferred_symmetric(exchange: Exchange, served: ServedPolicy, value: bytes | None) -> bytes | None:
+async def preferred_symmetric(
+    exchange: Exchange, compiled: CompiledPolicy, value: bytes | None
+) -> bytes | None:
     """preferredSymmAlg: what `cmpd.cmp.cms` encrypts with."""
     return identifier(AES256_CBC)
 
 
-async def parameters(exchange: Exchange, served: ServedPolicy, value: bytes | None) -> bytes | None:
+async def parameters(exchange: Exchange, compiled: CompiledPolicy, value: bytes | None) -> bytes | None:
     """keyPairParamRep: the algorithm with the parameters the policy likes best."""
     try:
         asked = schema.decode("RawNamedCurve", value or b"")
@@ -55,9 +57,9 @@ async def parameters(exchange: Exchange, served: ServedPolicy, value: bytes | No
         raise CMPFailure(
             FailInfo.badDataFormat, "keyPairParamReq names no algorithm by its OID", detail=str(error)
         ) from None
-    return next((key_identifier(kind) for kind in certified(served) if kind.oid == asked), None)
+    return next((key_identifier(kind) for kind in certified(compiled) if kind.oid == asked), None)
 
 
-def _listed(served: ServedPolicy, fits: Callable[[KeyAlgorithm], bool]) -> bytes | None:
-    identifiers = [key_identifier(kind) for kind in certified(served) if fits(kind)]
+def _listed(compiled: CompiledPolicy, fits: Callable[[KeyAlgorithm], bool]) -> bytes | None:
+    identifiers = [key_identifier(kind) for kind in certified(compiled) if fits(kind)]
     return schema.encode("RawCertificates", identifiers) if identifiers else None

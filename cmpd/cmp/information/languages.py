@@ -4,19 +4,19 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from cmpd.cmp import schema
-from cmpd.cmp.failure import CMPFailure, FailInfo
-from cmpd.cmp.schema import DecodeError
+from cmpd.cmp.wire import schema
+from cmpd.cmp.wire.failure import CMPFailure, FailInfo
+from cmpd.cmp.wire.schema import DecodeError
 
 if TYPE_CHECKING:
-    from cmpd.clm.catalog import ServedPolicy
-    from cmpd.cmp.exchange import Exchange
+    from cmpd.clm.issuance.compiled_policy import CompiledPolicy
+    from cmpd.cmp.transaction.exchange import Exchange
 
 SPOKEN = ("en",)
 """Primary language subtags of the texts there are."""
 
 
-async def supported(exchange: Exchange, served: ServedPolicy, value: bytes | None) -> bytes | None:
+async def supported(exchange: Exchange, compiled: CompiledPolicy, value: bytes | None) -> bytes | None:
     """suppLangTags: the first of the client's languages that is spoken here."""
     try:
         offered: list[str] = schema.decode("SuppLangTagsValue", value or b"")

@@ -6,15 +6,16 @@ from typing import TYPE_CHECKING, Any
 
 from cryptography import x509
 
-from cmpd.clm import profile
-from cmpd.clm.names import attribute_oid, fill, split_rdn
-from cmpd.cmp import schema
+from cmpd.clm.issuance import profile
+from cmpd.clm.pkix import usages
+from cmpd.clm.pkix.attributes import attribute_oid, fill, split_rdn
 from cmpd.cmp.information.key_types import certified, key_identifier
+from cmpd.cmp.wire import schema
 
 if TYPE_CHECKING:
-    from cmpd.clm.catalog import ServedPolicy
-    from cmpd.clm.template import Template
-    from cmpd.cmp.exchange import Exchange
+    from cmpd.clm.documents.template import Template
+    from cmpd.clm.issuance.compiled_policy import CompiledPolicy
+    from cmpd.cmp.transaction.exchange import Exchange
 
 ALG_ID = "1.3.6.1.5.5.7.5.1.11"
 """id-regCtrl-algId."""
@@ -22,20 +23,22 @@ RSA_KEY_LEN = "1.3.6.1.5.5.7.5.1.12"
 """id-regCtrl-rsaKeyLen."""
 
 
-async def template(exchange: Exchange, served: ServedPolicy, value: bytes | None) -> bytes | None:
+async def template(exchange: Exchange, compiled: CompiledPolicy, value: bytes | None) -> bytes | None:
     """The subject as far as the template composes it, with empty values for the client to fill in; the
     extensions it sets; the kinds of key the policy certifies."""
     wanted: dict[str, Any] = {}
-    if served.template.subject is not None:
-        wanted["subject"] = _subject(exchange, served, served.template.subject)
-    extensions = _extensions(served.template)
+    if compiled.template.subject is not None:
+        wanted["subject"] = _subject(exchange, compiled, compiled.template.subject)
+    extensions = _extensions(compiled.template)
     if extensions:
         wanted["extensions"] = extensions
-    return schema.encode("RawCertReqTemplateContent", {"certTemplate": wanted, "keySpec": _key_spec(served)})
+    return schema.encode(
+        "RawCertReqTemplateContent", {"certTemplate": wanted, "keySpec": _key_spec(compiled)}
+    )
 
 
-def _subject(exchange: Exchange, served: ServedPolicy, patterns: tuple[str, ...]) -> bytes:
-    values = profile.values_of(served.authority, exchange.entity)
+def _subject(exchange: Exchange, compiled: CompiledPolicy, patterns: tuple[str, ...]) -> bytes:
+    values = profile.values_of(compiled.authority, exchange.entity)
     rdns: list[Any] = []
     for pattern in patterns:
         name, value_pattern = split_rdn(pattern)
@@ -58,9 +61,9 @@ def _extensions(template: Template) -> list[bytes]:
     """The extensions that are the same in all certificates and that a request may repeat."""
     values: list[tuple[x509.ExtensionType, bool]] = []
     if template.key_usage:
-        values.append((profile.key_usage(template.key_usage), True))
+        values.append((usages.key_usage(template.key_usage), True))
     if template.extended_key_usage:
-        values.append((profile.extended_key_usage(template.extended_key_usage), False))
+        values.append((usages.extended_key_usage(template.extended_key_usage), False))
     return [
         schema.encode(
             "Extension",
@@ -70,11 +73,11 @@ def _extensions(template: Template) -> list[bytes]:
     ]
 
 
-def _key_spec(served: ServedPolicy) -> list[dict[str, Any]]:
+def _key_spec(compiled: CompiledPolicy) -> list[dict[str, Any]]:
     """A control for each kind of key, and for each length of the kinds that leave it open: RSA."""
-    rules = served.policy.keys
+    rules = compiled.policy.keys
     controls: list[dict[str, Any]] = []
-    for kind in certified(served):
+    for kind in certified(compiled):
         if not kind.sizes:
             controls.append({"type": ALG_ID, "value": key_identifier(kind)})
             continue

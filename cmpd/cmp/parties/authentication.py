@@ -14,24 +14,24 @@ from typing import TYPE_CHECKING
 from cryptography import x509
 from cryptography.hazmat.primitives.serialization import Encoding
 
-from cmpd.clm import paths
+from cmpd.clm.documents.policy import Policy
+from cmpd.clm.documents.rules.registration import RegistrationAuthority, is_ra
+from cmpd.clm.imported_crls.revocations import Revoked, StatusUnknown
 from cmpd.clm.model import Certificate, CertificateState, Entity, EntityState
-from cmpd.clm.policy import Policy
-from cmpd.clm.revocation import Revoked, StatusUnknown
-from cmpd.clm.rules.registration import RegistrationAuthority, is_ra
-from cmpd.clm.unreadable import UNREADABLE, read_certificate
+from cmpd.clm.pkix import paths
+from cmpd.clm.pkix.unreadable import UNREADABLE, read_certificate
 from cmpd.cmp import protection
-from cmpd.cmp.failure import CMPFailure, FailInfo
-from cmpd.cmp.parties import grants, protection_certs
+from cmpd.cmp.parties import grants
 from cmpd.cmp.parties.conditions import NOT_TRUSTED, NOT_VERIFIED
 from cmpd.cmp.parties.party import NOBODY, Capacity, MacKey, Party
-from cmpd.cmp.protection import mac, signature
+from cmpd.cmp.protection import mac, protection_certs, signature
+from cmpd.cmp.wire.failure import CMPFailure, FailInfo
 from cmpd.records import quick_dataclass
 
 if TYPE_CHECKING:
-    from cmpd.clm.catalog import ServedPolicy
     from cmpd.clm.client import Client
-    from cmpd.cmp.message import Algorithm, Message
+    from cmpd.clm.issuance.compiled_policy import CompiledPolicy
+    from cmpd.cmp.wire.message import Algorithm, Message
 
 MOST_EXTRA_CERTS = 32
 """Certificates a message may carry; more is refused before any is parsed."""
@@ -70,7 +70,7 @@ NO_POLICY = Policy(ca="", template="")
 class Context:
     """What authentication goes by, beside the message."""
 
-    served: ServedPolicy | None
+    compiled: CompiledPolicy | None
     """The policy that was chosen; None: there is none of that identifier."""
     by_default: bool = True
     """Whether nothing named it: of a policy that somebody names nothing is told before he may use it."""
@@ -91,7 +91,7 @@ class Context:
 
     @property
     def policy(self) -> Policy:
-        return self.served.policy if self.served is not None else NO_POLICY
+        return self.compiled.policy if self.compiled is not None else NO_POLICY
 
     def untrusted(self, fault: Exception) -> CMPFailure:
         """The failure of a certificate that no anchor vouches for."""
@@ -106,7 +106,7 @@ class Context:
 
 
 @quick_dataclass(frozen=True, slots=True)
-class Issued:
+class IssuedHere:
     """A protection certificate that was issued here."""
 
     name: str
@@ -172,8 +172,8 @@ class Authenticator:
             )
         throttle.succeeded(guessed, peer)
         party = Party(f"mac:{entity.id}", Capacity.PASSWORD, entity=entity, mac=MacKey(parsed, key))
-        if context.served is not None and grants.may_use(party, context.served.policy):
-            mac.permit(parsed, context.served.policy.mac)
+        if context.compiled is not None and grants.may_use(party, context.compiled.policy):
+            mac.permit(parsed, context.compiled.policy.mac)
         return party
 
     async def _by_signature(self, message: Message, claim: Protection, context: Context) -> Party:
@@ -259,7 +259,7 @@ class Authenticator:
         name = protection_certs.name_of(der)
         holder = await self.clm.issued.holder_of(certificate, der, context.likely)
         if holder is not None:
-            return self._trust_issued(Issued(name, certificate, *holder), extra, context)
+            return self._trust_issued(IssuedHere(name, certificate, *holder), extra, context)
         if await self.clm.revocations.is_revoked(der):
             raise CMPFailure(FailInfo.certRevoked, "the protection certificate is revoked")
         policy, basic = context.policy, context.basic
@@ -331,13 +331,13 @@ class Authenticator:
         except StatusUnknown as unknown:
             raise context.untrusted(unknown) from None
 
-    def _trust_issued(self, issued: Issued, extra: list[x509.Certificate], context: Context) -> Party:
+    def _trust_issued(self, issued: IssuedHere, extra: list[x509.Certificate], context: Context) -> Party:
         """A certificate issued here is trusted as long as the store says so."""
         self._check_standing(issued.record, issued.entity)
         ra = next((ra for ra in context.policy.ras if issued.record.entity in ra.entities), None)
-        if ra is None and context.served is not None:
+        if ra is None and context.compiled is not None:
             with suppress(paths.PathError):
-                between = [*extra, context.served.authority.certificate]
+                between = [*extra, context.compiled.authority.certificate]
                 ra, _ = self._named_ra(issued.certificate, between, context)
         if ra is not None:
             capacity = Capacity.RA

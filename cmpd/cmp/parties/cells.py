@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from enum import StrEnum
 from typing import Final
 
-from cmpd.cmp.parties.conditions import Condition, Refused
+from cmpd.cmp.parties.conditions import Condition, Denial
 
 
 class Operation(StrEnum):
@@ -36,8 +36,8 @@ class Operation(StrEnum):
     ASK_TEMPLATE = "genm: certReqTemplate"
 
 
-class Whom(StrEnum):
-    """Whom it is about, seen from the party."""
+class Target(StrEnum):
+    """Target it is about, seen from the party."""
 
     NONE = "-"
     """Nobody in particular."""
@@ -64,30 +64,30 @@ class Unreachable:
     why: str
 
 
-Cell = Granted | Refused | Unreachable
-Row = dict[Whom, Cell]
+Cell = Granted | Denial | Unreachable
+Row = dict[Target, Cell]
 
-_NAMES = (Whom.ITSELF, Whom.ENTITY, Whom.OTHERS, Whom.HOUSE)
-ABOUT: Final[dict[Operation, tuple[Whom, ...]]] = {
-    Operation.POLICY_BY_DEFAULT: (Whom.NONE,),
-    Operation.POLICY_BY_IDENTIFIER: (Whom.NONE,),
-    Operation.POLICY_BY_PROFILE: (Whom.NONE,),
-    Operation.BEGIN: (Whom.NONE,),
+_NAMES = (Target.ITSELF, Target.ENTITY, Target.OTHERS, Target.HOUSE)
+ABOUT: Final[dict[Operation, tuple[Target, ...]]] = {
+    Operation.POLICY_BY_DEFAULT: (Target.NONE,),
+    Operation.POLICY_BY_IDENTIFIER: (Target.NONE,),
+    Operation.POLICY_BY_PROFILE: (Target.NONE,),
+    Operation.BEGIN: (Target.NONE,),
     Operation.IR: _NAMES,
     Operation.CR: _NAMES,
     Operation.P10CR: _NAMES,
-    Operation.RA_VERIFIED: (Whom.NONE,),
-    Operation.KEY_GENERATION: (Whom.NONE,),
+    Operation.RA_VERIFIED: (Target.NONE,),
+    Operation.KEY_GENERATION: (Target.NONE,),
     Operation.KUR: _NAMES,
     Operation.REVOKE: _NAMES,
     Operation.HOLD: _NAMES,
     Operation.RELEASE: _NAMES,
-    Operation.CERTCONF: (Whom.ITSELF, Whom.OTHERS),
-    Operation.POLLREQ: (Whom.ITSELF, Whom.OTHERS),
-    Operation.POPDECR: (Whom.ITSELF, Whom.OTHERS),
-    Operation.ERROR: (Whom.ITSELF, Whom.OTHERS),
-    Operation.NESTED: (Whom.NONE,),
-    Operation.ASK_PUBLIC: (Whom.NONE,),
-    Operation.ASK_TEMPLATE: (Whom.NONE,),
+    Operation.CERTCONF: (Target.ITSELF, Target.OTHERS),
+    Operation.POLLREQ: (Target.ITSELF, Target.OTHERS),
+    Operation.POPDECR: (Target.ITSELF, Target.OTHERS),
+    Operation.ERROR: (Target.ITSELF, Target.OTHERS),
+    Operation.NESTED: (Target.NONE,),
+    Operation.ASK_PUBLIC: (Target.NONE,),
+    Operation.ASK_TEMPLATE: (Target.NONE,),
 }
-"""Whom each operation can be about."""
+"""Target each operation can be about."""

@@ -7,16 +7,16 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Final
 
 from cmpd.clm.model import CertificateState, EntityState
-from cmpd.cmp.failure import FailInfo
 from cmpd.cmp.parties.party import Capacity, Party
-from cmpd.cmp.parties.protection_certs import key_name
+from cmpd.cmp.protection.protection_certs import key_name
+from cmpd.cmp.wire.failure import FailInfo
 from cmpd.records import quick_dataclass
 
 if TYPE_CHECKING:
     from cryptography import x509
 
+    from cmpd.clm.documents.policy import Policy
     from cmpd.clm.model import Certificate, Entity
-    from cmpd.clm.policy import Policy
 
 
 @quick_dataclass(frozen=True, slots=True)
@@ -42,7 +42,7 @@ class Facts:
 
 
 @dataclass(frozen=True, slots=True)
-class Refused:
+class Denial:
     """Why it is not granted, as the client is told."""
 
     fail_info: FailInfo
@@ -56,7 +56,7 @@ class Condition:
     name: str
     """As the printed table has it."""
     holds: Callable[[Facts], bool]
-    otherwise: Refused
+    otherwise: Denial
     setting: str = ""
     """The key of the policy, or of its row for an RA, that decides it alone; empty: the request does."""
 
@@ -66,20 +66,20 @@ NOT_TRUSTED: Final = "the protection certificate is not trusted"
 NOT_VERIFIED: Final = "protection does not verify: the reference is not known or the secret is another"
 
 
-def not_authorized(text: str) -> Refused:
-    return Refused(FailInfo.notAuthorized, text)
+def not_authorized(text: str) -> Denial:
+    return Denial(FailInfo.notAuthorized, text)
 
 
 def _may_use(entity: Entity | None, policy: Policy) -> bool:
     return entity is not None and entity.state is EntityState.ACTIVE and policy.id in entity.policies
 
 
-def given_to_entity(otherwise: Refused) -> Condition:
+def given_to_entity(otherwise: Denial) -> Condition:
     """The end entity has the policy among its own."""
     return Condition("its end entity has the policy", lambda f: _may_use(f.party.entity, f.policy), otherwise)
 
 
-def issued_under_it(otherwise: Refused) -> Condition:
+def issued_under_it(otherwise: Denial) -> Condition:
     """The protection certificate was issued under this policy."""
     return Condition(
         "it was issued under the policy",
@@ -88,12 +88,12 @@ def issued_under_it(otherwise: Refused) -> Condition:
     )
 
 
-def registers(otherwise: Refused) -> Condition:
+def registers(otherwise: Denial) -> Condition:
     """The policy makes end entities of those who ask."""
     return Condition("auto_register", lambda f: f.policy.auto_register, otherwise, "auto_register")
 
 
-def vouched_for(otherwise: Refused) -> Condition:
+def vouched_for(otherwise: Denial) -> Condition:
     """The trust anchor above the protection certificate is one of this policy's."""
     return Condition(
         "a trust anchor of the policy is above it",
@@ -102,12 +102,12 @@ def vouched_for(otherwise: Refused) -> Condition:
     )
 
 
-def login(otherwise: Refused) -> Condition:
+def login(otherwise: Denial) -> Condition:
     """The policy takes HTTP Basic authentication for proof of who asks."""
     return Condition("password_login", lambda f: f.policy.password_login, otherwise, "password_login")
 
 
-def named(*, foreign: bool, otherwise: Refused) -> Condition:
+def named(*, foreign: bool, otherwise: Denial) -> Condition:
     """The policy has the row of the registration authority, whose certificate others issued (`foreign`), or
     this server; of the other kind it says nothing."""
     return Condition(
@@ -130,12 +130,12 @@ def right(name: str) -> Condition:
 USES_LEFT: Final = Condition(
     "its password has uses left",
     lambda f: f.party.entity is not None and f.party.entity.password_uses != 0,
-    Refused(FailInfo.badMessageCheck, NOT_VERIFIED),
+    Denial(FailInfo.badMessageCheck, NOT_VERIFIED),
 )
 PASSWORD_ENROLMENT: Final = Condition(
     "password_enrolment",
     lambda f: f.policy.password_enrolment,
-    Refused(FailInfo.wrongIntegrity, "enrolment requires a signature under this policy"),
+    Denial(FailInfo.wrongIntegrity, "enrolment requires a signature under this policy"),
     "password_enrolment",
 )
 OWN_KEY: Final = Condition(
@@ -152,7 +152,7 @@ CERTIFICATE_ENROLMENT: Final = Condition(
 CENTRAL_KEY_GENERATION: Final = Condition(
     "central_key_generation",
     lambda f: f.policy.central_key_generation,
-    Refused(
+    Denial(
         FailInfo.badCertTemplate,
         "publicKey: it is missing, and keys are not made here under this policy",
     ),
@@ -161,7 +161,7 @@ CENTRAL_KEY_GENERATION: Final = Condition(
 PASSWORD_REVOCATION: Final = Condition(
     "password_revocation",
     lambda f: f.policy.password_revocation and (f.issued_under is None or f.issued_under.password_revocation),
-    Refused(FailInfo.wrongIntegrity, "revocation requires a signature under this policy"),
+    Denial(FailInfo.wrongIntegrity, "revocation requires a signature under this policy"),
     "password_revocation",
 )
 COVERED_NAMES: Final = Condition(

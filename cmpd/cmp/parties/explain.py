@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 from typing import TYPE_CHECKING, Final
 
-from cmpd.cmp.parties.cells import Granted, Operation, Whom
+from cmpd.cmp.parties.cells import Granted, Operation, Target
 from cmpd.cmp.parties.conditions import Facts
 from cmpd.cmp.parties.grants import TABLE
 from cmpd.cmp.parties.party import Capacity, Party
@@ -13,28 +13,28 @@ from cmpd.cmp.parties.party import Capacity, Party
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-    from cmpd.clm.policy import Policy
+    from cmpd.clm.documents.policy import Policy
     from cmpd.cmp.parties.conditions import Condition
 
-ACTS: Final[tuple[tuple[Operation, Whom, str], ...]] = (
-    (Operation.IR, Whom.ITSELF, "get another certificate with its own names (ir, cr, p10cr)"),
-    (Operation.IR, Whom.ENTITY, "get certificates (ir, cr, p10cr)"),
-    (Operation.IR, Whom.OTHERS, "get certificates for others (ir, cr, p10cr)"),
-    (Operation.RA_VERIFIED, Whom.NONE, "say that it verified the proof of possession (raVerified)"),
-    (Operation.KEY_GENERATION, Whom.NONE, "have its key made here"),
-    (Operation.KUR, Whom.ITSELF, "update its own certificate (kur)"),
-    (Operation.KUR, Whom.OTHERS, "update certificates of others (kur)"),
-    (Operation.REVOKE, Whom.ITSELF, "revoke its own certificate (rr)"),
-    (Operation.REVOKE, Whom.ENTITY, "revoke certificates of its end entity (rr)"),
-    (Operation.REVOKE, Whom.OTHERS, "revoke certificates of others (rr)"),
-    (Operation.HOLD, Whom.ITSELF, "put its own certificate on hold (rr)"),
-    (Operation.HOLD, Whom.ENTITY, "put certificates of its end entity on hold (rr)"),
-    (Operation.HOLD, Whom.OTHERS, "put certificates of others on hold (rr)"),
-    (Operation.RELEASE, Whom.ITSELF, "release its own certificate from hold (rr)"),
-    (Operation.RELEASE, Whom.ENTITY, "release certificates of its end entity from hold (rr)"),
-    (Operation.RELEASE, Whom.OTHERS, "release certificates of others from hold (rr)"),
-    (Operation.NESTED, Whom.NONE, "pass on messages of others (nested)"),
-    (Operation.ASK_TEMPLATE, Whom.NONE, "ask for CA certificates, CRLs and the request template (genm)"),
+ACTS: Final[tuple[tuple[Operation, Target, str], ...]] = (
+    (Operation.IR, Target.ITSELF, "get another certificate with its own names (ir, cr, p10cr)"),
+    (Operation.IR, Target.ENTITY, "get certificates (ir, cr, p10cr)"),
+    (Operation.IR, Target.OTHERS, "get certificates for others (ir, cr, p10cr)"),
+    (Operation.RA_VERIFIED, Target.NONE, "say that it verified the proof of possession (raVerified)"),
+    (Operation.KEY_GENERATION, Target.NONE, "have its key made here"),
+    (Operation.KUR, Target.ITSELF, "update its own certificate (kur)"),
+    (Operation.KUR, Target.OTHERS, "update certificates of others (kur)"),
+    (Operation.REVOKE, Target.ITSELF, "revoke its own certificate (rr)"),
+    (Operation.REVOKE, Target.ENTITY, "revoke certificates of its end entity (rr)"),
+    (Operation.REVOKE, Target.OTHERS, "revoke certificates of others (rr)"),
+    (Operation.HOLD, Target.ITSELF, "put its own certificate on hold (rr)"),
+    (Operation.HOLD, Target.ENTITY, "put certificates of its end entity on hold (rr)"),
+    (Operation.HOLD, Target.OTHERS, "put certificates of others on hold (rr)"),
+    (Operation.RELEASE, Target.ITSELF, "release its own certificate from hold (rr)"),
+    (Operation.RELEASE, Target.ENTITY, "release certificates of its end entity from hold (rr)"),
+    (Operation.RELEASE, Target.OTHERS, "release certificates of others from hold (rr)"),
+    (Operation.NESTED, Target.NONE, "pass on messages of others (nested)"),
+    (Operation.ASK_TEMPLATE, Target.NONE, "ask for CA certificates, CRLs and the request template (genm)"),
 )
 """What is told, in this order; ir stands for cr and p10cr, which are granted alike."""
 

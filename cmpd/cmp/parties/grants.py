@@ -11,14 +11,14 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Final
 
-from cmpd.cmp.failure import CMPFailure, FailInfo
 from cmpd.cmp.parties import conditions as when
-from cmpd.cmp.parties.cells import ABOUT, Cell, Granted, Operation, Row, Unreachable, Whom
-from cmpd.cmp.parties.conditions import Condition, Facts, Refused, not_authorized
+from cmpd.cmp.parties.cells import ABOUT, Cell, Granted, Operation, Row, Target, Unreachable
+from cmpd.cmp.parties.conditions import Condition, Denial, Facts, not_authorized
 from cmpd.cmp.parties.party import Capacity, Party
+from cmpd.cmp.wire.failure import CMPFailure, FailInfo
 
 if TYPE_CHECKING:
-    from cmpd.clm.policy import Policy
+    from cmpd.clm.documents.policy import Policy
 
 INVALID_IDENTIFIER: Final = "invalid identifier"
 """What a client is told of a policy that it named and cannot use, whatever the reason."""
@@ -26,29 +26,29 @@ INVALID_IDENTIFIER: Final = "invalid identifier"
 
 _BY_DEFAULT = not_authorized("the end entity may not use the policy served here")
 _NO_ENTITY = not_authorized("no end entity is registered for this protection certificate")
-_INVALID = Refused(FailInfo.badRequest, INVALID_IDENTIFIER)
-_UNKNOWN_PROFILE = Refused(FailInfo.badRequest, "certProfile {profile!r} is not known here")
-_UNTRUSTED = Refused(FailInfo.signerNotTrusted, when.NOT_TRUSTED)
+_INVALID = Denial(FailInfo.badRequest, INVALID_IDENTIFIER)
+_UNKNOWN_PROFILE = Denial(FailInfo.badRequest, "certProfile {profile!r} is not known here")
+_UNTRUSTED = Denial(FailInfo.signerNotTrusted, when.NOT_TRUSTED)
 _HOUSE = not_authorized("subject: this name belongs to a certification authority here")
 _NOT_ITS_OWN = not_authorized("the certificate is not the requester's to revoke")
 _OWN_SIGNATURE = not_authorized(
     "the certificate is revoked by its own signature, or by its end entity's password"
 )
-_SIGNATURE_FOR_UPDATE = Refused(
+_SIGNATURE_FOR_UPDATE = Denial(
     FailInfo.wrongIntegrity, "a key update requires the signature of the certificate being updated"
 )
 _ISSUED_FOR_UPDATE = not_authorized(
     "a key update requires the signature of a certificate that was issued here"
 )
-_OLD_CERT_ID = Refused(FailInfo.badCertId, "oldCertID is not the certificate that protects the message")
+_OLD_CERT_ID = Denial(FailInfo.badCertId, "oldCertID is not the certificate that protects the message")
 _OTHER_NAMES = not_authorized("subject: a certificate without an end entity gets its own names only")
-_ANOTHERS = Refused(FailInfo.badMessageCheck, "the message is not protected by who began the transaction")
+_ANOTHERS = Denial(FailInfo.badMessageCheck, "the message is not protected by who began the transaction")
 _NO_RA = not_authorized("nested messages are for registration authorities that the policy trusts")
 _NOT_VERIFIED = not_authorized("raVerified is for registration authorities")
 _KEY_FOR_OTHERS = not_authorized(
     "a key is made for nobody but the end entity that protects the request itself"
 )
-_PROTECTED = Refused(FailInfo.badMessageCheck, "certReqTemplate requires a protected message")
+_PROTECTED = Denial(FailInfo.badMessageCheck, "certReqTemplate requires a protected message")
 
 _UNHEARD = Unreachable("without protection only genm is heard")
 _NO_CERTIFICATE = Unreachable("it has no certificate that was issued here and signs")
@@ -64,14 +64,14 @@ def _of(*cells: Condition) -> Granted:
 
 
 def _names(itself: Cell, entity: Cell, others: Cell, house: Cell) -> Row:
-    return {Whom.ITSELF: itself, Whom.ENTITY: entity, Whom.OTHERS: others, Whom.HOUSE: house}
+    return {Target.ITSELF: itself, Target.ENTITY: entity, Target.OTHERS: others, Target.HOUSE: house}
 
 
 def _policies(default: Cell, identifier: Cell, profile: Cell) -> dict[Operation, Row]:
     return {
-        Operation.POLICY_BY_DEFAULT: {Whom.NONE: default},
-        Operation.POLICY_BY_IDENTIFIER: {Whom.NONE: identifier},
-        Operation.POLICY_BY_PROFILE: {Whom.NONE: profile},
+        Operation.POLICY_BY_DEFAULT: {Target.NONE: default},
+        Operation.POLICY_BY_IDENTIFIER: {Target.NONE: identifier},
+        Operation.POLICY_BY_PROFILE: {Target.NONE: profile},
     }
 
 
@@ -85,19 +85,19 @@ def _revocations(revoke: Row, hold: Row, release: Row) -> dict[Operation, Row]:
 
 def _later(itself: Cell, others: Cell) -> dict[Operation, Row]:
     operations = (Operation.CERTCONF, Operation.POLLREQ, Operation.POPDECR, Operation.ERROR)
-    return {operation: {Whom.ITSELF: itself, Whom.OTHERS: others} for operation in operations}
+    return {operation: {Target.ITSELF: itself, Target.OTHERS: others} for operation in operations}
 
 
 def _single(
     begin: Cell, verified: Cell, generation: Cell, nested: Cell, public: Cell, template: Cell
 ) -> dict[Operation, Row]:
     return {
-        Operation.BEGIN: {Whom.NONE: begin},
-        Operation.RA_VERIFIED: {Whom.NONE: verified},
-        Operation.KEY_GENERATION: {Whom.NONE: generation},
-        Operation.NESTED: {Whom.NONE: nested},
-        Operation.ASK_PUBLIC: {Whom.NONE: public},
-        Operation.ASK_TEMPLATE: {Whom.NONE: template},
+        Operation.BEGIN: {Target.NONE: begin},
+        Operation.RA_VERIFIED: {Target.NONE: verified},
+        Operation.KEY_GENERATION: {Target.NONE: generation},
+        Operation.NESTED: {Target.NONE: nested},
+        Operation.ASK_PUBLIC: {Target.NONE: public},
+        Operation.ASK_TEMPLATE: {Target.NONE: template},
     }
 
 
@@ -259,10 +259,10 @@ TABLE: Final[dict[Capacity, dict[Operation, Row]]] = {
 
 def may_use(party: Party, policy: Policy) -> bool:
     """Whether a party may use a policy, and so learn that it is there."""
-    return refused(Operation.POLICY_BY_DEFAULT, Whom.NONE, Facts(party, policy)) is None
+    return refused(Operation.POLICY_BY_DEFAULT, Target.NONE, Facts(party, policy)) is None
 
 
-def require(operation: Operation, whom: Whom, facts: Facts) -> None:
+def require(operation: Operation, whom: Target, facts: Facts) -> None:
     """Returns where it is granted. Raises CMPFailure where it is not."""
     refusal = refused(operation, whom, facts)
     if refusal is not None:
@@ -275,13 +275,13 @@ def require(operation: Operation, whom: Whom, facts: Facts) -> None:
         )
 
 
-def refused(operation: Operation, whom: Whom, facts: Facts) -> Refused | None:
+def refused(operation: Operation, whom: Target, facts: Facts) -> Denial | None:
     """Why it is not granted; None where it is."""
     cell = TABLE[facts.party.capacity][operation][whom]
-    if isinstance(cell, Refused):
+    if isinstance(cell, Denial):
         return cell
     if isinstance(cell, Unreachable):
-        return Refused(FailInfo.notAuthorized, f"{operation} is not for this requester")
+        return Denial(FailInfo.notAuthorized, f"{operation} is not for this requester")
     for condition in cell.conditions:
         if not condition.holds(facts):
             return condition.otherwise
@@ -300,7 +300,7 @@ def _block(capacity: Capacity) -> str:
     lines = [f"{capacity}:"]
     for cells, operations in alike.items():
         lines.append(f"  {', '.join(operations)}")
-        lines += [f"    {'' if whom == Whom.NONE else f'about {whom}: '}{text}" for whom, text in cells]
+        lines += [f"    {'' if whom == Target.NONE else f'about {whom}: '}{text}" for whom, text in cells]
     return "\n".join(lines)
 
 
@@ -313,7 +313,7 @@ def _cells(row: Row) -> tuple[tuple[str, str], ...]:
 
 
 def _text(cell: Cell) -> str:
-    if isinstance(cell, Refused):
+    if isinstance(cell, Denial):
         return cell.fail_info.name
     if isinstance(cell, Unreachable):
         return f"cannot be: {cell.why}"

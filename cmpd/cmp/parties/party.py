@@ -10,8 +10,8 @@ from cmpd.records import quick_dataclass
 if TYPE_CHECKING:
     from cryptography import x509
 
+    from cmpd.clm.documents.rules.registration import RegistrationAuthority
     from cmpd.clm.model import Certificate, Entity
-    from cmpd.clm.rules.registration import RegistrationAuthority
     from cmpd.cmp.protection.mac import MacAlgorithm
 
 
@@ -33,7 +33,7 @@ class Capacity(StrEnum):
     NEWCOMER = "newcomer"
     """A certificate under a trust anchor of the policy, for which nobody is registered."""
     RA = "registration authority"
-    """Whom a row of the policy's registration authorities names."""
+    """Target a row of the policy's registration authorities names."""
 
 
 BY_PASSWORD: Final = (Capacity.PASSWORD, Capacity.LOGIN)

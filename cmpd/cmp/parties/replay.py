@@ -6,16 +6,16 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Final
 
 from cmpd.clm.model import CertificateState, EntityState
-from cmpd.cmp.failure import CMPFailure, FailInfo
 from cmpd.cmp.parties.conditions import NOT_VERIFIED
-from cmpd.cmp.parties.protection_certs import name_of
+from cmpd.cmp.protection.protection_certs import name_of
+from cmpd.cmp.wire.failure import CMPFailure, FailInfo
 from cmpd.reasons import REASONS
 
 if TYPE_CHECKING:
     from cmpd.clm.client import Client
     from cmpd.clm.model import Certificate, Transaction
-    from cmpd.cmp.message import Message
     from cmpd.cmp.parties.party import Party
+    from cmpd.cmp.wire.message import Message
 
 SIGNER: Final = "signer"
 """Where a transaction's detail has the certificate, issued here, that protected its first message."""

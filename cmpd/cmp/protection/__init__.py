@@ -6,10 +6,10 @@ signature algorithms serve proof of possession as well.
 
 from __future__ import annotations
 
-from cmpd.clm.pkix.algorithms.rows import PublicKey
-from cmpd.clm.pkix.algorithms.rows import SigningKey as PrivateKey
+from cmpd.clm.pkix.algorithms.definitions import PublicKey
+from cmpd.clm.pkix.algorithms.definitions import SigningKey as PrivateKey
 from cmpd.cmp.protection import pbm, pbmac1, shared_key
-from cmpd.cmp.protection.table import MacFamily, describe, family, macs, register
+from cmpd.cmp.protection.mac_table import MacFamily, describe, family, macs, register
 
 for _module in (pbm, pbmac1, shared_key):
     for _row in _module.FAMILIES:

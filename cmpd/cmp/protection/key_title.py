@@ -9,7 +9,7 @@ from cryptography.hazmat.primitives.asymmetric import dsa, ec, mlkem
 from cmpd.clm.pkix.algorithms import KEYS
 
 if TYPE_CHECKING:
-    from cmpd.clm.pkix.algorithms.rows import PublicKey
+    from cmpd.clm.pkix.algorithms.definitions import PublicKey
 
 _NOT_SERVED: Final[tuple[tuple[type, str], ...]] = (
     (dsa.DSAPublicKey, "DSA"),

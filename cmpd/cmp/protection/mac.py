@@ -10,14 +10,14 @@ import hmac
 from abc import ABC, abstractmethod
 from typing import TYPE_CHECKING, Any, Final
 
-from cmpd.cmp import schema
-from cmpd.cmp.failure import CMPFailure, FailInfo
-from cmpd.cmp.protection import digests, table
+from cmpd.cmp.protection import hashing, mac_table
+from cmpd.cmp.wire import schema
+from cmpd.cmp.wire.failure import CMPFailure, FailInfo
 from cmpd.records import quick_dataclass
 
 if TYPE_CHECKING:
-    from cmpd.clm.policy import MacRules
-    from cmpd.cmp.message import Algorithm
+    from cmpd.clm.documents.policy import MacRules
+    from cmpd.cmp.wire.message import Algorithm
 
 SALT_OCTETS: Final = range(8, 65)
 """RFC 4211, section 4.4, and RFC 8018, section 4.1, want 64 bits or more; beyond a hash's block is folly."""
@@ -41,7 +41,7 @@ class MacAlgorithm(ABC):
     identifier: bytes
     """DER of the AlgorithmIdentifier, for the response to repeat."""
     mac: str
-    """The MAC itself, a name of `digests.HMACS`."""
+    """The MAC itself, a name of `hashing.HMACS`."""
 
     @property
     @abstractmethod
@@ -63,7 +63,7 @@ class MacAlgorithm(ABC):
 
     def tag(self, key: bytes, data: bytes) -> bytes:
         """The MAC of `data`, the DER of ProtectedPart."""
-        return digests.hmac_digest(self.mac, key, data)
+        return hashing.hmac_digest(self.mac, key, data)
 
     def verify(self, key: bytes, protection: bytes, data: bytes) -> bool:
         """Whether `protection` is the MAC of `data`; takes the same time wherever they differ."""
@@ -75,7 +75,7 @@ def parse(algorithm: Algorithm, bounds: Bounds) -> MacAlgorithm:
 
     Raises CMPFailure badAlg where it is none, its parameters are malformed, or they are out of bounds.
     """
-    parsed: MacAlgorithm = table.mac(algorithm.oid).parse(algorithm, bounds)
+    parsed: MacAlgorithm = mac_table.mac(algorithm.oid).parse(algorithm, bounds)
     return parsed
 
 
@@ -104,8 +104,8 @@ def member(role: str, identifier: dict[str, Any], known: dict[str, str]) -> str:
     """
     oid = identifier["algorithm"]
     if oid not in known:
-        raise CMPFailure(FailInfo.badAlg, f"{role} {table.describe(oid)} is not supported")
-    if identifier.get("parameters") not in (None, digests.NULL):
+        raise CMPFailure(FailInfo.badAlg, f"{role} {mac_table.describe(oid)} is not supported")
+    if identifier.get("parameters") not in (None, hashing.NULL):
         raise CMPFailure(FailInfo.badAlg, f"{role} {known[oid]} takes no parameters")
     return known[oid]
 

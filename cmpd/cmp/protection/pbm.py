@@ -5,18 +5,18 @@ from __future__ import annotations
 import hashlib
 from typing import TYPE_CHECKING, Final
 
-from cmpd.cmp.protection import digests, mac
-from cmpd.cmp.protection.table import MacFamily
+from cmpd.cmp.protection import hashing, mac
+from cmpd.cmp.protection.mac_table import MacFamily
 from cmpd.records import quick_dataclass
 
 if TYPE_CHECKING:
-    from cmpd.clm.policy import MacRules
-    from cmpd.cmp.message import Algorithm
+    from cmpd.clm.documents.policy import MacRules
+    from cmpd.cmp.wire.message import Algorithm
 
 NAME: Final = "PasswordBasedMac"
 OID: Final = "1.2.840.113533.7.66.13"
 
-_OWFS: Final = {name: getattr(hashlib, digests.HASHLIB[name]) for name in digests.HASH_OIDS}
+_OWFS: Final = {name: getattr(hashlib, hashing.HASHLIB[name]) for name in hashing.HASH_OIDS}
 
 
 @quick_dataclass(frozen=True, slots=True)
@@ -24,7 +24,7 @@ class PasswordBasedMac(mac.MacAlgorithm):
     """PBMParameter."""
 
     owf: str
-    """The one-way function, a name of `digests.HASHES`."""
+    """The one-way function, a name of `hashing.HASHES`."""
     salt: bytes
     iterations: int
 
@@ -55,8 +55,8 @@ def parse(algorithm: Algorithm, bounds: mac.Bounds) -> PasswordBasedMac:
     value = mac.parameters(algorithm, "PBMParameter", NAME)
     return PasswordBasedMac(
         identifier=algorithm.der,
-        mac=mac.member("the MAC", value["mac"], digests.HMACS),
-        owf=mac.member("the owf", value["owf"], digests.HASHES),
+        mac=mac.member("the MAC", value["mac"], hashing.HMACS),
+        owf=mac.member("the owf", value["owf"], hashing.HASHES),
         salt=mac.bounded_salt(value["salt"]),
         iterations=mac.bounded_iterations(
             value["iterationCount"], bounds.iterations_min, bounds.iterations_max

@@ -5,15 +5,15 @@ from __future__ import annotations
 import hashlib
 from typing import TYPE_CHECKING, Any, Final
 
-from cmpd.cmp import schema
-from cmpd.cmp.failure import CMPFailure, FailInfo
-from cmpd.cmp.protection import digests, mac
-from cmpd.cmp.protection.table import MacFamily, describe
+from cmpd.cmp.protection import hashing, mac
+from cmpd.cmp.protection.mac_table import MacFamily, describe
+from cmpd.cmp.wire import schema
+from cmpd.cmp.wire.failure import CMPFailure, FailInfo
 from cmpd.records import quick_dataclass
 
 if TYPE_CHECKING:
-    from cmpd.clm.policy import MacRules
-    from cmpd.cmp.message import Algorithm
+    from cmpd.clm.documents.policy import MacRules
+    from cmpd.cmp.wire.message import Algorithm
 
 NAME: Final = "PBMAC1"
 OID: Final = "1.2.840.113549.1.5.14"
@@ -29,7 +29,7 @@ class PBMAC1(mac.MacAlgorithm):
     """PBMAC1-params with PBKDF2-params."""
 
     prf: str
-    """PBKDF2's pseudorandom function, a name of `digests.HMACS`."""
+    """PBKDF2's pseudorandom function, a name of `hashing.HMACS`."""
     salt: bytes
     iterations: int
     key_length: int
@@ -46,7 +46,7 @@ class PBMAC1(mac.MacAlgorithm):
     def derive(self, secret: bytes) -> bytes:
         """The key, by PBKDF2 (RFC 8018, section 5.2). Other threads run meanwhile."""
         return hashlib.pbkdf2_hmac(
-            digests.HASHLIB[self.prf], secret, self.salt, self.iterations, self.key_length
+            hashing.HASHLIB[self.prf], secret, self.salt, self.iterations, self.key_length
         )
 
     def permit(self, rules: MacRules) -> None:
@@ -58,9 +58,9 @@ class PBMAC1(mac.MacAlgorithm):
 def parse(algorithm: Algorithm, bounds: mac.Bounds) -> PBMAC1:
     """Raises CMPFailure badAlg."""
     value = mac.parameters(algorithm, "PBMAC1-params", NAME)
-    function = mac.member("the MAC", value["messageAuthScheme"], digests.MACS)
+    function = mac.member("the MAC", value["messageAuthScheme"], hashing.MACS)
     derivation = _pbkdf2(value["keyDerivationFunc"])
-    default = digests.hmac_size(function)
+    default = hashing.hmac_size(function)
     return PBMAC1(
         identifier=algorithm.der,
         mac=function,
@@ -89,7 +89,7 @@ def _pbkdf2(identifier: dict[str, Any]) -> dict[str, Any]:
 def _prf(derivation: dict[str, Any]) -> str:
     if "prf" not in derivation:
         return "HMAC-SHA1"
-    return mac.member("the prf", derivation["prf"], digests.HMACS)
+    return mac.member("the prf", derivation["prf"], hashing.HMACS)
 
 
 def _specified(salt: tuple[str, Any]) -> bytes:

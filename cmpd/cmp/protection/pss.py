@@ -5,12 +5,12 @@ from __future__ import annotations
 from functools import cache
 from typing import TYPE_CHECKING, Any, Final
 
-from cmpd.clm.pkix.algorithms.rows import PSSParameters
+from cmpd.clm.pkix.algorithms.definitions import PSSParameters
 from cmpd.clm.pkix.algorithms.rsa import LARGEST_MODULUS, pss
-from cmpd.cmp import schema
-from cmpd.cmp.failure import CMPFailure, FailInfo
-from cmpd.cmp.protection import digests
-from cmpd.cmp.protection.table import describe
+from cmpd.cmp.protection import hashing
+from cmpd.cmp.protection.mac_table import describe
+from cmpd.cmp.wire import schema
+from cmpd.cmp.wire.failure import CMPFailure, FailInfo
 
 if TYPE_CHECKING:
     from cmpd.clm.pkix.algorithms import SignatureAlgorithm
@@ -33,7 +33,7 @@ def encode(parameters: PSSParameters) -> bytes:
 
 
 def _identifier(name: str) -> dict[str, Any]:
-    return {"algorithm": digests.HASH_OIDS[name], "parameters": digests.NULL}
+    return {"algorithm": hashing.HASH_OIDS[name], "parameters": hashing.NULL}
 
 
 def read(row: SignatureAlgorithm, parameters: bytes | None) -> SignatureAlgorithm:
@@ -63,8 +63,8 @@ def read(row: SignatureAlgorithm, parameters: bytes | None) -> SignatureAlgorith
 
 
 def _sha2(algorithm: str, identifier: dict[str, Any]) -> str:
-    name = digests.HASHES.get(identifier["algorithm"])
-    if name not in digests.SIGNED or identifier.get("parameters") not in (None, digests.NULL):
+    name = hashing.HASHES.get(identifier["algorithm"])
+    if name not in hashing.SIGNED or identifier.get("parameters") not in (None, hashing.NULL):
         raise CMPFailure(
             FailInfo.badAlg,
             f"{algorithm}: the hash function {describe(identifier['algorithm'])} is not supported",

@@ -7,14 +7,14 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Final
 
-from cmpd.cmp.failure import CMPFailure, FailInfo
-from cmpd.cmp.protection import digests, mac
-from cmpd.cmp.protection.table import MacFamily
+from cmpd.cmp.protection import hashing, mac
+from cmpd.cmp.protection.mac_table import MacFamily
+from cmpd.cmp.wire.failure import CMPFailure, FailInfo
 from cmpd.records import quick_dataclass
 
 if TYPE_CHECKING:
-    from cmpd.clm.policy import MacRules
-    from cmpd.cmp.message import Algorithm
+    from cmpd.clm.documents.policy import MacRules
+    from cmpd.cmp.wire.message import Algorithm
 
 
 @quick_dataclass(frozen=True, slots=True)
@@ -41,7 +41,7 @@ class SharedKeyMac(mac.MacAlgorithm):
 def parse(algorithm: Algorithm, bounds: mac.Bounds) -> SharedKeyMac:
     """Raises CMPFailure badAlg. There is nothing to bound."""
     identifier = {"algorithm": algorithm.oid, "parameters": algorithm.parameters}
-    return SharedKeyMac(identifier=algorithm.der, mac=mac.member("the MAC", identifier, digests.HMACS))
+    return SharedKeyMac(identifier=algorithm.der, mac=mac.member("the MAC", identifier, hashing.HMACS))
 
 
-FAMILIES: Final = tuple(MacFamily(oid, name, parse) for oid, name in digests.MACS.items())
+FAMILIES: Final = tuple(MacFamily(oid, name, parse) for oid, name in hashing.MACS.items())

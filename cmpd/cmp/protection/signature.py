@@ -11,11 +11,11 @@ from typing import TYPE_CHECKING, Any, Final
 
 from cryptography.exceptions import InvalidSignature
 
-from cmpd.clm.pkix.algorithms import HASHES, KEYS, SIGNATURES, rows
-from cmpd.cmp import schema
-from cmpd.cmp.failure import CMPFailure, FailInfo
-from cmpd.cmp.protection import digests, pss, table
+from cmpd.clm.pkix.algorithms import HASHES, KEYS, SIGNATURES, definitions
+from cmpd.cmp.protection import hashing, mac_table, pss
 from cmpd.cmp.protection.key_title import key_title
+from cmpd.cmp.wire import schema
+from cmpd.cmp.wire.failure import CMPFailure, FailInfo
 from cmpd.records import quick_dataclass
 
 if TYPE_CHECKING:
@@ -23,11 +23,11 @@ if TYPE_CHECKING:
 
     from cryptography import x509
 
-    from cmpd.clm.pkix.algorithms.rows import PublicKey, SigningKey
-    from cmpd.cmp.message import Algorithm
+    from cmpd.clm.pkix.algorithms.definitions import PublicKey, SigningKey
+    from cmpd.cmp.wire.message import Algorithm
 
 
-Row = rows.SignatureAlgorithm
+Row = definitions.SignatureAlgorithm
 
 
 @quick_dataclass(frozen=True, slots=True)
@@ -70,15 +70,15 @@ def _absent(row: Row, parameters: bytes | None) -> Row:
 
 def _null(row: Row, parameters: bytes | None) -> Row:
     """NULL, or none, which is tolerated (RFC 4055, section 5)."""
-    if parameters not in (None, digests.NULL):
+    if parameters not in (None, hashing.NULL):
         raise CMPFailure(FailInfo.badAlg, f"{row.name} takes no parameters but NULL")
     return row
 
 
-_READERS: Final[dict[rows.Parameters, Callable[[Row, bytes | None], Row]]] = {
-    rows.Parameters.ABSENT: _absent,
-    rows.Parameters.NULL: _null,
-    rows.Parameters.PSS: pss.read,
+_READERS: Final[dict[definitions.Parameters, Callable[[Row, bytes | None], Row]]] = {
+    definitions.Parameters.ABSENT: _absent,
+    definitions.Parameters.NULL: _null,
+    definitions.Parameters.PSS: pss.read,
 }
 """Which parameters a row has → how DER of a message's is read: the row with them. Each raises CMPFailure
 badAlg."""
@@ -90,15 +90,15 @@ def parse(algorithm: Algorithm) -> SignatureAlgorithm:
     Raises CMPFailure badAlg where it is none that is served (SHA-1 and MD5 are not) or its parameters are
     inadmissible.
     """
-    row = table.signature(algorithm.oid)
+    row = mac_table.signature(algorithm.oid)
     return SignatureAlgorithm(_READERS[row.parameters](row, algorithm.parameters))
 
 
 def identifier(row: Row) -> bytes:
     """DER of the AlgorithmIdentifier."""
     value: dict[str, Any] = {"algorithm": row.oid}
-    if row.parameters is rows.Parameters.NULL:
-        value["parameters"] = digests.NULL
+    if row.parameters is definitions.Parameters.NULL:
+        value["parameters"] = hashing.NULL
     if row.pss is not None:
         value["parameters"] = pss.encode(row.pss)
     return schema.encode("AlgorithmIdentifier", value)
@@ -132,9 +132,9 @@ def signer_algorithm(key: SigningKey, asked: str | None = None) -> tuple[bytes, 
 
 def certificate_hash(certificate: x509.Certificate) -> str | None:
     """The hash function for certHash over a certificate (RFC 9810, section 5.3.18), a name for
-    `digests.digest`; None where hashAlg has to name one."""
+    `hashing.digest`; None where hashAlg has to name one."""
     row = SIGNATURES.by_oid.get(certificate.signature_algorithm_oid.dotted_string)
-    if row is None or row.parameters is not rows.Parameters.PSS:
+    if row is None or row.parameters is not definitions.Parameters.PSS:
         return row.certificate_hash if row is not None else None
     used = certificate.signature_hash_algorithm
     return next(
@@ -145,7 +145,7 @@ def certificate_hash(certificate: x509.Certificate) -> str | None:
 
 def hash_algorithm(algorithm: Algorithm) -> str:
     """The hash function a CertStatus' hashAlg names. Raises CMPFailure badAlg; SHA-1 is none."""
-    name = digests.HASHES.get(algorithm.oid)
-    if name not in digests.SIGNED:
-        raise CMPFailure(FailInfo.badAlg, f"hashAlg {table.describe(algorithm.oid)} is not supported")
+    name = hashing.HASHES.get(algorithm.oid)
+    if name not in hashing.SIGNED:
+        raise CMPFailure(FailInfo.badAlg, f"hashAlg {mac_table.describe(algorithm.oid)} is not supported")
     return name

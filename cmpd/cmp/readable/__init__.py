@@ -13,8 +13,9 @@ and the rest of the message all the same.
 from __future__ import annotations
 
 from cmpd.cmp.readable.item import HEXADECIMAL
+from cmpd.cmp.readable.special import FORMS
 from cmpd.cmp.readable.walk import Walk
-from cmpd.cmp.schema import DecodeError
+from cmpd.cmp.wire.schema import DecodeError
 
 __all__ = ["HEXADECIMAL", "readable", "shown"]
 
@@ -24,7 +25,7 @@ def readable(der: bytes, *, octets: int = HEXADECIMAL) -> str:
 
     Raises DecodeError where not even header and body can be told apart.
     """
-    walk = Walk(octets)
+    walk = Walk(FORMS, octets)
     walk.decode("RawMessage", der)
     message = walk.encoded("PKIMessage", "RawMessage", der)
     return "\n".join(message.lines())

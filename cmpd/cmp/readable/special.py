@@ -4,25 +4,20 @@ from __future__ import annotations
 
 import hashlib
 import ipaddress
-from collections.abc import Callable
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 from cryptography import x509
 
-from cmpd.clm.names import short_name
 from cmpd.clm.pkix.algorithms.rsa import OID as RSA_ENCRYPTION
-from cmpd.cmp import oids, schema
+from cmpd.clm.pkix.attributes import short_name
 from cmpd.cmp.readable import inside
 from cmpd.cmp.readable.item import Item
-from cmpd.cmp.schema import DecodeError
+from cmpd.cmp.readable.walk import Form, Walk
+from cmpd.cmp.wire import oids, schema
+from cmpd.cmp.wire.schema import DecodeError
 from cmpd.printable import printable
 
-if TYPE_CHECKING:
-    from cmpd.cmp.readable.walk import Walk
-
 NULL = b"\x05\x00"
-
-Form = Callable[["Walk", str, Any, bytes], Item]
 
 
 def _name(walk: Walk, label: str, value: Any, der: bytes) -> Item:

@@ -2,17 +2,19 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Mapping
 from datetime import datetime
 from typing import Any, TypeAlias
 
-from cmpd.cmp import oids, schema
-from cmpd.cmp.readable import inside, special
+from cmpd.cmp.readable import inside
 from cmpd.cmp.readable.item import HEXADECIMAL, Item, hexadecimal, text_or_hexadecimal
-from cmpd.cmp.schema import DecodeError
+from cmpd.cmp.wire import oids, schema
+from cmpd.cmp.wire.schema import DecodeError
 from cmpd.printable import printable
 
 Definition: TypeAlias = dict[str, Any]
+Form: TypeAlias = Callable[["Walk", str, Any, bytes], Item]
+"""Shows a type that has a form of its own: takes the walk, the label, the value, and its encoding, if any."""
 LARGE = 1 << 63
 """Integers from here on are serial numbers and the like, and shown in hexadecimal."""
 DEEPEST = 24
@@ -20,9 +22,11 @@ DEEPEST = 24
 
 
 class Walk:
-    """Shows values. `octets`: how many of an octet string are shown before the rest is counted."""
+    """Shows values. `forms`: how types of a form of their own are shown, by type name. `octets`: how many of
+    an octet string are shown before the rest is counted."""
 
-    def __init__(self, octets: int = HEXADECIMAL) -> None:
+    def __init__(self, forms: Mapping[str, Form], octets: int = HEXADECIMAL) -> None:
+        self._forms = forms
         self.octets = octets
         self._depth = 0
 
@@ -48,7 +52,7 @@ class Walk:
 
     def named(self, label: str, type_name: str, value: Any, der: bytes = b"") -> Item:
         """A value of a type that has a name; `der` is its encoding where that is at hand."""
-        form = special.FORMS.get(type_name)
+        form = self._forms.get(type_name)
         if form is not None:
             return form(self, label, value, der)
         return self.value(label, schema.definitions()[type_name], value)

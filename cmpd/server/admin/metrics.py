@@ -23,7 +23,7 @@ if TYPE_CHECKING:
     from prometheus_client.metrics_core import GaugeMetricFamily
 
     from cmpd.clm.client import Client
-    from cmpd.cmp.exchange import Record
+    from cmpd.cmp.transaction.exchange import RequestLogEntry
 
 FOLDER = "PROMETHEUS_MULTIPROC_DIR"
 BUCKETS = (0.0001, 0.0002, 0.0005, 0.001, 0.002, 0.005, 0.01, 0.02, 0.05, 0.1, 0.2, 0.5, 1.0, 5.0)
@@ -133,7 +133,7 @@ class Metrics:
             registry=registry,
         )
 
-    def count(self, record: Record) -> None:
+    def count(self, record: RequestLogEntry) -> None:
         """A CMP request was answered."""
         outcome = record.fail_info or record.status or record.response
         self._requests.labels(record.request or "unreadable", outcome).inc()

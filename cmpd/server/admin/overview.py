@@ -10,9 +10,9 @@ from collections import Counter
 from dataclasses import asdict, dataclass
 from typing import TYPE_CHECKING, Any
 
-from cmpd.clm.catalog import Catalog
+from cmpd.clm.configuration.catalog import Catalog
+from cmpd.clm.imported_crls.revocations import Revocations
 from cmpd.clm.model import TransactionState
-from cmpd.clm.revocation import Revocations
 from cmpd.clm.store.base import StoreError
 from cmpd.config import split_address
 
@@ -158,5 +158,5 @@ def _reasons(events: list[AuditEvent]) -> list[tuple[str, int]]:
 
 
 def _times(event: AuditEvent) -> int:
-    """How many acts an event stands for: in a flood, also for those left out (`cmpd.clm.strangers`)."""
+    """How many acts an event stands for: in a flood, also for those left out (`AuditRateLimit`)."""
     return 1 + int(event.detail.get("left_out", 0))

@@ -29,7 +29,7 @@ class Worker:
 
 
 @dataclass(frozen=True, slots=True)
-class Minute:
+class MinuteCounts:
     """What all workers did in one minute."""
 
     begin: int
@@ -58,7 +58,7 @@ class Scoreboard:
             Worker(row[_PID], row[_STARTED], row[_CONNECTIONS], row[_REQUESTS]) for row in rows if row[_PID]
         ]
 
-    def minutes(self, now: int) -> list[Minute]:
+    def minutes(self, now: int) -> list[MinuteCounts]:
         """The last hour, oldest minute first, the current one last."""
         found = []
         for minute in range(now // 60 - MINUTES + 1, now // 60 + 1):
@@ -68,7 +68,7 @@ class Scoreboard:
                 if self._cells[at + _MINUTE] == minute:
                     answered += self._cells[at + _ANSWERED]
                     refused += self._cells[at + _REFUSED]
-            found.append(Minute(minute * 60, answered, refused))
+            found.append(MinuteCounts(minute * 60, answered, refused))
         return found
 
 

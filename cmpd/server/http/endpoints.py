@@ -13,7 +13,7 @@ from urllib.parse import unquote
 
 from cmpd.clm.secrets import SecretError
 from cmpd.clm.store.base import StoreError
-from cmpd.cmp.exchange import Call, Record
+from cmpd.cmp.transaction.exchange import RequestLogEntry, TransportRequest
 from cmpd.records import quick_dataclass
 from cmpd.server.http.protocol import RETRY
 from cmpd.server.http.semantics import HTTPRequest, HTTPResponse, plain
@@ -29,12 +29,12 @@ log = logging.getLogger(__name__)
 PKIXCMP = b"application/pkixcmp"
 LONGEST_TARGET = 512
 
-Observer = Callable[[HTTPRequest, HTTPResponse, Record], None]
+Observer = Callable[[HTTPRequest, HTTPResponse, RequestLogEntry], None]
 """Told of every CMP exchange: the log, the metrics."""
 
 
 @quick_dataclass(frozen=True, slots=True)
-class Address:
+class CMPAddress:
     """What a CMP address names."""
 
     policy: str | None = None
@@ -42,22 +42,22 @@ class Address:
     operation: str | None = None
 
 
-def read_address(path: str) -> Address | None:
+def read_address(path: str) -> CMPAddress | None:
     """The CMP address in a path, percent-decoded; None where it is none."""
     parts = tuple(unquote(part) for part in path.split("/"))
     match parts:
         case ("", "cmp"):
-            return Address()
+            return CMPAddress()
         case ("", "cmp", identifier) | ("", identifier, "cmp") if identifier != ".well-known":
-            return Address(policy=identifier)
+            return CMPAddress(policy=identifier)
         case ("", ".well-known", "cmp"):
-            return Address()
+            return CMPAddress()
         case ("", ".well-known", "cmp", "p", name):
-            return Address(policy_name=name)
+            return CMPAddress(policy_name=name)
         case ("", ".well-known", "cmp", "p", name, operation):
-            return Address(policy_name=name, operation=operation)
+            return CMPAddress(policy_name=name, operation=operation)
         case ("", ".well-known", "cmp", operation):
-            return Address(operation=operation)
+            return CMPAddress(operation=operation)
     return None
 
 
@@ -97,7 +97,7 @@ class Endpoints:
             return await self._publication(request, publication)
         return plain(404, "nothing is served here")
 
-    async def _cmp(self, request: HTTPRequest, address: Address) -> HTTPResponse:
+    async def _cmp(self, request: HTTPRequest, address: CMPAddress) -> HTTPResponse:
         if request.method != "POST":
             return plain(405, "CMP takes POST", (b"allow", b"POST"))
         media_type = (request.header(b"content-type") or b"").partition(b";")[0].strip().lower()
@@ -111,7 +111,7 @@ class Endpoints:
         if isinstance(entity, HTTPResponse):
             return entity
         reply = await self._responder.respond(
-            Call(
+            TransportRequest(
                 body=request.body,
                 policy=address.policy,
                 policy_name=address.policy_name,

@@ -7,7 +7,7 @@ from collections import Counter
 from collections.abc import Callable
 from typing import TYPE_CHECKING, Protocol
 
-from cmpd.clm.throttle import network_of
+from cmpd.networks import network_of
 
 if TYPE_CHECKING:
     from cmpd.config import HTTPConfig

@@ -1,6 +1,6 @@
 """HTTP/1.0 and 1.1 over one connection: when it is read, answered and closed (RFC 9112).
 
-A connection serves one request after the other, each read by an `Incoming` of its own: h11 would close
+A connection serves one request after the other, each read by an `RequestReader` of its own: h11 would close
 after HTTP/1.0, and clients of CMP keep such connections. The response's head is written by
 `cmpd.server.messages`. Pipelined requests wait in the buffer until their turn, and the socket is not
 read meanwhile, so that nobody can pile them up. What is too slow is ended here.
@@ -18,7 +18,7 @@ from enum import Enum, auto
 from functools import lru_cache
 from typing import TYPE_CHECKING, cast
 
-from cmpd.server.http.incoming import Incoming, Refused
+from cmpd.server.http.request_reader import RequestError, RequestReader
 from cmpd.server.http.semantics import HTTPRequest, HTTPResponse, encode, plain
 
 if TYPE_CHECKING:
@@ -87,7 +87,7 @@ class Connection(asyncio.BufferedProtocol):
         self._handler = handler
         self._config = config
         self._limits = limits
-        self._incoming: Incoming | None = None
+        self._incoming: RequestReader | None = None
         """The request under way, from its first octet to its response."""
         self._keep = False
         self._left = LINGER_OCTETS
@@ -144,12 +144,12 @@ class Connection(asyncio.BufferedProtocol):
                 data = data.lstrip(b"\r\n")  # empty lines before a request (RFC 9112, section 2.2)
                 if not data:
                     return
-            incoming = self._incoming = Incoming(self._config)
+            incoming = self._incoming = RequestReader(self._config)
             if self.phase is Phase.IDLE:
                 self._enter(Phase.HEAD, self._config.header_timeout)
         try:
             incoming.receive(data)
-        except Refused as refused:
+        except RequestError as refused:
             self._refuse(refused.response)
             return
         if self.phase not in (Phase.HEAD, Phase.BODY):
@@ -221,7 +221,7 @@ class Connection(asyncio.BufferedProtocol):
 
     # Requests
 
-    def _begin(self, incoming: Incoming) -> None:
+    def _begin(self, incoming: RequestReader) -> None:
         """Have the complete request answered."""
         head = incoming.head
         if head is None:

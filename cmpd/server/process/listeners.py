@@ -16,7 +16,7 @@ if TYPE_CHECKING:
     from collections.abc import Sequence
 
     from cmpd.config import Config
-    from cmpd.server.process.systemd import Given
+    from cmpd.server.process.systemd import InheritedSockets
 
 BACKLOG = 1024
 
@@ -88,7 +88,7 @@ class WorkerSockets:
                 listener.close()
 
 
-def open_sockets(config: Config, given: Given) -> list[WorkerSockets]:
+def open_sockets(config: Config, given: InheritedSockets) -> list[WorkerSockets]:
     """The sockets of every worker: those that systemd gave, or opened here.
 
     Raises ListenError; none stays open then. Raises ConfigError where systemd gave others than asked for.

@@ -14,7 +14,7 @@ from datetime import UTC, datetime
 from typing import TYPE_CHECKING, TextIO
 
 if TYPE_CHECKING:
-    from cmpd.cmp.exchange import Record
+    from cmpd.cmp.transaction.exchange import RequestLogEntry
     from cmpd.config import LogConfig
 
 PRIORITIES = {logging.DEBUG: 7, logging.INFO: 6, logging.WARNING: 4, logging.ERROR: 3, logging.CRITICAL: 2}
@@ -110,7 +110,7 @@ def set_up(config: LogConfig) -> None:
     _request_log.stream, _request_log.form = sys.stderr, form
 
 
-def log_request(record: Record, milliseconds: float) -> None:
+def log_request(record: RequestLogEntry, milliseconds: float) -> None:
     """The line of one CMP exchange."""
     level = logging.WARNING if record.fail_info in ("systemFailure", "systemUnavail") else logging.INFO
     if not requests.isEnabledFor(level):

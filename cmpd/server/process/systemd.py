@@ -60,19 +60,19 @@ def _watchdog_interval() -> float | None:
 
 
 @dataclass(frozen=True, slots=True)
-class Given:
+class InheritedSockets:
     """The listening sockets that came from systemd."""
 
     serving: list[socket.socket]
     admin: socket.socket | None
 
 
-def listen_fds() -> Given:
+def listen_fds() -> InheritedSockets:
     """The sockets systemd opened for this process, in the unit's order. Raises ConfigError."""
     meant = os.environ.pop("LISTEN_PID", "")
     count = os.environ.pop("LISTEN_FDS", "0")
     names = os.environ.pop("LISTEN_FDNAMES", "").split(":")
-    given = Given([], None)
+    given = InheritedSockets([], None)
     if meant != str(os.getpid()) or not count.isdecimal():
         return given
     for number in range(int(count)):
@@ -82,7 +82,7 @@ def listen_fds() -> Given:
         if listener.type != socket.SOCK_STREAM:
             raise ConfigError(f"socket unit: socket {number + 1} is not ListenStream=")
         if number < len(names) and names[number] == ADMIN:
-            given = Given(given.serving, listener)
+            given = InheritedSockets(given.serving, listener)
         else:
             given.serving.append(listener)
     return given

@@ -7,12 +7,12 @@ from pathlib import Path
 
 import pytest
 
-from cmpd.clm.configuration import Draft
+from cmpd.clm.configuration.objects import Draft
 from cmpd.clm.declare.declaration import Declaration, DeclarationError
 from cmpd.clm.declare.export import export
 from cmpd.clm.declare.lines import Lines
-from cmpd.clm.entities import password_context
-from cmpd.clm.model import EntityState, Kind
+from cmpd.clm.entities.entity_acts import password_context
+from cmpd.clm.model import EntityState, ObjectKind
 from cmpd.clm.store.base import Store
 from cmpd.clm.store.changes import UpdateEntity
 from tests.clm.conftest import PKI
@@ -183,7 +183,7 @@ def test_an_error_names_the_line_and_nothing_is_changed(
     expected = f"{factory.folder / 'factory.toml'}" + (f", line {line + 2}: " if line else ": ")
     assert str(error.value).startswith(expected)
     assert "\n" not in str(error.value)
-    assert factory.run(lambda store: store.object(Kind.TEMPLATE, "first")) is None
+    assert factory.run(lambda store: store.object(ObjectKind.TEMPLATE, "first")) is None
 
 
 def test_lines_are_found_in_every_way_toml_spells_keys(tmp_path: Path) -> None:

@@ -16,15 +16,16 @@ import pytest
 from cryptography import x509
 from cryptography.hazmat.primitives.serialization import Encoding
 
-from cmpd.clm.catalog import ServedPolicy
-from cmpd.clm.configuration import Draft
+from cmpd.clm.configuration.objects import Draft
 from cmpd.clm.declare.declaration import Declaration
-from cmpd.clm.issuing import RequestRefused, issue
-from cmpd.clm.policy import policy_keys
+from cmpd.clm.documents.policy import policy_keys
+from cmpd.clm.documents.template import Template
+from cmpd.clm.issuance.compiled_policy import CompiledPolicy
+from cmpd.clm.issuance.prepare import issue
+from cmpd.clm.refusal import RequestRefused
 from cmpd.clm.store.base import Store
-from cmpd.clm.template import Template
 from tests.clm.conftest import NOW, PKI
-from tests.clm.test_issuing import ENTITY, asking, san
+from tests.clm.issuance.test_issuing import ENTITY, asking, san
 
 TEXT = (Path(__file__).parents[3] / "docs" / "policies.md").read_text("utf-8")
 NAMES: dict[str, Any] = {
@@ -71,7 +72,7 @@ EXAMPLES = [
 ]
 
 
-def outcome(served: ServedPolicy, request: str) -> str:
+def outcome(compiled: CompiledPolicy, request: str) -> str:
     subject, *words = re.split(r" (?=\w+=[^ ]*(?: |$))", request)
     given = [word.partition("=")[::2] for word in words]
     names = [NAMES[kind](value) for kind, value in given if kind in NAMES]
@@ -80,7 +81,7 @@ def outcome(served: ServedPolicy, request: str) -> str:
     more = {"not_after": NOW + days[0] * 86400} if days else {}
     asked = asking(subject, *([san(*names)] if names else []), kind=kind, **more)
     try:
-        issuance = issue(served, ENTITY, asked, now=NOW, random=os.urandom)
+        issuance = issue(compiled, ENTITY, asked, now=NOW, random=os.urandom)
     except RequestRefused as refused:
         return f"refused {refused.field}"
     if not issuance.modifications:
@@ -103,9 +104,9 @@ def test_an_example_applies_and_requests_get_what_it_says(pki: PKI, example: Exa
         assert declaration.differences
         await draft.commit()
         policies = await (await pki.client(store)).catalog.policies()
-        served = {one.policy.name: one for one in policies}
+        compiled = {one.policy.name: one for one in policies}
         for name, request, expected in example.requests():
-            assert outcome(served[name], request) == expected, request
+            assert outcome(compiled[name], request) == expected, request
 
     pki.run(work)
 

@@ -11,7 +11,7 @@ from cryptography.x509.oid import NameOID
 from hypothesis import given
 from hypothesis import strategies as st
 
-from cmpd.clm.names import ATTRIBUTES, name_text
+from cmpd.clm.pkix.attributes import ATTRIBUTES, name_text
 from cmpd.clm.pkix.names import (
     comparison_key,
     encoding_text,

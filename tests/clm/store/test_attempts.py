@@ -8,12 +8,12 @@ from dataclasses import dataclass, field
 
 import pytest
 
-from cmpd.clm import attempts
-from cmpd.clm.attempts import BURST, LASTING, MOST_TOLD, Attempts
+from cmpd.clm.entities import attempts
+from cmpd.clm.entities.attempts import BURST, LASTING, MOST_TOLD, Attempts
+from cmpd.clm.entities.throttle import CAP, FORGET, FREE, Throttle
 from cmpd.clm.model import FailedAttempts
 from cmpd.clm.store import effects
 from cmpd.clm.store.base import Store, StoreUnavailable
-from cmpd.clm.throttle import CAP, FORGET, FREE, Throttle
 from tests.support.faulty import FaultyStore, always
 from tests.support.records import NOW
 

@@ -7,7 +7,7 @@ from dataclasses import dataclass, replace
 
 import pytest
 
-from cmpd.clm.model import CertificateState, EntityState, Identity, Kind, TransactionState
+from cmpd.clm.model import CertificateState, EntityState, Identity, ObjectKind, TransactionState
 from cmpd.clm.pkix.identities import identity_key
 from cmpd.clm.store.base import CertificateQuery, Conflict, Store, StoreError
 from cmpd.clm.store.changes import (
@@ -20,10 +20,10 @@ from cmpd.clm.store.changes import (
     DeleteEntity,
     DeleteObject,
     LimitActive,
-    MoveCertificate,
     OpenTransaction,
     PutCRL,
     PutObject,
+    SetCertificateState,
     Unit,
     UpdateEntity,
     UsePassword,
@@ -80,8 +80,8 @@ REFUSALS = [
     Refusal("version", "a document that is not there", [PutObject(an_object(version=1))]),
     Refusal("name", "a new document under a name in use", [PutObject(an_object(name=POLICY.name))]),
     Refusal("name", "a name in use", [PutObject(replace(POLICY, name=OTHER_POLICY.name, version=1))]),
-    Refusal("version", "deletion of a changed document", [DeleteObject(Kind.POLICY, POLICY.id, 9)]),
-    Refusal("version", "deletion of another kind's document", [DeleteObject(Kind.CA, POLICY.id, 1)]),
+    Refusal("version", "deletion of a changed document", [DeleteObject(ObjectKind.POLICY, POLICY.id, 9)]),
+    Refusal("version", "deletion of another kind's document", [DeleteObject(ObjectKind.CA, POLICY.id, 1)]),
     Refusal("entity", "an entity twice", [AddEntity(an_entity(id=ENTITY.id))]),
     Refusal("reference", "a reference of another", [AddEntity(an_entity(references=(b"new", b"\x00\xff")))]),
     Refusal("identity", "an identity of another", [AddEntity(an_entity(identities=(SUBJECT,)))]),
@@ -105,13 +105,13 @@ REFUSALS = [
     Refusal("serial", "a serial number again",
             [AddCertificate(a_certificate(ca=CERTIFICATE.ca, serial=CERTIFICATE.serial))]),
     Refusal("state", "a certificate in another state",
-            [MoveCertificate(CERTIFICATE.ca, CERTIFICATE.serial, None, (CertificateState.ON_HOLD,),
+            [SetCertificateState(CERTIFICATE.ca, CERTIFICATE.serial, None, (CertificateState.ON_HOLD,),
                              CertificateState.ACTIVE)]),
     Refusal("state", "an unknown certificate",
-            [MoveCertificate("other", CERTIFICATE.serial, None, tuple(CertificateState),
+            [SetCertificateState("other", CERTIFICATE.serial, None, tuple(CertificateState),
                              CertificateState.ACTIVE)]),
     Refusal("state", "an impossible serial number",
-            [MoveCertificate(CERTIFICATE.ca, 1 << 200, None, tuple(CertificateState),
+            [SetCertificateState(CERTIFICATE.ca, 1 << 200, None, tuple(CertificateState),
                              CertificateState.ACTIVE)]),
     Refusal("state", "archiving a living certificate",
             [ArchiveCertificate(CERTIFICATE.ca, CERTIFICATE.serial, NOW)]),
@@ -131,7 +131,7 @@ async def test_a_conflict_undoes_its_whole_unit(store: Store, refusal: Refusal) 
         await store.commit([PutObject(marker), Audit(an_event()), *refusal.unit])
     assert caught.value.what == refusal.what
     assert str(caught.value)
-    assert await store.object(Kind.POLICY, marker.id) is None
+    assert await store.object(ObjectKind.POLICY, marker.id) is None
     assert len([record async for record in store.audit()]) == 1
     assert await store.entity(ENTITY.id) == replace(ENTITY, version=1)
     assert await store.transaction(TRANSACTION.id) == TRANSACTION
@@ -142,21 +142,21 @@ async def test_a_conflict_undoes_its_whole_unit(store: Store, refusal: Refusal) 
 async def test_a_document_is_written_read_by_id_and_name_and_deleted(store: Store) -> None:
     await store.commit([PutObject(POLICY), PutObject(OTHER_POLICY)])
     stored = replace(POLICY, version=1)
-    assert await store.object(Kind.POLICY, POLICY.id) == stored
-    assert await store.object(Kind.POLICY, POLICY.name) == stored
-    assert await store.object(Kind.CA, POLICY.id) is None
+    assert await store.object(ObjectKind.POLICY, POLICY.id) == stored
+    assert await store.object(ObjectKind.POLICY, POLICY.name) == stored
+    assert await store.object(ObjectKind.CA, POLICY.id) is None
     changed = replace(stored, name="renamed", document={"list": [1, None, "ü", {"deep": True}]})
     await store.commit([PutObject(changed)])
-    assert await store.object(Kind.POLICY, "renamed") == replace(changed, version=2)
-    assert await store.object(Kind.POLICY, POLICY.name) is None
-    assert [policy.id for policy in await store.objects(Kind.POLICY)] == [OTHER_POLICY.id, POLICY.id]
-    await store.commit([DeleteObject(Kind.POLICY, POLICY.id, 2)])
-    assert [policy.id for policy in await store.objects(Kind.POLICY)] == [OTHER_POLICY.id]
+    assert await store.object(ObjectKind.POLICY, "renamed") == replace(changed, version=2)
+    assert await store.object(ObjectKind.POLICY, POLICY.name) is None
+    assert [policy.id for policy in await store.objects(ObjectKind.POLICY)] == [OTHER_POLICY.id, POLICY.id]
+    await store.commit([DeleteObject(ObjectKind.POLICY, POLICY.id, 2)])
+    assert [policy.id for policy in await store.objects(ObjectKind.POLICY)] == [OTHER_POLICY.id]
 
 
 async def test_the_id_goes_before_a_name_that_looks_like_it(store: Store) -> None:
     await store.commit([PutObject(POLICY), PutObject(replace(OTHER_POLICY, name=POLICY.id))])
-    found = await store.object(Kind.POLICY, POLICY.id)
+    found = await store.object(ObjectKind.POLICY, POLICY.id)
     assert found is not None
     assert found.name == POLICY.name
 
@@ -166,7 +166,7 @@ async def test_the_change_counter_grows_with_documents_only(
 ) -> None:
     counts = [await store.change_counter()]
     for unit in ([PutObject(POLICY)], [PutObject(replace(POLICY, version=1, name="new name"))],
-                 [DeleteObject(Kind.POLICY, POLICY.id, 2)]):  # fmt: skip
+                 [DeleteObject(ObjectKind.POLICY, POLICY.id, 2)]):  # fmt: skip
         await store.commit(unit)
         counts.append(await store.change_counter())
     assert counts == sorted(set(counts))
@@ -294,10 +294,10 @@ async def test_a_certificate_moves_from_any_expected_state(store: Store) -> None
     await store.commit([AddCertificate(CERTIFICATE)])
     key = (CERTIFICATE.ca, CERTIFICATE.serial)
     unrevoked = (CertificateState.ACTIVE, CertificateState.ON_HOLD)
-    await store.commit([MoveCertificate(*key, None, unrevoked, CertificateState.ON_HOLD, NOW, 6)])
-    await store.commit([MoveCertificate(*key, None, unrevoked, CertificateState.ACTIVE)])
+    await store.commit([SetCertificateState(*key, None, unrevoked, CertificateState.ON_HOLD, NOW, 6)])
+    await store.commit([SetCertificateState(*key, None, unrevoked, CertificateState.ACTIVE)])
     assert await store.certificate(*key) == CERTIFICATE
-    await store.commit([MoveCertificate(*key, None, unrevoked, CertificateState.REVOKED, NOW, 1)])
+    await store.commit([SetCertificateState(*key, None, unrevoked, CertificateState.REVOKED, NOW, 1)])
     expected = replace(CERTIFICATE, state=CertificateState.REVOKED, revoked=NOW, reason=1)
     assert await store.certificate(*key) == expected
 

@@ -15,7 +15,7 @@ from typing import Any
 import pytest
 
 from cmpd.clm.audit import first_break
-from cmpd.clm.model import CertificateState, Identity, Kind, TransactionState
+from cmpd.clm.model import CertificateState, Identity, ObjectKind, TransactionState
 from cmpd.clm.store import create_store, open_store
 from cmpd.clm.store.base import CertificateQuery, Store, StoreError, StoreUnavailable
 from cmpd.clm.store.changes import (
@@ -41,7 +41,9 @@ ENTITY = an_entity(
 )
 OLD = a_certificate(not_after=NOW - 1)
 UNIT: list[Change] = [
-    PutObject(an_object(kind=Kind.CA, id="issuing", name="issuing", document={"deep": {"list": [1, None]}})),
+    PutObject(
+        an_object(kind=ObjectKind.CA, id="issuing", name="issuing", document={"deep": {"list": [1, None]}})
+    ),
     AddEntity(ENTITY), UpdateEntity(replace(ENTITY, version=1)), *(AddEntity(an_entity()) for _ in range(30)),
     *(AddCertificate(a_certificate(state=state)) for state in CertificateState),
     AddCertificate(a_certificate(replaces=("old", 1), reason=1, revoked=2, entity=ENTITY.id, policy="p")),
@@ -56,7 +58,7 @@ async def _all(store: Store) -> dict[str, Any]:
         return [record async for record in records]
 
     return {
-        "objects": [await store.objects(kind) for kind in Kind],
+        "objects": [await store.objects(kind) for kind in ObjectKind],
         "entities": await listed(store.entities()),
         "certificates": await listed(store.certificates(CertificateQuery())),
         "archived": await listed(store.archived_certificates()),
@@ -155,7 +157,7 @@ async def test_a_copy_that_differs_is_not_kept(
     copy = open_store(target)
     await copy.open()
     assert [one async for one in copy.entities()] == []
-    assert await copy.objects(Kind.CA) == []
+    assert await copy.objects(ObjectKind.CA) == []
     await copy.close()
 
 
@@ -180,7 +182,7 @@ async def test_a_copy_that_was_killed_leaves_an_empty_store_and_may_be_begun_ane
         assert killed.returncode == -signal.SIGKILL
         copy = open_store(target)
         await copy.open()
-        assert await copy.objects(Kind.CA) == []
+        assert await copy.objects(ObjectKind.CA) == []
         assert await copy.audit_heads() == {}
         await copy.close()
         await copy_store(where, target, lambda *_: None)
@@ -227,5 +229,5 @@ async def test_a_copy_that_is_interrupted_keeps_nothing(store: Store, where: str
         await copying
     copy = open_store(target)
     await copy.open()
-    assert await copy.objects(Kind.CA) == []
+    assert await copy.objects(ObjectKind.CA) == []
     await copy.close()

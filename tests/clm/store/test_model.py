@@ -29,8 +29,8 @@ from cmpd.clm.store.changes import (
     Audit,
     Change,
     DeleteEntity,
-    MoveCertificate,
     OpenTransaction,
+    SetCertificateState,
     UpdateEntity,
     UsePassword,
 )
@@ -65,7 +65,7 @@ _changes: st.SearchStrategy[Change] = st.one_of(
     st.builds(UsePassword, _ids),
     st.builds(lambda serial: AddCertificate(a_certificate(serial=serial)), st.integers(1, 3)),
     st.builds(
-        lambda serial, expected, state: MoveCertificate("issuing", serial, None, expected, state, 1, 2),
+        lambda serial, expected, state: SetCertificateState("issuing", serial, None, expected, state, 1, 2),
         st.integers(1, 3),
         st.lists(st.sampled_from(STATES), min_size=1, max_size=3).map(tuple),
         st.sampled_from(STATES),
@@ -110,7 +110,7 @@ class Model:
                 if certificate.serial in self.certificates:
                     return "serial"
                 self.certificates[certificate.serial] = certificate
-            case MoveCertificate(_, serial, _, expected, state, revoked, reason):
+            case SetCertificateState(_, serial, _, expected, state, revoked, reason):
                 held = self.certificates.get(serial)
                 if held is None or held.state not in expected:
                     return "state"

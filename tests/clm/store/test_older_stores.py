@@ -14,10 +14,10 @@ from cryptography import x509
 from cryptography.hazmat.primitives.asymmetric import ec
 
 from cmpd.clm.audit import first_break
-from cmpd.clm.bootstrap import DEMO_ENTITY, DEMO_PASSWORD, DEMO_POLICY
 from cmpd.clm.client import Client
-from cmpd.clm.entities import password_context
-from cmpd.clm.issuing import CertificateRequest
+from cmpd.clm.entities.entity_acts import password_context
+from cmpd.clm.issuance.certificate_request import CertificateRequest
+from cmpd.clm.lifecycle.bootstrap import DEMO_ENTITY, DEMO_PASSWORD, DEMO_POLICY
 from cmpd.clm.model import AuditRecord, CertificateState, Entity, EntityState, TransactionState
 from cmpd.clm.pkix.identities import identity_key
 from cmpd.clm.pkix.names import parse_name
@@ -139,11 +139,11 @@ async def test_transactions_of_version_1_go_on(older: str) -> None:
         assert waiting.detail == {"approvals": ["operator:one"], "needed": 2}
         assert (len(waiting.request or b""), waiting.expires) == (90, NOW + 7 * DAY)
         (confirming,) = [one async for one in store.transactions(TransactionState.CONFIRMING)]
-        outset = await store.outset(confirming.id, PUMP)
-        assert outset.transaction == confirming
-        assert outset.certificate is not None
-        assert outset.certificate.subject == "CN=unconfirmed"
-        assert outset.entity == await store.entity(PUMP)
+        request_state = await store.request_state(confirming.id, PUMP)
+        assert request_state.transaction == confirming
+        assert request_state.certificate is not None
+        assert request_state.certificate.subject == "CN=unconfirmed"
+        assert request_state.entity == await store.entity(PUMP)
         (closed,) = [one async for one in store.transactions(TransactionState.CLOSED)]
         assert closed.entity == PUMP
 
@@ -166,13 +166,13 @@ async def test_crls_and_audit_of_version_1_hold(older: str) -> None:
 async def test_a_certificate_is_issued_and_revoked_in_a_store_of_version_1(older: str) -> None:
     async with _opened(older) as store:
         client = await _client(store)
-        served = client.policy(await client.catalog.current(), DEMO_POLICY)
+        compiled = client.policy(await client.catalog.current(), DEMO_POLICY)
         request = CertificateRequest(
             parse_name("CN=new"), ec.generate_private_key(ec.SECP256R1()).public_key()
         )
         unit: list[Change] = []
         issued, _ = client.issue(
-            served, await store.entity(PUMP), request, unit,
+            compiled, await store.entity(PUMP), request, unit,
             transaction=bytes(16), confirmed=True, by=Operator(),
         )  # fmt: skip
         await client.commit(unit)

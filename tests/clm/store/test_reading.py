@@ -16,13 +16,7 @@ from cmpd.clm.model import (
     TransactionState,
 )
 from cmpd.clm.store.base import CertificateQuery, Store
-from cmpd.clm.store.changes import (
-    AddCertificate,
-    AddEntity,
-    Audit,
-    MoveCertificate,
-    OpenTransaction,
-)
+from cmpd.clm.store.changes import AddCertificate, AddEntity, Audit, OpenTransaction, SetCertificateState
 from cmpd.clm.store.reading import PAGE
 from tests.support.records import DAY, NOW, a_certificate, a_transaction, an_entity, an_event
 
@@ -94,7 +88,7 @@ async def test_certificates_are_counted_as_they_come_and_move(store: Store) -> N
     assert first.state is CertificateState.ACTIVE
     await store.commit(
         [
-            MoveCertificate(
+            SetCertificateState(
                 first.ca, first.serial, first.policy, (first.state,), CertificateState.REVOKED, NOW, 1
             )
         ]

@@ -7,9 +7,9 @@ from dataclasses import dataclass, replace
 
 import pytest
 
-from cmpd.clm import room
+from cmpd.clm.entities import transaction_quota
+from cmpd.clm.entities.transaction_quota import FULL, RECOUNT, RETALLY, TOO_MANY, Tally, TransactionQuota
 from cmpd.clm.model import TransactionState
-from cmpd.clm.room import FULL, RECOUNT, RETALLY, TOO_MANY, Room, Tally
 from cmpd.clm.store import reading
 from cmpd.clm.store.base import Store, StoreUnavailable
 from cmpd.clm.store.changes import OpenTransaction
@@ -39,7 +39,7 @@ async def _begin(store: Store, count: int, entity: str | None = DEVICE, party: s
 
 
 async def test_an_empty_store_has_room(store: Store) -> None:
-    watched = Room(store)
+    watched = TransactionQuota(store)
     await watched.look(1, 1)
     assert watched.remembered == 0
     assert watched.lacking(DEVICE, 1, 1) is None
@@ -47,7 +47,7 @@ async def test_an_empty_store_has_room(store: Store) -> None:
 
 async def test_a_new_process_knows_what_others_began(store: Store) -> None:
     await _begin(store, 4)
-    watched = Room(store)
+    watched = TransactionQuota(store)
     await watched.look(4, 0)
     assert watched.remembered == 4
     assert watched.lacking(OTHER, 4, 0) == FULL
@@ -56,7 +56,7 @@ async def test_a_new_process_knows_what_others_began(store: Store) -> None:
 
 
 async def test_what_a_process_begins_counts_at_once_and_not_twice(store: Store) -> None:
-    watched = Room(store)
+    watched = TransactionQuota(store)
     for _ in range(3):
         watched.begin(DEVICE)
     assert watched.lacking(OTHER, 3, 0) == FULL
@@ -73,7 +73,7 @@ async def test_what_a_process_begins_counts_at_once_and_not_twice(store: Store) 
 async def test_what_was_forgotten_makes_room_where_the_oldest_still_waits(store: Store) -> None:
     """The oldest keeps the span of numbers wide, so that they have to be counted."""
     clock = Clock()
-    watched = Room(store, clock)
+    watched = TransactionQuota(store, clock)
     await store.commit([OpenTransaction(a_transaction(state=TransactionState.WAITING, entity=OTHER))])
     await _begin(store, 5)
     await _begin(store, 1, OTHER)
@@ -94,7 +94,7 @@ async def test_the_transactions_of_an_entity_are_one_partys_whatever_protects_th
     await _begin(store, 2, DEVICE, "mac:device")
     await _begin(store, 2, DEVICE, "cert:0123")
     await _begin(store, 3, None, "cert:4567")
-    watched = Room(store)
+    watched = TransactionQuota(store)
     await watched.look(0, 4)
     assert watched.lacking(DEVICE, 0, 4) == TOO_MANY
     assert watched.lacking("cert:4567", 0, 4) is None
@@ -108,7 +108,7 @@ async def test_who_begins_while_others_look_on_is_seen_by_them(
     other = another()
     await other.open()
     try:
-        watched = Room(store)
+        watched = TransactionQuota(store)
         await _begin(other, 10)
         await watched.look(0, 12)
         assert watched.lacking(DEVICE, 0, 12) is None
@@ -122,7 +122,7 @@ async def test_who_begins_while_others_look_on_is_seen_by_them(
 
 async def test_once_forgotten_a_partys_transactions_count_no_more(store: Store) -> None:
     clock = Clock()
-    watched = Room(store, clock)
+    watched = TransactionQuota(store, clock)
     await _begin(store, 4)
     await watched.look(0, 4)
     assert watched.lacking(DEVICE, 0, 4) == TOO_MANY
@@ -137,14 +137,14 @@ async def test_where_nobody_can_have_begun_too_many_nobody_is_counted(store: Sto
     counting, faulty = FaultyStore.around(store)
     await _begin(store, 5)
     faulty.on_read = lambda name: StoreUnavailable(name) if "number" not in name else None
-    watched = Room(counting)
+    watched = TransactionQuota(counting)
     await watched.look(100, 10)
     assert watched.remembered == 5
 
 
 async def test_a_store_that_is_away_changes_nothing_of_what_is_known(store: Store) -> None:
     broken, faulty = FaultyStore.around(store)
-    watched = Room(broken)
+    watched = TransactionQuota(broken)
     await _begin(store, 3)
     await watched.look(4, 4)
     watched.begin(DEVICE)
@@ -159,7 +159,7 @@ async def test_a_store_that_is_away_changes_nothing_of_what_is_known(store: Stor
 async def test_counting_parties_takes_bounded_memory_and_misses_none_with_many(
     store: Store, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(room, "MOST_PARTIES", 10)
+    monkeypatch.setattr(transaction_quota, "MOST_PARTIES", 10)
     tally = Tally()
     for number in range(1000):
         tally.add({f"device {number}": 1, DEVICE: 1})

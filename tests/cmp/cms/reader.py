@@ -11,8 +11,8 @@ from cryptography.hazmat.primitives.keywrap import aes_key_unwrap
 from cryptography.hazmat.primitives.padding import PKCS7
 from cryptography.hazmat.primitives.serialization import Encoding, load_der_private_key
 
-from cmpd.cmp import schema
 from cmpd.cmp.cms.enveloped import SIGNED_DATA
+from cmpd.cmp.wire import schema
 from tests.cmp.protection.openssl import write_key
 
 if TYPE_CHECKING:

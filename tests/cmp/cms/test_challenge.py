@@ -11,10 +11,10 @@ from cryptography import x509
 from cryptography.hazmat.primitives.asymmetric import padding
 from cryptography.x509.oid import NameOID
 
-from cmpd.cmp import schema
 from cmpd.cmp.cms import challenge as challenges
-from cmpd.cmp.failure import CMPFailure, FailInfo
-from cmpd.cmp.names import directory_name, null_dn
+from cmpd.cmp.wire import schema
+from cmpd.cmp.wire.failure import CMPFailure, FailInfo
+from cmpd.cmp.wire.general_names import directory_name, null_dn
 from tests.clm.pki import key, name
 from tests.cmp.cms import reader
 

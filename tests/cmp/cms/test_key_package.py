@@ -10,11 +10,11 @@ from cryptography import x509
 from cryptography.hazmat.primitives.ciphers import Cipher, algorithms, modes
 from cryptography.hazmat.primitives.serialization import load_der_private_key
 
-from cmpd.cmp import schema
 from cmpd.cmp.cms import key_package, recipients
 from cmpd.cmp.cms.enveloped import DATA, SIGNED_DATA, envelop
 from cmpd.cmp.cms.signed import ContentSigner, sign
-from cmpd.cmp.failure import CMPFailure, FailInfo
+from cmpd.cmp.wire import schema
+from cmpd.cmp.wire.failure import CMPFailure, FailInfo
 from tests.clm.pki import Holder, Plan, key, name
 from tests.cmp.cms import reader
 
@@ -59,7 +59,9 @@ def test_openssl_recovers_a_delivered_key(tmp_path: Path, kga: str, recipient: s
 
 def test_a_shared_secret_opens_what_was_enveloped_for_it(tmp_path: Path) -> None:
     ca, signer = authority("P-256")
-    delivered = key_package.deliver(key("RSA", 50), signer, recipients.Password(b"secret"), os.urandom, 3)
+    delivered = key_package.deliver(
+        key("RSA", 50), signer, recipients.PasswordRecipient(b"secret"), os.urandom, 3
+    )
     signed = reader.password_decrypt(reader.enveloped(delivered), b"secret")
     package = reader.openssl_verify(tmp_path, signed, ca)
     assert reader.read_package(package).public_key() == key("RSA", 50).public_key()
@@ -95,7 +97,7 @@ def _decrypt_blocks(wrapping_key: bytes, iv: bytes, blocks: bytes) -> bytes:
     [
         (recipients.for_key(key("RSA").public_key(), ID), 0, "ktri"),
         (recipients.for_key(key("P-256").public_key(), ID), 2, "kari"),
-        (recipients.Password(b"secret", iterations=1000), 3, "pwri"),
+        (recipients.PasswordRecipient(b"secret", iterations=1000), 3, "pwri"),
         (recipients.PasswordKEK(b"secret", iterations=1000), 3, "pwri"),
     ],
 )

@@ -10,7 +10,7 @@ from typing import Any
 
 import pytest
 
-from cmpd.cmp import schema
+from cmpd.cmp.wire import schema
 from tests.clm import pki
 from tests.cmp.world import World
 from tests.cmpclient import requests

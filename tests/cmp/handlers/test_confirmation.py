@@ -10,7 +10,7 @@ import pytest
 from cryptography.hazmat.primitives.serialization import Encoding
 
 from cmpd.clm.model import CertificateState, TransactionState
-from cmpd.cmp import schema
+from cmpd.cmp.wire import schema
 from tests import cmpclient
 from tests.clm import pki
 from tests.cmp.conftest import MakeWorld

@@ -10,8 +10,8 @@ from cryptography import x509
 from cryptography.hazmat.primitives.asymmetric import padding
 
 from cmpd.clm.model import CertificateState
-from cmpd.cmp import schema
-from cmpd.cmp.protection.digests import NULL
+from cmpd.cmp.protection.hashing import NULL
+from cmpd.cmp.wire import schema
 from tests.clm import pki
 from tests.cmp.cms import reader
 from tests.cmp.conftest import MakeWorld

@@ -11,9 +11,9 @@ import pytest
 from cryptography import x509
 from cryptography.x509.oid import ExtendedKeyUsageOID
 
-from cmpd.clm.bootstrap import DEMO_ENTITY, DEMO_PASSWORD
-from cmpd.clm.model import CertificateState, Kind
-from cmpd.cmp import schema
+from cmpd.clm.lifecycle.bootstrap import DEMO_ENTITY, DEMO_PASSWORD
+from cmpd.clm.model import CertificateState, ObjectKind
+from cmpd.cmp.wire import schema
 from tests import cmpclient
 from tests.clm import pki
 from tests.cmp.conftest import MakeWorld
@@ -399,7 +399,7 @@ def test_excess_is_trimmed_and_named_or_refused(make_world: MakeWorld) -> None:
 
 def test_no_subject_is_fine_where_the_template_makes_it(make_world: MakeWorld) -> None:
     world = make_world()
-    world.put(Kind.TEMPLATE, "named", "named", {"subject": ["CN={entity.name}"]})
+    world.put(ObjectKind.TEMPLATE, "named", "named", {"subject": ["CN={entity.name}"]})
     world.change_policy(template="named")
     response = world.client().begin().send(request("ir", subject=x509.Name([])))
     assert response.certificate.subject.rfc4514_string() == "CN=demo"

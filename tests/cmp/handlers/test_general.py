@@ -9,10 +9,10 @@ import pytest
 from cryptography import x509
 from cryptography.hazmat.primitives.serialization import Encoding
 
-from cmpd.clm.model import Kind, StoredCRL
+from cmpd.clm.model import ObjectKind, StoredCRL
 from cmpd.clm.store.changes import PutCRL
-from cmpd.cmp import schema
 from cmpd.cmp.information import TYPES
+from cmpd.cmp.wire import schema
 from tests import cmpclient
 from tests.cmp.conftest import MakeWorld
 from tests.cmp.world import MACHINE, PBM, SECOND_POLICY, URL, World
@@ -173,7 +173,7 @@ def test_the_request_template_names_keys_and_extensions_and_no_public_key(make_w
 def test_the_request_template_fills_in_the_subject_as_far_as_it_is_known(make_world: MakeWorld) -> None:
     world = make_world()
     subject = ["O=Example", "CN={entity.name}", "serialNumber={request.serialNumber}"]
-    world.put(Kind.TEMPLATE, "named", "named", {"subject": subject})
+    world.put(ObjectKind.TEMPLATE, "named", "named", {"subject": subject})
     world.change_policy(template="named")
     composed = template_of(world.client().ask(CERT_REQ_TEMPLATE))["certTemplate"]["subject"]
     rdns = [rdn[0] for rdn in schema.decode("RDNSequence", composed)]
@@ -185,7 +185,7 @@ def test_the_request_template_fills_in_the_subject_as_far_as_it_is_known(make_wo
 def test_the_request_template_may_be_another_profiles(world: World) -> None:
     profile = schema.encode("CertProfileValue", ["second"])
     world.put(
-        Kind.POLICY,
+        ObjectKind.POLICY,
         SECOND_POLICY,
         "second",
         {"ca": "issuing", "template": "device", "keys": {"algorithms": ["Ed448"]}},

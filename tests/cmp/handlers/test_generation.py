@@ -13,18 +13,18 @@ from cryptography.hazmat.primitives.serialization import Encoding, PublicFormat,
 from hypothesis import given
 from hypothesis import strategies as st
 
-from cmpd.clm.bootstrap import DEMO_ENTITY, DEMO_PASSWORD, DEMO_POLICY
+from cmpd.clm.documents.policy import Policy
+from cmpd.clm.lifecycle.bootstrap import DEMO_ENTITY, DEMO_PASSWORD, DEMO_POLICY
+from cmpd.clm.lifecycle.upkeep import Upkeep
 from cmpd.clm.model import CertificateState, TransactionState
 from cmpd.clm.pkix import keypairs
 from cmpd.clm.pkix.algorithms import KEYS
-from cmpd.clm.policy import Policy
-from cmpd.clm.upkeep import Upkeep
-from cmpd.cmp import schema
-from cmpd.cmp.failure import CMPFailure, FailInfo
 from cmpd.cmp.handlers import generation
 from cmpd.cmp.information.key_types import key_identifier
-from cmpd.cmp.protection.digests import NULL
-from cmpd.cmp.wish import KeylessWish
+from cmpd.cmp.protection.hashing import NULL
+from cmpd.cmp.requests.cert_request import KeyGenRequest
+from cmpd.cmp.wire import schema
+from cmpd.cmp.wire.failure import CMPFailure, FailInfo
 from tests import cmpclient
 from tests.clm import pki
 from tests.cmp.cms import reader
@@ -403,10 +403,10 @@ def test_any_octets_for_an_algorithm_are_refused(der: bytes) -> None:
     def unused(key: Any) -> Any:
         raise AssertionError("no key was to be made")
 
-    wish = KeylessWish(0, der, {}, lambda: None, unused)
+    cert_request = KeyGenRequest(0, der, {}, lambda: None, unused)
     policy = Policy.of(DEMO_POLICY, "any", {"ca": "issuing", "template": "device"})
     with pytest.raises(CMPFailure) as raised:
-        generation.key_name(wish, policy)
+        generation.key_name(cert_request, policy)
     assert raised.value.fail_info in (FailInfo.badDataFormat, FailInfo.badCertTemplate)
 
 

@@ -8,10 +8,10 @@ from typing import Any
 import pytest
 from cryptography import x509
 
-from cmpd.clm.entities import set_state
-from cmpd.clm.model import CertificateState, EntityState, Kind
-from cmpd.clm.rules.certificates import pem_text
-from cmpd.cmp import schema
+from cmpd.clm.documents.rules.pem_certificates import pem_text
+from cmpd.clm.entities.entity_acts import set_state
+from cmpd.clm.model import CertificateState, EntityState, ObjectKind
+from cmpd.cmp.wire import schema
 from tests import cmpclient
 from tests.clm import pki
 from tests.cmp.conftest import MakeWorld
@@ -262,7 +262,7 @@ def test_an_ra_gets_nothing_for_who_is_blocked(make_world: MakeWorld) -> None:
 
 def own_ra(world: World) -> cmpclient.Signature:
     """An RA whose certificate was issued here, and which the policy trusts from now on."""
-    world.put(Kind.TEMPLATE, "ra", "ra", {"extended_key_usage": ["cmcRA"]})
+    world.put(ObjectKind.TEMPLATE, "ra", "ra", {"extended_key_usage": ["cmcRA"]})
     world.change_policy(profiles=["ra"])
     key = pki.key("P-256", 57)
     profile = {"1.3.6.1.5.5.7.4.21": schema.encode("CertProfileValue", ["ra"])}

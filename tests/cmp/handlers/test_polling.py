@@ -8,8 +8,8 @@ from typing import Any
 
 import pytest
 
-from cmpd.clm.approval import Waiting, approve
-from cmpd.clm.approval import waiting as waiting_requests
+from cmpd.clm.lifecycle.approval import Waiting, approve
+from cmpd.clm.lifecycle.approval import waiting as waiting_requests
 from cmpd.clm.model import CertificateState, TransactionState
 from cmpd.clm.store.changes import AdvanceTransaction, Unit
 from tests import cmpclient

@@ -10,11 +10,11 @@ from typing import Any
 import pytest
 from cryptography.hazmat.primitives.asymmetric import padding
 
-from cmpd.clm.bootstrap import DEMO_ENTITY
+from cmpd.clm.lifecycle.bootstrap import DEMO_ENTITY
 from cmpd.clm.model import CertificateState, TransactionState
 from cmpd.clm.store.changes import UpdateEntity
-from cmpd.cmp import schema
-from cmpd.cmp.protection.digests import NULL
+from cmpd.cmp.protection.hashing import NULL
+from cmpd.cmp.wire import schema
 from tests.clm import pki
 from tests.cmp.cms import reader
 from tests.cmp.conftest import MakeWorld

@@ -9,8 +9,8 @@ from typing import Any
 import pytest
 from cryptography import x509
 
-from cmpd.clm.model import CertificateState, Kind, TransactionState
-from cmpd.cmp import schema
+from cmpd.clm.model import CertificateState, ObjectKind, TransactionState
+from cmpd.cmp.wire import schema
 from tests import cmpclient
 from tests.clm import pki
 from tests.cmp.conftest import MakeWorld
@@ -232,7 +232,7 @@ def test_the_rules_of_the_certificates_policy_hold_at_every_address(make_world: 
     client = world.client(call={"policy": SECOND_POLICY})
     certificate = client.enrol("ir", key, "CN=device").certificate
     strict = {"ca": "issuing", "template": "device", "password_revocation": False, "revocation_approvals": 1}
-    world.put(Kind.POLICY, SECOND_POLICY, "second", strict)
+    world.put(ObjectKind.POLICY, SECOND_POLICY, "second", strict)
     refused = world.client().revoke(certificate)
     assert (refused.status, refused.fail_info) == ("rejection", ("wrongIntegrity",))
     transaction = world.client(cmpclient.Signature(certificate, key)).begin()

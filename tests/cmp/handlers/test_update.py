@@ -10,7 +10,7 @@ import pytest
 from cryptography import x509
 
 from cmpd.clm.model import CertificateState
-from cmpd.cmp import schema
+from cmpd.cmp.wire import schema
 from tests import cmpclient
 from tests.clm import pki
 from tests.cmp.conftest import MakeWorld

@@ -11,14 +11,14 @@ import pytest
 from cryptography import x509
 from cryptography.x509.name import _ASN1Type
 
-from cmpd.clm.bootstrap import DEMO_ENTITY, DEMO_PASSWORD
-from cmpd.clm.ca import Maker, certify_ca, install_certificate
-from cmpd.clm.entities import add, password_context, set_password, set_state
-from cmpd.clm.model import CertificateState, Entity, EntityState, Kind
+from cmpd.clm.entities.entity_acts import add, password_context, set_password, set_state
+from cmpd.clm.lifecycle.bootstrap import DEMO_ENTITY, DEMO_PASSWORD
+from cmpd.clm.lifecycle.ca import CAContext, certify_ca, install_certificate
+from cmpd.clm.model import CertificateState, Entity, EntityState, ObjectKind
 from cmpd.clm.secrets import MasterKey
 from cmpd.clm.store.changes import AddEntity, UpdateEntity
-from cmpd.cmp import schema
 from cmpd.cmp.protection.pbm import PasswordBasedMac
+from cmpd.cmp.wire import schema
 from tests import cmpclient
 from tests.clm import pki
 from tests.cmp.conftest import MakeWorld
@@ -127,9 +127,9 @@ def noted(function: Callable[..., Any], name: str, done: list[str]) -> Callable[
 
 def spell_otherwise(world: World) -> None:
     """The issuing CA gets a certificate for its key from a CA that writes names in PrintableStrings."""
-    stored = world.run(world.store.object(Kind.CA, ISSUING))
+    stored = world.run(world.store.object(ObjectKind.CA, ISSUING))
     assert stored is not None
-    root, issuing, maker = world.ca("root"), world.ca("issuing"), Maker(OPERATOR, MASTER_KEY)
+    root, issuing, maker = world.ca("root"), world.ca("issuing"), CAContext(OPERATOR, MASTER_KEY)
     subject = x509.Name(
         x509.NameAttribute(one.oid, one.value, _type=_ASN1Type.PrintableString)
         for one in issuing.certificate.subject
@@ -143,7 +143,7 @@ def lose(world: World) -> None:
     """The issuing CA cannot be loaded any more; another issues."""
     world.put_ca("next", "P-256")
     world.change_policy(ca="next")
-    world.put(Kind.CA, ISSUING, "issuing", {})
+    world.put(ObjectKind.CA, ISSUING, "issuing", {})
 
 
 @pytest.mark.parametrize("change", [spell_otherwise, lose])
@@ -247,7 +247,7 @@ def signers(tmp_path_factory: pytest.TempPathFactory) -> Iterator[World]:
     policies = {kind: f"00000000-0000-4000-9000-00000000000{n}" for n, kind in enumerate(SIGNER_KEYS)}
     for kind, id in policies.items():
         world.put_ca(f"ca-{kind}", kind)
-        world.put(Kind.POLICY, id, kind, {"ca": f"ca-{kind}", "template": "device"})
+        world.put(ObjectKind.POLICY, id, kind, {"ca": f"ca-{kind}", "template": "device"})
     allowed = replace(entity, policies=(*entity.policies, *policies.values()))
     world.run(world.store.commit((UpdateEntity(allowed),)))
     yield world

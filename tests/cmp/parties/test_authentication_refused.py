@@ -9,8 +9,8 @@ from typing import Any
 import pytest
 from cryptography import x509
 
-from cmpd.clm.bootstrap import DEMO_ENTITY, DEMO_PASSWORD
-from cmpd.cmp import schema
+from cmpd.clm.lifecycle.bootstrap import DEMO_ENTITY, DEMO_PASSWORD
+from cmpd.cmp.wire import schema
 from tests import cmpclient
 from tests.clm import pki
 from tests.cmp.world import (

@@ -6,7 +6,7 @@ from dataclasses import replace
 
 import pytest
 
-from cmpd.clm.crl_import import import_crl, trusted_issuers
+from cmpd.clm.imported_crls.importing import import_crl, trusted_issuers
 from cmpd.clm.model import CertificateState
 from tests import cmpclient
 from tests.clm import pki

@@ -11,8 +11,8 @@ import pytest
 from cryptography import x509
 from cryptography.x509.oid import ExtendedKeyUsageOID
 
-from cmpd.clm.bootstrap import DEMO_POLICY, FIRST_POLICY
-from cmpd.clm.model import Kind
+from cmpd.clm.lifecycle.bootstrap import DEMO_POLICY, FIRST_POLICY
+from cmpd.clm.model import ObjectKind
 from tests import cmpclient
 from tests.clm import pki
 from tests.cmp.world import World
@@ -28,7 +28,7 @@ PERSON = x509.SubjectAlternativeName([x509.RFC822Name("a@b.example")])
 def new(tmp_path_factory: pytest.TempPathFactory) -> Iterator[World]:
     """A server that has the policy that `init` makes."""
     world = World(Path(tmp_path_factory.mktemp("world")))
-    world.put(Kind.POLICY, DEMO_POLICY, "default", FIRST_POLICY)
+    world.put(ObjectKind.POLICY, DEMO_POLICY, "default", FIRST_POLICY)
     yield world
     world.close()
 

@@ -6,14 +6,14 @@ from pathlib import Path
 
 import pytest
 
-from cmpd.clm.policy import Policy
-from cmpd.cmp.bodies import BODY_TYPES
-from cmpd.cmp.failure import CMPFailure, FailInfo
+from cmpd.clm.documents.policy import Policy
 from cmpd.cmp.information import TYPES
 from cmpd.cmp.parties import grants
 from cmpd.cmp.parties.cells import ABOUT, Granted, Operation, Unreachable
-from cmpd.cmp.parties.conditions import Facts, Refused
+from cmpd.cmp.parties.conditions import Denial, Facts
 from cmpd.cmp.parties.party import Capacity, Party
+from cmpd.cmp.transaction.bodies import BODY_TYPES
+from cmpd.cmp.wire.failure import CMPFailure, FailInfo
 
 SECURITY = Path(__file__).parents[3] / "docs" / "security.md"
 
@@ -28,8 +28,8 @@ def test_each_capacity_has_a_row_for_each_operation_and_a_cell_for_each_of_whom_
 def test_every_cell_grants_refuses_or_says_why_nobody_gets_there() -> None:
     cells = [cell for rows in grants.TABLE.values() for row in rows.values() for cell in row.values()]
     for cell in cells:
-        assert isinstance(cell, Granted | Refused | Unreachable)
-        if isinstance(cell, Refused):
+        assert isinstance(cell, Granted | Denial | Unreachable)
+        if isinstance(cell, Denial):
             assert cell.text
         if isinstance(cell, Unreachable):
             assert cell.why

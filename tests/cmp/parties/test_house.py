@@ -13,8 +13,8 @@ import pytest
 from cryptography import x509
 from cryptography.x509.oid import NameOID
 
-from cmpd.clm.bootstrap import DEMO_ENTITY
-from cmpd.clm.model import Kind
+from cmpd.clm.lifecycle.bootstrap import DEMO_ENTITY
+from cmpd.clm.model import ObjectKind
 from cmpd.clm.pkix.names import parse_name
 from cmpd.clm.store.changes import UpdateEntity
 from tests import cmpclient
@@ -70,7 +70,7 @@ def test_it_is_for_nobody_as_a_directory_name_either(make_world: MakeWorld) -> N
 
 def test_what_a_template_makes_of_the_subject_is_what_counts(make_world: MakeWorld) -> None:
     world = make_world()
-    world.put(Kind.TEMPLATE, "trap", "trap", {"subject": ["CN=cmpd Issuing CA"]})
+    world.put(ObjectKind.TEMPLATE, "trap", "trap", {"subject": ["CN=cmpd Issuing CA"]})
     world.change_policy(template="trap")
     assert world.client().begin().send(asks("ir", "CN=device")).fail_info == ("notAuthorized",)
 
@@ -79,7 +79,7 @@ def sub_ca(world: World, policy: dict[str, Any]) -> cmpclient.Signature:
     """A CA that this server's root certified by CMP, and that updates its certificate the same way."""
     document = {"ca": "root", "template": "plant-ca", **policy}
     world.put(
-        Kind.TEMPLATE,
+        ObjectKind.TEMPLATE,
         "plant-ca",
         "plant-ca",
         {
@@ -88,7 +88,7 @@ def sub_ca(world: World, policy: dict[str, Any]) -> cmpclient.Signature:
             "basic_constraints": {"ca": True, "path_length": 0},
         },
     )
-    world.put(Kind.POLICY, SUB_CAS, "sub-cas", document)
+    world.put(ObjectKind.POLICY, SUB_CAS, "sub-cas", document)
     entity = world.run(world.store.entity(DEMO_ENTITY))
     assert entity is not None
     world.run(world.store.commit((UpdateEntity(replace(entity, policies=(*entity.policies, SUB_CAS))),)))
@@ -139,7 +139,7 @@ def test_a_usage_of_authorities_is_a_templates_to_give(make_world: MakeWorld, na
     world = make_world()
     asked = x509.ExtendedKeyUsage([x509.ObjectIdentifier(oid)])
     for template in ({}, {"extended_key_usage": ["clientAuth"]}, {"take": ["subjectAltName"]}):
-        world.put(Kind.TEMPLATE, "plain", "plain", template)
+        world.put(ObjectKind.TEMPLATE, "plain", "plain", template)
         world.change_policy(template="plain")
         response = world.client().begin().send(asks("ir", "CN=device", extensions=[asked]))
         usages = [
@@ -149,7 +149,7 @@ def test_a_usage_of_authorities_is_a_templates_to_give(make_world: MakeWorld, na
             for usage in one.value
         ]
         assert oid not in usages
-    world.put(Kind.TEMPLATE, "named", "named", {"requested_extended_key_usage": [oid]})
+    world.put(ObjectKind.TEMPLATE, "named", "named", {"requested_extended_key_usage": [oid]})
     world.change_policy(template="named")
     response = world.client().begin().send(asks("ir", "CN=device", extensions=[asked]))
     assert list(response.certificate.extensions.get_extension_for_class(x509.ExtendedKeyUsage).value) == [

@@ -11,13 +11,13 @@ from typing import Any
 import pytest
 from cryptography import x509
 
-from cmpd.clm.bootstrap import DEMO_ENTITY, DEMO_POLICY
-from cmpd.clm.entities import set_state
-from cmpd.clm.model import CertificateState, EntityState, Kind
-from cmpd.clm.policy import Policy, PolicyError
-from cmpd.clm.rules.certificates import pem_text
-from cmpd.clm.rules.registration import RIGHTS
-from cmpd.cmp import schema
+from cmpd.clm.documents.policy import Policy, PolicyError
+from cmpd.clm.documents.rules.pem_certificates import pem_text
+from cmpd.clm.documents.rules.registration import RIGHTS
+from cmpd.clm.entities.entity_acts import set_state
+from cmpd.clm.lifecycle.bootstrap import DEMO_ENTITY, DEMO_POLICY
+from cmpd.clm.model import CertificateState, EntityState, ObjectKind
+from cmpd.cmp.wire import schema
 from tests import cmpclient
 from tests.clm import pki
 from tests.cmp.conftest import MakeWorld
@@ -250,7 +250,7 @@ def test_a_questions_profile_is_for_the_policies_that_name_the_registration_auth
 ) -> None:
     world = trusting(make_world, row())
     hidden = "bbbbbbbb-0000-4000-8000-000000000001"
-    world.put(Kind.POLICY, hidden, "hidden", {"ca": "issuing", "template": "device"})
+    world.put(ObjectKind.POLICY, hidden, "hidden", {"ca": "issuing", "template": "device"})
     for name in ("hidden", "nothing"):
         info = {"1.3.6.1.5.5.7.4.21": schema.encode("CertProfileValue", [name])}
         response = world.client(RA).begin().send(requests.general_message(CA_CERTS), general_info=info)

@@ -8,11 +8,11 @@ from typing import Any
 
 import pytest
 
-from cmpd.clm import paths
-from cmpd.clm.model import Kind
+from cmpd.clm.model import ObjectKind
+from cmpd.clm.pkix import paths
 from cmpd.clm.secrets import MasterKey
-from cmpd.cmp import schema
 from cmpd.cmp.protection import signature
+from cmpd.cmp.wire import schema
 from tests import cmpclient
 from tests.clm import pki
 from tests.cmp.conftest import MakeWorld
@@ -84,7 +84,7 @@ def test_a_policy_of_others_reads_and_costs_what_an_unknown_one_does(
 ) -> None:
     world = make_world({"auto_register": False})
     hidden = {"ca": "issuing", "template": "device"}
-    world.put(Kind.POLICY, HIDDEN, "hidden", hidden)
+    world.put(ObjectKind.POLICY, HIDDEN, "hidden", hidden)
     protection = SENDERS[who](world)
 
     def ask(identifier: str, name: str) -> tuple[Any, ...]:

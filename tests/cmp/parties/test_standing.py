@@ -8,10 +8,10 @@ from typing import Any
 
 import pytest
 
-from cmpd.clm.bootstrap import DEMO_ENTITY, DEMO_PASSWORD
-from cmpd.clm.entities import set_password, set_state
+from cmpd.clm.entities.entity_acts import set_password, set_state
+from cmpd.clm.lifecycle.bootstrap import DEMO_ENTITY, DEMO_PASSWORD
 from cmpd.clm.model import CertificateState, EntityState, TransactionState
-from cmpd.clm.store.changes import MoveCertificate, UpdateEntity
+from cmpd.clm.store.changes import SetCertificateState, UpdateEntity
 from tests import cmpclient
 from tests.clm import pki
 from tests.cmp.conftest import MakeWorld
@@ -38,7 +38,7 @@ def set_standing(world: World, state: EntityState) -> None:
 def move(world: World, device: cmpclient.Signature, state: CertificateState, reason: int) -> None:
     """What an operator does to a certificate."""
     record = world.record(device.certificate)
-    change = MoveCertificate(
+    change = SetCertificateState(
         record.ca, record.serial, record.policy, (record.state,), state, revoked=world.now, reason=reason
     )
     world.run(world.store.commit((change,)))

@@ -11,9 +11,9 @@ from typing import Any
 import pytest
 from cryptography import x509
 
-from cmpd.clm.model import Kind
+from cmpd.clm.model import ObjectKind
 from cmpd.clm.store.changes import DeleteEntity
-from cmpd.cmp import schema
+from cmpd.cmp.wire import schema
 from tests import cmpclient
 from tests.clm import pki
 from tests.cmp.conftest import MakeWorld
@@ -53,10 +53,10 @@ def attacked(make_world: MakeWorld) -> World:
         ("servers", {"extended_key_usage": ["serverAuth"]}),
         ("ras", {"extended_key_usage": ["cmcRA"]}),
     ):
-        world.put(Kind.TEMPLATE, name, name, document)
+        world.put(ObjectKind.TEMPLATE, name, name, document)
     for id, template in ((SUB_CAS, "sub-ca"), (SERVERS, "servers"), (RAS, "ras")):
         ca = "root" if template == "sub-ca" else "issuing"
-        world.put(Kind.POLICY, id, NAMES[id], {"ca": ca, "template": template})
+        world.put(ObjectKind.POLICY, id, NAMES[id], {"ca": ca, "template": template})
     return world
 
 

@@ -8,14 +8,14 @@ from typing import Any
 
 import pytest
 
-from cmpd.clm.bootstrap import DEMO_ENTITY, DEMO_POLICY
-from cmpd.clm.contradictions import check_together
+from cmpd.clm.configuration.contradictions import check_together
+from cmpd.clm.documents.policy import Policy, PolicyError
+from cmpd.clm.documents.rules.pem_certificates import pem_text
+from cmpd.clm.documents.template import ready_made
+from cmpd.clm.lifecycle.bootstrap import DEMO_ENTITY, DEMO_POLICY
 from cmpd.clm.model import Identity
-from cmpd.clm.policy import Policy, PolicyError
-from cmpd.clm.rules.certificates import pem_text
 from cmpd.clm.settings import DocumentError
 from cmpd.clm.store.changes import UpdateEntity
-from cmpd.clm.template import ready_made
 from tests.clm import pki
 from tests.cmp.conftest import MakeWorld
 from tests.cmp.world import RA_ROOT, SIGNING, VENDOR, World, ra_holder, signed_by

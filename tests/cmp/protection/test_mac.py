@@ -13,9 +13,10 @@ from cryptography.hazmat.primitives.kdf.pbkdf2 import PBKDF2HMAC
 from hypothesis import given
 from hypothesis import strategies as st
 
-from cmpd.cmp import message, protection, schema
-from cmpd.cmp.failure import CMPFailure, FailInfo
-from cmpd.cmp.protection import digests, mac, pbm, pbmac1
+from cmpd.cmp import protection
+from cmpd.cmp.protection import hashing, mac, pbm, pbmac1
+from cmpd.cmp.wire import message, schema
+from cmpd.cmp.wire.failure import CMPFailure, FailInfo
 from tests.clm.pki import key
 from tests.cmp.protection import openssl
 
@@ -26,8 +27,8 @@ SALT = bytes(range(16))
 SECRET = b"GTTgcdagW:OGJ73_"
 BOUNDS = mac.Bounds()
 
-SHA256 = {"algorithm": digests.HASH_OIDS["SHA-256"]}
-HMAC_SHA256 = {"algorithm": digests.HMAC_OIDS["HMAC-SHA256"]}
+SHA256 = {"algorithm": hashing.HASH_OIDS["SHA-256"]}
+HMAC_SHA256 = {"algorithm": hashing.HMAC_OIDS["HMAC-SHA256"]}
 NULL = {"parameters": b"\x05\x00"}
 
 
@@ -61,12 +62,12 @@ def pbmac1_algorithm(
     return algorithm(pbmac1.OID, parameters)
 
 
-@pytest.mark.parametrize("owf", sorted(digests.HASH_OIDS))
-@pytest.mark.parametrize("oid", sorted(digests.HMACS))
+@pytest.mark.parametrize("owf", sorted(hashing.HASH_OIDS))
+@pytest.mark.parametrize("oid", sorted(hashing.HMACS))
 def test_password_based_mac_is_what_rfc_9810_says(owf: str, oid: str) -> None:
     parsed = mac.parse(
         pbm_algorithm(
-            owf={"algorithm": digests.HASH_OIDS[owf], **NULL},
+            owf={"algorithm": hashing.HASH_OIDS[owf], **NULL},
             mac={"algorithm": oid, **NULL},
             iterationCount=100,
         ),
@@ -75,7 +76,7 @@ def test_password_based_mac_is_what_rfc_9810_says(owf: str, oid: str) -> None:
     base_key = SECRET + SALT
     for _ in range(100):
         base_key = hashlib.new(owf.replace("-", ""), base_key).digest()
-    expected = hmac.new(base_key, b"data", digests.HMACS[oid].removeprefix("HMAC-")).digest()
+    expected = hmac.new(base_key, b"data", hashing.HMACS[oid].removeprefix("HMAC-")).digest()
     assert parsed.tag(parsed.derive(SECRET), b"data") == expected
 
 
@@ -84,7 +85,7 @@ def test_password_based_mac_is_what_rfc_9810_says(owf: str, oid: str) -> None:
 def test_pbmac1_is_pbkdf2_and_hmac(prf: str, scheme: str) -> None:
     parsed = mac.parse(
         pbmac1_algorithm(
-            {"algorithm": digests.HMAC_OIDS[scheme], **NULL}, prf={"algorithm": digests.HMAC_OIDS[prf]}
+            {"algorithm": hashing.HMAC_OIDS[scheme], **NULL}, prf={"algorithm": hashing.HMAC_OIDS[prf]}
         ),
         BOUNDS,
     )
@@ -100,12 +101,12 @@ def test_pbmac1_without_prf_means_sha1_and_without_key_length_the_macs_size() ->
 
 
 def test_hmac_with_a_shared_key_takes_the_secret_as_it_is() -> None:
-    parsed = mac.parse(algorithm(digests.HMAC_OIDS["HMAC-SHA256"], None), BOUNDS)
+    parsed = mac.parse(algorithm(hashing.HMAC_OIDS["HMAC-SHA256"], None), BOUNDS)
     assert parsed.tag(parsed.derive(b"k" * 32), b"data") == hmac.digest(b"k" * 32, b"data", "sha256")
 
 
 def test_the_response_repeats_the_requests_algorithm() -> None:
-    for one in (pbm_algorithm(), pbmac1_algorithm(), algorithm(digests.HMAC_OIDS["HMAC-SHA512"], None)):
+    for one in (pbm_algorithm(), pbmac1_algorithm(), algorithm(hashing.HMAC_OIDS["HMAC-SHA512"], None)):
         assert mac.parse(one, BOUNDS).identifier == one.der
 
 
@@ -140,7 +141,7 @@ REFUSED: list[tuple[str, message.Algorithm]] = [
     ("salt of 65 octets", pbm_algorithm(salt=bytes(65))),
     ("PBMAC1 without parameters", algorithm(pbmac1.OID, None)),
     ("PBMAC1 with another KDF", pbmac1_algorithm(kdf="1.3.6.1.4.1.11591.4.11")),
-    ("PBMAC1 with HMAC-SHA1", pbmac1_algorithm(oid(digests.HMAC_OIDS["HMAC-SHA1"]))),
+    ("PBMAC1 with HMAC-SHA1", pbmac1_algorithm(oid(hashing.HMAC_OIDS["HMAC-SHA1"]))),
     ("PBMAC1 with prf MD5", pbmac1_algorithm(prf=oid("1.2.840.113549.2.6"))),
     ("PBMAC1 with a salt from elsewhere", pbmac1_algorithm(salt=("otherSource", SHA256))),
     ("PBMAC1 with a short salt", pbmac1_algorithm(salt=("specified", bytes(4)))),
@@ -149,8 +150,8 @@ REFUSED: list[tuple[str, message.Algorithm]] = [
     ("PBMAC1 with keyLength 15", pbmac1_algorithm(keyLength=15)),
     ("PBMAC1 with keyLength 65", pbmac1_algorithm(keyLength=65)),
     ("PBMAC1 with keyLength 2^70", pbmac1_algorithm(keyLength=1 << 70)),
-    ("HMAC with parameters", algorithm(digests.HMAC_OIDS["HMAC-SHA256"], b"\x02\x01\x05")),
-    ("HMAC-SHA1 with a shared key", algorithm(digests.HMAC_OIDS["HMAC-SHA1"], None)),
+    ("HMAC with parameters", algorithm(hashing.HMAC_OIDS["HMAC-SHA256"], b"\x02\x01\x05")),
+    ("HMAC-SHA1 with a shared key", algorithm(hashing.HMAC_OIDS["HMAC-SHA1"], None)),
     ("a signature algorithm", algorithm("1.2.840.113549.1.1.11", b"\x05\x00")),
     ("an unknown algorithm", algorithm("1.2.3.4", None)),
     ("DHBasedMac", algorithm("1.2.840.113533.7.66.30", None)),
@@ -191,17 +192,17 @@ PERMITTED: list[tuple[str, message.Algorithm, Rules, bool]] = [
     ("too few iterations", pbm_algorithm(iterationCount=499), Rules(), False),
     ("too many iterations", pbm_algorithm(iterationCount=1001), Rules(), False),
     ("PBMAC1", pbmac1_algorithm(), Rules(), True),
-    ("PBMAC1 prf", pbmac1_algorithm(prf=oid(digests.HMAC_OIDS["HMAC-SHA512"])), Rules(), False),
-    ("PBMAC1 MAC", pbmac1_algorithm(oid(digests.HMAC_OIDS["HMAC-SHA512"])), Rules(), False),
+    ("PBMAC1 prf", pbmac1_algorithm(prf=oid(hashing.HMAC_OIDS["HMAC-SHA512"])), Rules(), False),
+    ("PBMAC1 MAC", pbmac1_algorithm(oid(hashing.HMAC_OIDS["HMAC-SHA512"])), Rules(), False),
     ("PBMAC1 too many iterations", pbmac1_algorithm(iterationCount=100_001), Rules(), False),
-    ("shared key", algorithm(digests.HMAC_OIDS["HMAC-SHA256"], None), Rules(), True),
+    ("shared key", algorithm(hashing.HMAC_OIDS["HMAC-SHA256"], None), Rules(), True),
     (
         "shared key off",
-        algorithm(digests.HMAC_OIDS["HMAC-SHA256"], None),
+        algorithm(hashing.HMAC_OIDS["HMAC-SHA256"], None),
         Rules(shared_key_hmac=False),
         False,
     ),
-    ("shared key MAC", algorithm(digests.HMAC_OIDS["HMAC-SHA512"], None), Rules(), False),
+    ("shared key MAC", algorithm(hashing.HMAC_OIDS["HMAC-SHA512"], None), Rules(), False),
 ]
 
 

@@ -11,9 +11,9 @@ from cryptography.hazmat.primitives.asymmetric import padding, rsa
 from hypothesis import given
 from hypothesis import strategies as st
 
-from cmpd.cmp import message, schema
-from cmpd.cmp.failure import CMPFailure, FailInfo
-from cmpd.cmp.protection import digests, signature
+from cmpd.cmp.protection import hashing, signature
+from cmpd.cmp.wire import message, schema
+from cmpd.cmp.wire.failure import CMPFailure, FailInfo
 from tests.clm.pki import Plan, key, name
 from tests.cmp.protection import openssl
 
@@ -36,7 +36,7 @@ def algorithm(oid: str, parameters: bytes | None = None) -> message.Algorithm:
 
 
 def hash_identifier(name: str) -> dict[str, Any]:
-    return {"algorithm": digests.HASH_OIDS[name], "parameters": NULL}
+    return {"algorithm": hashing.HASH_OIDS[name], "parameters": NULL}
 
 
 def mgf(name: str, oid: str = MGF1) -> dict[str, Any]:
@@ -277,7 +277,7 @@ def test_certHash_of_a_pss_certificate_takes_the_hash_in_its_parameters() -> Non
 
 @pytest.mark.parametrize("name", ["SHA-224", "SHA-256", "SHA-384", "SHA-512"])
 def test_hashAlg_names_the_hash_of_certHash(name: str) -> None:
-    assert signature.hash_algorithm(algorithm(digests.HASH_OIDS[name])) == name
+    assert signature.hash_algorithm(algorithm(hashing.HASH_OIDS[name])) == name
 
 
 @pytest.mark.parametrize("oid", ["1.3.14.3.2.26", "1.2.840.113549.2.5", "1.2.3"])
@@ -288,4 +288,4 @@ def test_a_weak_or_unknown_hashAlg_is_badAlg(oid: str) -> None:
 
 
 def test_shake256_gives_512_bits() -> None:
-    assert len(digests.digest("SHAKE256", b"data")) == 64
+    assert len(hashing.digest("SHAKE256", b"data")) == 64

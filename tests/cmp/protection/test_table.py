@@ -11,9 +11,9 @@ from hypothesis import strategies as st
 
 from cmpd.clm.pkix.algorithms import SIGNATURES
 from cmpd.cmp import protection
-from cmpd.cmp.failure import CMPFailure, FailInfo
-from cmpd.cmp.message import Algorithm
-from cmpd.cmp.protection import MacFamily, mac, signature, table
+from cmpd.cmp.protection import MacFamily, mac, mac_table, signature
+from cmpd.cmp.wire.failure import CMPFailure, FailInfo
+from cmpd.cmp.wire.message import Algorithm
 
 
 @pytest.mark.parametrize(
@@ -48,7 +48,7 @@ def test_an_oid_cannot_get_a_second_meaning() -> None:
 
 def test_a_refusal_names_what_is_known_to_be_weak() -> None:
     with pytest.raises(CMPFailure, match="sha1WithRSAEncryption") as raised:
-        table.signature("1.2.840.113549.1.1.5")
+        mac_table.signature("1.2.840.113549.1.1.5")
     assert raised.value.fail_info is FailInfo.badAlg
 
 

@@ -8,8 +8,8 @@ from pathlib import Path
 
 import pytest
 
-from cmpd.cmp.exchange import Record
-from cmpd.cmp.failure import FailInfo
+from cmpd.cmp.transaction.exchange import RequestLogEntry
+from cmpd.cmp.wire.failure import FailInfo
 from cmpd.server.admin.metrics import Metrics, State
 
 FOLDER = Path(__file__).parents[3] / "docs" / "monitoring"
@@ -19,7 +19,7 @@ SERIES = re.compile(r"\bcmpd_\w+")
 def _exposed() -> str:
     metrics = Metrics()
     phases = dict.fromkeys(("decode", "verify", "clm", "sign", "commit"), 0.001)
-    metrics.count(Record(request="ir", fail_info="badAlg", retransmission=True, phases=phases))
+    metrics.count(RequestLogEntry(request="ir", fail_info="badAlg", retransmission=True, phases=phases))
     metrics.occupy(1, 1, 1, 1)
     return metrics.expose(State(True, {"active": 1}, {("issuing", "ca"): 1.0}, 1, 1, 1))[1].decode()
 

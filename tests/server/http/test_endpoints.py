@@ -10,13 +10,13 @@ from typing import Any, cast
 import pytest
 
 from cmpd.clm.client import Client
+from cmpd.clm.entities.throttle import CAP, FREE, Throttle
 from cmpd.clm.store.base import StoreUnavailable
-from cmpd.clm.throttle import CAP, FREE, Throttle
-from cmpd.cmp.exchange import Call, Record, Reply
 from cmpd.cmp.responder import Responder
+from cmpd.cmp.transaction.exchange import RequestLogEntry, TransportRequest, TransportResponse
 from cmpd.config import ConfigError
 from cmpd.server.http.basic import BasicAuthentication
-from cmpd.server.http.endpoints import Address, Endpoints, read_address
+from cmpd.server.http.endpoints import CMPAddress, Endpoints, read_address
 from cmpd.server.http.proxies import Proxies
 from cmpd.server.http.publications import Publications
 from cmpd.server.http.semantics import HTTPRequest, HTTPResponse
@@ -60,13 +60,13 @@ class Site:
     """The endpoints over a responder that notes its calls."""
 
     lifecycle: Lifecycle = field(default_factory=Lifecycle)
-    calls: list[Call] = field(default_factory=list)
+    calls: list[TransportRequest] = field(default_factory=list)
     over_http: bool = False
     proxies: tuple[str, ...] = ()
 
-    async def respond(self, call: Call) -> Reply:
+    async def respond(self, call: TransportRequest) -> TransportResponse:
         self.calls.append(call)
-        return Reply(b"response", Record())
+        return TransportResponse(b"response", RequestLogEntry())
 
     def ask(self, target: str, *fields: tuple[bytes, bytes], **changes: Any) -> HTTPResponse:
         return asyncio.run(self.answer(target, *fields, **changes))
@@ -105,17 +105,17 @@ def _fields(response: HTTPResponse) -> dict[bytes, bytes]:
 @pytest.mark.parametrize(
     ("path", "address"),
     [
-        ("/cmp", Address()),
-        (f"/cmp/{POLICY}", Address(policy=POLICY)),
-        (f"/{POLICY}/cmp", Address(policy=POLICY)),
-        ("/cmp/no-uuid", Address(policy="no-uuid")),
-        ("/no-uuid/cmp", Address(policy="no-uuid")),
-        ("/cmp/", Address(policy="")),
-        ("/cmp/%C3%A4%2F", Address(policy="ä/")),
-        ("/.well-known/cmp", Address()),
-        ("/.well-known/cmp/initialization", Address(operation="initialization")),
-        ("/.well-known/cmp/p/devices", Address(policy_name="devices")),
-        ("/.well-known/cmp/p/devices/keyupdate", Address(policy_name="devices", operation="keyupdate")),
+        ("/cmp", CMPAddress()),
+        (f"/cmp/{POLICY}", CMPAddress(policy=POLICY)),
+        (f"/{POLICY}/cmp", CMPAddress(policy=POLICY)),
+        ("/cmp/no-uuid", CMPAddress(policy="no-uuid")),
+        ("/no-uuid/cmp", CMPAddress(policy="no-uuid")),
+        ("/cmp/", CMPAddress(policy="")),
+        ("/cmp/%C3%A4%2F", CMPAddress(policy="ä/")),
+        ("/.well-known/cmp", CMPAddress()),
+        ("/.well-known/cmp/initialization", CMPAddress(operation="initialization")),
+        ("/.well-known/cmp/p/devices", CMPAddress(policy_name="devices")),
+        ("/.well-known/cmp/p/devices/keyupdate", CMPAddress(policy_name="devices", operation="keyupdate")),
         ("/", None),
         ("/CMP", None),
         ("/cmp/a/b", None),
@@ -126,7 +126,7 @@ def _fields(response: HTTPResponse) -> dict[bytes, bytes]:
         ("/cmp/.well-known/x", None),
     ],
 )
-def test_cmp_addresses(path: str, address: Address | None) -> None:
+def test_cmp_addresses(path: str, address: CMPAddress | None) -> None:
     assert read_address(path) == address
 
 

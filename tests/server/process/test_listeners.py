@@ -11,9 +11,9 @@ import pytest
 
 from cmpd.config import AdminConfig, Config, ConfigError, ListenConfig
 from cmpd.server.process.listeners import ListenError, listen, open_sockets
-from cmpd.server.process.systemd import Given
+from cmpd.server.process.systemd import InheritedSockets
 
-NOTHING = Given([], None)
+NOTHING = InheritedSockets([], None)
 
 
 def _close(*sockets: socket.socket | None) -> None:
@@ -100,7 +100,7 @@ def test_workers_have_sockets_of_their_own_at_the_same_ports_and_share_what_cann
 
 def test_sockets_from_systemd_are_taken_for_all_workers() -> None:
     with socket.create_server(("127.0.0.1", 0)) as given, socket.create_server(("127.0.0.1", 0)) as admin:
-        workers = open_sockets(Config(workers=2), Given([given], admin))
+        workers = open_sockets(Config(workers=2), InheritedSockets([given], admin))
         assert [(worker.own, worker.admin) for worker in workers] == [((given,), admin)] * 2
         workers[0].close_own()
         assert given.fileno() != -1
@@ -111,7 +111,7 @@ def test_another_number_of_sockets_than_listeners_is_refused() -> None:
         socket.create_server(("127.0.0.1", 0)) as given,
         pytest.raises(ConfigError, match="1 listeners are configured, and the socket unit has 2"),
     ):
-        open_sockets(Config(), Given([given, given], None))
+        open_sockets(Config(), InheritedSockets([given, given], None))
 
 
 def test_a_port_under_1024_points_at_socket_activation(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -10,11 +10,11 @@ from collections.abc import Iterator
 
 import pytest
 
-from cmpd.cmp.exchange import Record
+from cmpd.cmp.transaction.exchange import RequestLogEntry
 from cmpd.config import LogConfig
 from cmpd.server.process import logs
 
-RECORD = Record(
+RECORD = RequestLogEntry(
     peer="192.0.2.1",
     transaction="0102",
     request="ir",
@@ -55,7 +55,7 @@ def test_a_request_is_a_json_object(capsys: pytest.CaptureFixture[str]) -> None:
 @pytest.mark.parametrize("style", ["journal", "json"])
 def test_what_a_peer_sends_stays_on_its_line(capsys: pytest.CaptureFixture[str], style: str) -> None:
     logs.set_up(LogConfig(format=style))
-    logs.log_request(Record(peer="x\n<2>forged", text='quo"te\x1b[2J\u2028'), 1)
+    logs.log_request(RequestLogEntry(peer="x\n<2>forged", text='quo"te\x1b[2J\u2028'), 1)
     lines = capsys.readouterr().err.split("\n")
     assert len(lines) == 2
     assert "\x1b" not in lines[0]
@@ -75,7 +75,7 @@ def test_the_level_decides_what_is_written(
     capsys: pytest.CaptureFixture[str], level: str, fail_info: str, seen: bool
 ) -> None:
     logs.set_up(LogConfig(level=level))
-    logs.log_request(Record(fail_info=fail_info), 1)
+    logs.log_request(RequestLogEntry(fail_info=fail_info), 1)
     assert bool(capsys.readouterr().err) is seen
 
 

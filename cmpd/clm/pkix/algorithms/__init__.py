@@ -9,9 +9,9 @@ from __future__ import annotations
 from typing import Final
 
 from cmpd.clm.pkix.algorithms import ec, edwards, ml_dsa, montgomery, rsa
+from cmpd.clm.pkix.algorithms.definitions import KeyAlgorithm, SignatureAlgorithm
 from cmpd.clm.pkix.algorithms.digests import HASHES, HMACS
-from cmpd.clm.pkix.algorithms.rows import KeyAlgorithm, SignatureAlgorithm
-from cmpd.clm.pkix.algorithms.table import KEYS, SIGNATURES, register, withdraw
+from cmpd.clm.pkix.algorithms.registers import KEYS, SIGNATURES, register, withdraw
 
 FAMILIES: Final = (rsa, ec, edwards, montgomery, ml_dsa)
 

@@ -11,8 +11,14 @@ from typing import Final
 from cryptography.hazmat.primitives import hashes
 from cryptography.hazmat.primitives.asymmetric import ec
 
+from cmpd.clm.pkix.algorithms.definitions import (
+    Agreement,
+    Curve,
+    KeyAlgorithm,
+    Parameters,
+    SignatureAlgorithm,
+)
 from cmpd.clm.pkix.algorithms.digests import HASHES
-from cmpd.clm.pkix.algorithms.rows import Agreement, Curve, KeyAlgorithm, Parameters, SignatureAlgorithm
 
 FAMILY: Final = "EC"
 OID: Final = "1.2.840.10045.2.1"

@@ -7,7 +7,7 @@ from typing import Final
 from cryptography.hazmat.primitives.asymmetric.x448 import X448PublicKey
 from cryptography.hazmat.primitives.asymmetric.x25519 import X25519PublicKey
 
-from cmpd.clm.pkix.algorithms.rows import KeyAlgorithm
+from cmpd.clm.pkix.algorithms.definitions import KeyAlgorithm
 
 ROWS: Final = (
     KeyAlgorithm("X25519", "X25519", "1.3.101.110", X25519PublicKey, strength=128, agrees=True),

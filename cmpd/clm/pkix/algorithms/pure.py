@@ -8,7 +8,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import Any
 
-from cmpd.clm.pkix.algorithms.rows import KeyAlgorithm, SignatureAlgorithm, SigningKey
+from cmpd.clm.pkix.algorithms.definitions import KeyAlgorithm, SignatureAlgorithm, SigningKey
 
 
 def rows(

@@ -7,8 +7,8 @@ from typing import Final
 
 from cryptography.hazmat.primitives.asymmetric import padding, rsa
 
+from cmpd.clm.pkix.algorithms.definitions import KeyAlgorithm, Parameters, PSSParameters, SignatureAlgorithm
 from cmpd.clm.pkix.algorithms.digests import HASHES
-from cmpd.clm.pkix.algorithms.rows import KeyAlgorithm, Parameters, PSSParameters, SignatureAlgorithm
 
 FAMILY: Final = "RSA"
 OID: Final = "1.2.840.113549.1.1.1"

@@ -36,7 +36,7 @@ _DEFAULTS: dict[str, str | int] = {
 
 
 @dataclass(frozen=True, slots=True)
-class Address:
+class DatabaseAddress:
     """Where the database is."""
 
     conninfo: str
@@ -48,7 +48,7 @@ class Address:
         return f"Address({self.shown})"
 
 
-def parse(url: str) -> Address:
+def parse(url: str) -> DatabaseAddress:
     """Raises StoreError, whose text repeats nothing of the URL: where it is malformed, any part of it may
     be a part of the password."""
     malformed = StoreError(
@@ -67,7 +67,7 @@ def parse(url: str) -> Address:
         raise malformed
     _require_tls_kept(settings)
     conninfo = make_conninfo("", **{**_DEFAULTS, **{k: v for k, v in settings.items() if v is not None}})
-    return Address(conninfo, shown(url))
+    return DatabaseAddress(conninfo, shown(url))
 
 
 def _require_tls_kept(settings: Mapping[str, Any]) -> None:

@@ -18,7 +18,7 @@ import psycopg
 from psycopg import AsyncConnection, AsyncRawCursor
 
 from cmpd.clm.store.base import StoreError, StoreUnavailable
-from cmpd.clm.store.postgres.address import Address
+from cmpd.clm.store.postgres.address import DatabaseAddress
 from cmpd.clm.store.postgres.failures import not_connected, translated
 from cmpd.clm.store.postgres.statements import SETTINGS, SYNC_AT_LEAST_HERE, SYNC_LATER
 from cmpd.clm.store.rows import Row
@@ -29,7 +29,7 @@ _FIRST_PAUSE = 0.01
 _LONGEST_PAUSE = 0.5
 
 
-class Trial:
+class Retry:
     """Trying again, with growing pauses, within a bound in seconds."""
 
     def __init__(self, patience: float) -> None:
@@ -44,9 +44,9 @@ class Trial:
         self._pause = min(2 * self._pause, _LONGEST_PAUSE)
 
 
-async def connected(address: Address, patience: float) -> Connection:
+async def connected(address: DatabaseAddress, patience: float) -> Connection:
     """`connect`, again and again while the server is away. Raises StoreError."""
-    trial = Trial(patience)
+    trial = Retry(patience)
     while True:
         try:
             return await connect(address)
@@ -54,7 +54,7 @@ async def connected(address: Address, patience: float) -> Connection:
             await trial.failed(failure, again=True)
 
 
-async def connect(address: Address, *, synchronous: str = "full") -> Connection:
+async def connect(address: DatabaseAddress, *, synchronous: str = "full") -> Connection:
     """A new connection, in autocommit mode, with `$1` for parameters. Raises StoreError."""
     try:
         connection = await AsyncConnection.connect(
@@ -88,7 +88,7 @@ async def commit(connection: Connection, patience: float) -> None:
 class Connections:
     """At most `most` connections, shared by whoever needs one for a moment."""
 
-    def __init__(self, address: Address, *, most: int, synchronous: str) -> None:
+    def __init__(self, address: DatabaseAddress, *, most: int, synchronous: str) -> None:
         self._address = address
         self._synchronous = synchronous
         self._idle: list[Connection] = []

@@ -8,8 +8,8 @@ from typing import TYPE_CHECKING
 import psycopg
 
 from cmpd.clm.store.base import StoreError
-from cmpd.clm.store.postgres.failures import not_connected, translated
-from cmpd.clm.store.postgres.schema import (
+from cmpd.clm.store.computed import Computed
+from cmpd.clm.store.postgres.ddl import (
     CHANGE_VERSION,
     HAS_VERSION,
     MIGRATIONS,
@@ -17,13 +17,13 @@ from cmpd.clm.store.postgres.schema import (
     VERSION,
     VERSION_TABLE,
 )
+from cmpd.clm.store.postgres.failures import not_connected, translated
 from cmpd.clm.store.postgres.statements import SYNC_HERE_ALONE
-from cmpd.clm.store.rekeying import Computed
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-    from cmpd.clm.store.postgres.address import Address
+    from cmpd.clm.store.postgres.address import DatabaseAddress
 
 OLDEST_SERVER = 150000
 """PostgreSQL 15: what is tested, and what the project still supports longest."""
@@ -31,7 +31,7 @@ OLDEST_SERVER = 150000
 _ONE_AT_A_TIME = "SELECT pg_advisory_xact_lock(1129140292, 0)"
 
 
-def create(address: Address) -> None:
+def create(address: DatabaseAddress) -> None:
     """Make the tables of an empty store. Raises StoreError, also where a store is there already."""
     with _transaction(address) as connection:
         if _has_store(connection):
@@ -43,7 +43,7 @@ def create(address: Address) -> None:
         _apply(connection, 0)
 
 
-def prepare(address: Address) -> None:
+def prepare(address: DatabaseAddress) -> None:
     """Check that a store is there, and migrate it where its schema is older. Raises StoreError."""
     with _transaction(address) as connection:
         if not _has_store(connection):
@@ -61,7 +61,7 @@ def prepare(address: Address) -> None:
 
 
 @contextmanager
-def _transaction(address: Address) -> Iterator[psycopg.Connection]:
+def _transaction(address: DatabaseAddress) -> Iterator[psycopg.Connection]:
     try:
         connection = psycopg.connect(address.conninfo)
     except psycopg.Error as error:
@@ -90,7 +90,7 @@ def _apply(connection: psycopg.Connection, version: int) -> None:
         for step in migration:
             if isinstance(step, Computed):
                 rows = connection.execute(step.select.encode()).fetchall()
-                with connection.cursor() as cursor:
-                    cursor.executemany(step.insert.encode(), step.compute(rows))
+                with psycopg.RawCursor(connection) as cursor:
+                    cursor.executemany(step.write.encode(), step.compute(rows))
             else:
                 connection.execute(step.encode())

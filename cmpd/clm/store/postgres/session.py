@@ -28,7 +28,7 @@ from cmpd.clm.store.postgres.statements import (
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator
 
-    from cmpd.clm.store.postgres.address import Address
+    from cmpd.clm.store.postgres.address import DatabaseAddress
     from cmpd.clm.store.postgres.connections import Connection
 
 Lock: TypeAlias = tuple[int, str]
@@ -46,7 +46,7 @@ _MOST_CHAINS = 1024
 class Session:
     """Runs from `start` to `stop`."""
 
-    def __init__(self, address: Address, node: str) -> None:
+    def __init__(self, address: DatabaseAddress, node: str) -> None:
         self._address = address
         self._node = node
         self._task: asyncio.Task[None] | None = None
@@ -127,7 +127,7 @@ async def _taken(connection: Connection, statement: str, lock: Lock) -> bool:
 
 
 @contextlib.asynccontextmanager
-async def locked(address: Address, lock: Lock, patience: float) -> AsyncIterator[None]:
+async def locked(address: DatabaseAddress, lock: Lock, patience: float) -> AsyncIterator[None]:
     """Hold the lock alone while the context lasts, on a connection of its own; wait for it."""
     connection = await connected(address, patience)
     try:
@@ -142,7 +142,7 @@ async def locked(address: Address, lock: Lock, patience: float) -> AsyncIterator
 
 @contextlib.asynccontextmanager
 async def held(
-    address: Address, lock: Lock, patience: float, *, shared: bool, otherwise: str
+    address: DatabaseAddress, lock: Lock, patience: float, *, shared: bool, otherwise: str
 ) -> AsyncIterator[None]:
     """Hold the lock while the context lasts; raise StoreUnavailable with the text `otherwise` at once
     where another holds it, unless both are shared. A shared one is taken again when its connection was
@@ -164,7 +164,7 @@ async def held(
         await connection.close()
 
 
-async def _keep(address: Address, connection: Connection, lock: Lock) -> None:
+async def _keep(address: DatabaseAddress, connection: Connection, lock: Lock) -> None:
     while True:
         try:
             while True:
@@ -179,7 +179,7 @@ async def _keep(address: Address, connection: Connection, lock: Lock) -> None:
             await _taken(connection, TRY_LOCK_SHARED, lock)
 
 
-async def _connected_again(address: Address) -> Connection:
+async def _connected_again(address: DatabaseAddress) -> Connection:
     while True:
         await asyncio.sleep(_PAUSE)
         with contextlib.suppress(StoreError):

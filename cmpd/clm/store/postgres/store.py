@@ -34,12 +34,12 @@ import psycopg
 
 from cmpd.clm.audit import ChainHead
 from cmpd.clm.model import FailedAttempts
-from cmpd.clm.store.base import Outset, StoreError, StoreUnavailable
+from cmpd.clm.store.base import RequestState, StoreError, StoreUnavailable
 from cmpd.clm.store.changes import DeleteObject, PutObject, Unit
-from cmpd.clm.store.effects import Book, NoteAttempts, Probe
+from cmpd.clm.store.effects import BatchTotals, NoteAttempts, Probe
 from cmpd.clm.store.postgres import migrations
 from cmpd.clm.store.postgres.address import parse
-from cmpd.clm.store.postgres.connections import Connection, Connections, Trial, commit
+from cmpd.clm.store.postgres.connections import Connection, Connections, Retry, commit
 from cmpd.clm.store.postgres.failures import is_engine_failure, is_lost, is_passing, translated
 from cmpd.clm.store.postgres.session import CRL_LOCKS, SERVING_LOCKS, Session, held, locked
 from cmpd.clm.store.postgres.statements import DAMAGED, FORGET_TOKENS, LOOK, POSTGRES, SHARED_LOCK_COUNT
@@ -98,7 +98,7 @@ class PostgresStore(Reading):
         self._flushing: asyncio.Task[None] | None = None
 
     async def open(self) -> None:
-        trial = Trial(min(_STARTING, self._patience))
+        trial = Retry(min(_STARTING, self._patience))
         while True:
             try:
                 await asyncio.to_thread(migrations.prepare, self._address)
@@ -127,10 +127,10 @@ class PostgresStore(Reading):
         counter = self._session.counter
         return await super().change_counter() if counter is None else counter
 
-    async def outset(self, transaction: bytes, entity: str) -> Outset:
-        outset = await super().outset(transaction, entity)
-        self._session.saw(outset.counter)
-        return outset
+    async def request_state(self, transaction: bytes, entity: str) -> RequestState:
+        request_state = await super().request_state(transaction, entity)
+        self._session.saw(request_state.counter)
+        return request_state
 
     async def forget_transactions(self, now: int, limit: int) -> int:
         async def forget(connection: Connection) -> int:
@@ -143,7 +143,7 @@ class PostgresStore(Reading):
         # In no group: the units there would hold locks of their own beside the counter's.
         note = [NoteAttempts(told, since)]
         await self._transact(
-            lambda connection, token: alone(connection, token, Book(self._session.chain), note)
+            lambda connection, token: alone(connection, token, BatchTotals(self._session.chain), note)
         )
 
     async def integrity(self) -> list[str]:
@@ -188,7 +188,7 @@ class PostgresStore(Reading):
 
     async def _persistently(self, work: Callable[[Connection], Awaitable[_Result]]) -> _Result:
         """Do what may be done twice, again if need be."""
-        trial = Trial(self._patience)
+        trial = Retry(self._patience)
         while True:
             try:
                 async with self._connections.lease() as connection:
@@ -234,7 +234,7 @@ class PostgresStore(Reading):
 
     async def _commit_together(self, units: list[Sequence[object]]) -> None:
         """Raises OutcomeUnknown; anything else where nothing of them was done."""
-        book = Book(self._session.chain)
+        book = BatchTotals(self._session.chain)
         if self._head is not None and self._head[0] == book.chain:
             book.head = self._head[1]
         self._head = None
@@ -243,7 +243,7 @@ class PostgresStore(Reading):
 
     async def _commit_alone(self, waiting: _Waiting) -> None:
         def work(connection: Connection, token: bytes) -> Awaitable[None]:
-            return alone(connection, token, Book(self._session.chain), waiting.unit)
+            return alone(connection, token, BatchTotals(self._session.chain), waiting.unit)
 
         try:
             await self._transact(work)
@@ -255,7 +255,7 @@ class PostgresStore(Reading):
     async def _transact(self, work: _Work, *, once: bool = False) -> None:
         """Do the work in a database transaction, for certain and not twice; unless `once`, try again while
         what hinders it may pass. Raises what the work raises; StoreUnavailable."""
-        trial = Trial(self._patience)
+        trial = Retry(self._patience)
         while True:
             token, committing = os.urandom(16), False
             try:
@@ -287,7 +287,7 @@ class PostgresStore(Reading):
             await connection.execute("ROLLBACK")
             raise
 
-    async def _was_committed(self, token: bytes, trial: Trial) -> bool:
+    async def _was_committed(self, token: bytes, trial: Retry) -> bool:
         """Look: true if it was, false if it was not and never will be. Raises OutcomeUnknown."""
         unknown = OutcomeUnknown(
             f"{self._address.shown}: a commit did not end in time, or its connection was lost, and it cannot "

@@ -12,7 +12,7 @@ from dataclasses import fields
 from typing import TYPE_CHECKING, Any
 
 from cmpd.clm.store.base import StoreError
-from cmpd.clm.store.effects import EFFECTS, Book, Effect, close_book
+from cmpd.clm.store.effects import EFFECTS, BatchTotals, Effect, close_book
 from cmpd.clm.store.postgres.statements import POSTGRES, TOKEN
 
 if TYPE_CHECKING:
@@ -30,7 +30,7 @@ _QUERIES = frozenset(
 _FREE = frozenset({POSTGRES.delete_references, POSTGRES.delete_identities})
 
 
-class Misjudged(Exception):
+class WrongAssumption(Exception):
     """The assumption of `together` was wrong: roll back, and run each unit alone."""
 
 
@@ -40,7 +40,7 @@ async def _begin(connection: Connection, token: bytes) -> None:
 
 
 async def together(
-    connection: Connection, token: bytes, book: Book, units: Sequence[Sequence[object]]
+    connection: Connection, token: bytes, book: BatchTotals, units: Sequence[Sequence[object]]
 ) -> None:
     """Run all units. `book` may hold the end that the audit chain had last, as far as this process knows:
     were it another by now, the chain's own key would clash. Raises Misjudged, psycopg.Error."""
@@ -51,13 +51,13 @@ async def together(
             try:
                 await _assume(connection, effect, written)
             except (StoreError, ValueError, TypeError) as error:
-                raise Misjudged from error
+                raise WrongAssumption from error
         await _assume(connection, close_book(POSTGRES, book), written)
     if not all(cursor.rowcount for cursor in written):
-        raise Misjudged
+        raise WrongAssumption
 
 
-def _effects(book: Book, units: Sequence[Sequence[object]]) -> list[Effect]:
+def _effects(book: BatchTotals, units: Sequence[Sequence[object]]) -> list[Effect]:
     return [EFFECTS[type(change)](POSTGRES, book, change) for unit in units for change in unit]
 
 
@@ -76,7 +76,7 @@ async def _assume(connection: Connection, effect: Effect, written: list[AsyncCur
         return
 
 
-async def alone(connection: Connection, token: bytes, book: Book, unit: Sequence[object]) -> None:
+async def alone(connection: Connection, token: bytes, book: BatchTotals, unit: Sequence[object]) -> None:
     """Run the unit. Raises Conflict, psycopg.Error, and whatever is wrong with the unit itself."""
     await _begin(connection, token)
     for effect in (*_effects(book, [unit]), close_book(POSTGRES, book)):

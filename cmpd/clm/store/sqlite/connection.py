@@ -9,10 +9,10 @@ from pathlib import Path
 from urllib.parse import quote
 
 from cmpd.clm.store.base import StoreError
+from cmpd.clm.store.computed import Computed
 from cmpd.clm.store.ownership import hand_over
-from cmpd.clm.store.rekeying import Computed
+from cmpd.clm.store.sqlite.ddl import APPLICATION_ID, MIGRATIONS
 from cmpd.clm.store.sqlite.failures import translated
-from cmpd.clm.store.sqlite.schema import APPLICATION_ID, MIGRATIONS
 
 SYNCHRONOUS = ("full", "normal")
 """``full`` syncs every commit. ``normal`` syncs at checkpoints only: a power cut may take back the last
@@ -137,7 +137,7 @@ def _apply(connection: sqlite3.Connection, version: int) -> None:
         for step in migration:
             if isinstance(step, Computed):
                 rows = connection.execute(step.select).fetchall()
-                connection.executemany(step.insert, step.compute(rows))
+                connection.executemany(step.write, step.compute(rows))
             else:
                 connection.execute(step)
     connection.execute(f"PRAGMA application_id = {APPLICATION_ID:d}")  # a PRAGMA takes no parameters

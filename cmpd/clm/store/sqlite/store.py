@@ -36,7 +36,7 @@ from cmpd.clm.model import FailedAttempts
 from cmpd.clm.store import locks
 from cmpd.clm.store.base import Conflict, StoreError, StoreUnavailable
 from cmpd.clm.store.changes import Unit
-from cmpd.clm.store.effects import EFFECTS, Book, Effect, Forget, NoteAttempts, Probe, close_book
+from cmpd.clm.store.effects import EFFECTS, BatchTotals, Effect, Forget, NoteAttempts, Probe, close_book
 from cmpd.clm.store.reading import Reading
 from cmpd.clm.store.rows import Row
 from cmpd.clm.store.sqlite import connection as connections
@@ -280,7 +280,7 @@ class SQLiteStore(Reading):
         """Commit all units, which most often nothing speaks against; False: one of them failed, and
         nothing was done."""
         connection.execute("BEGIN IMMEDIATE")
-        book = Book(CHAIN)
+        book = BatchTotals(CHAIN)
         for unit in units:
             if self._attempt(connection, book, unit) is not None:
                 connection.execute("ROLLBACK")
@@ -293,7 +293,7 @@ class SQLiteStore(Reading):
     ) -> list[BaseException | None]:
         """Commit those units that can be, each undone by itself where it fails."""
         connection.execute("BEGIN IMMEDIATE")
-        book = Book(CHAIN)
+        book = BatchTotals(CHAIN)
         outcomes = []
         for unit in units:
             before = book.copy()
@@ -308,12 +308,12 @@ class SQLiteStore(Reading):
             self._end(connection, book)
         return outcomes
 
-    def _end(self, connection: sqlite3.Connection, book: Book) -> None:
+    def _end(self, connection: sqlite3.Connection, book: BatchTotals) -> None:
         self._drive(connection, close_book(self.sql, book))
         connection.execute("COMMIT")
 
     def _attempt(
-        self, connection: sqlite3.Connection, book: Book, unit: Sequence[object]
+        self, connection: sqlite3.Connection, book: BatchTotals, unit: Sequence[object]
     ) -> BaseException | None:
         try:
             for change in unit:

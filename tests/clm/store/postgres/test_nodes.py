@@ -64,7 +64,7 @@ async def test_a_server_that_took_over_without_the_latest_commits_is_believed(
     node = PostgresStore(url)
     await node.open()
     await node.commit([PutObject(an_object())])
-    before = (await node.outset(b"", "")).counter
+    before = (await node.request_state(b"", "")).counter
     assert before == await node.change_counter() > 0
     with psycopg.connect(url, autocommit=True) as connection:
         connection.execute("UPDATE counters SET value = value - 1 WHERE name = 'configuration'")
@@ -73,7 +73,7 @@ async def test_a_server_that_took_over_without_the_latest_commits_is_believed(
         "AND pid <> pg_backend_pid()"
     )
     assert await _sees_another_than(before, node, within=3)
-    assert (await node.outset(b"", "")).counter == await node.change_counter() == before - 1
+    assert (await node.request_state(b"", "")).counter == await node.change_counter() == before - 1
     await asyncio.sleep(1)  # by then there is a new connection to hear by
     assert await node.change_counter() == before - 1
     await node.close()

@@ -1,0 +1,1 @@
+"""What a CA is: certificate, chain, key, signers, and its CRLs."""

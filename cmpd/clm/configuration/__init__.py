@@ -1,0 +1,1 @@
+"""Configuration documents as they are stored, compiled, and served."""

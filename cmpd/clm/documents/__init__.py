@@ -1,0 +1,1 @@
+"""What a policy, a template and a CRL distribution point may say."""

@@ -1,0 +1,1 @@
+"""What operators and time do to CAs, certificates and requests."""

@@ -1,0 +1,90 @@
+"""Requests wait until enough different operators say yes, or one says no."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+import pytest
+
+from cmpd.clm.lifecycle.approval import CannotDecide, Waiting, approve, find, reject, waiting
+from cmpd.clm.model import Act, TransactionState
+from cmpd.clm.store.base import Conflict, Store
+from cmpd.clm.store.changes import OpenTransaction
+from tests.clm.conftest import NOW, PKI
+from tests.support.records import a_transaction
+
+ANNE, BERT = Act("operator:anne", NOW), Act("operator:bert", NOW)
+
+
+def request(pki: PKI, needed: int) -> None:
+    waits = replace(
+        a_transaction(),
+        id=bytes.fromhex("abcdef0123456789"),
+        state=TransactionState.WAITING,
+        detail={"subject": "CN=d", "needed": needed, "approvals": []},
+    )
+    pki.commit(OpenTransaction(waits))
+
+
+async def found(store: Store) -> Waiting:
+    return await find(store, "ABCD")
+
+
+async def state(store: Store) -> TransactionState:
+    stored = await store.transaction(bytes.fromhex("abcdef0123456789"))
+    assert stored is not None
+    return stored.state
+
+
+def test_one_approval_suffices_where_one_is_needed(pki: PKI) -> None:
+    request(pki, 1)
+    pki.commit(*approve(ANNE, pki.run(found)))
+    assert pki.run(state) is TransactionState.APPROVED
+
+
+def test_two_approvals_take_two_operators(pki: PKI) -> None:
+    request(pki, 2)
+    pki.commit(*approve(ANNE, pki.run(found)))
+    assert pki.run(state) is TransactionState.WAITING
+    half = pki.run(found)
+    assert half.approvals == ("operator:anne",)
+    with pytest.raises(CannotDecide, match="takes another operator"):
+        approve(ANNE, half)
+    pki.commit(*approve(BERT, half))
+    assert pki.run(state) is TransactionState.APPROVED
+
+
+def test_one_rejection_ends_it_and_keeps_the_reason_for_the_client(pki: PKI) -> None:
+    request(pki, 2)
+    pki.commit(*approve(ANNE, pki.run(found)))
+    pki.commit(*reject(BERT, pki.run(found), "not ordered"))
+    assert pki.run(state) is TransactionState.REFUSED
+    with pytest.raises(CannotDecide, match="no request ABCD waits"):
+        pki.run(found)
+
+
+def test_of_two_who_decide_at_once_the_second_is_told(pki: PKI) -> None:
+    request(pki, 1)
+    seen = pki.run(found)
+    pki.commit(*approve(ANNE, seen))
+    with pytest.raises(Conflict):
+        pki.commit(*reject(BERT, seen, ""))
+
+
+def test_of_two_who_approve_at_once_neither_approval_is_lost(pki: PKI) -> None:
+    request(pki, 2)
+    seen = pki.run(found)
+    pki.commit(*approve(ANNE, seen))
+    with pytest.raises(Conflict, match="has moved on"):
+        pki.commit(*approve(BERT, seen))
+    pki.commit(*approve(BERT, pki.run(found)))
+    assert pki.run(state) is TransactionState.APPROVED
+
+
+def test_waiting_requests_are_listed_with_what_an_operator_needs(pki: PKI) -> None:
+    request(pki, 2)
+
+    async def listed(store: Store) -> list[tuple[str, str, int]]:
+        return [(one.id, one.subject, one.needed) async for one in waiting(store)]
+
+    assert pki.run(listed) == [("abcdef0123456789", "CN=d", 2)]
