@@ -13,10 +13,9 @@ from dataclasses import fields, is_dataclass
 from pathlib import Path
 from typing import Any, get_type_hints
 
-from cmpd.server.promises import PROMISES
-
 from cmpd.clm.pkix.algorithms import HASHES, HMACS, KEYS, SIGNATURES
 from cmpd.config import Config, ListenConfig, Rule
+from cmpd.server.preconditions import PRECONDITIONS
 
 PROJECT = Path(__file__).parent.parent
 SPOKEN = {"store", "master_key", "client.id", "client.secret_file", "listen.address"}
@@ -119,10 +118,10 @@ def reference() -> str:
             meaning = rule.doc.replace("|", "\\|") + ("" if rule.restart else " *reload*")
             lines.append(f"| `{name}` | {shown} | {_range(rule)} | {meaning} |")
         lines.append("")
-    return "\n".join([*lines, *_promises()]).rstrip() + "\n"
+    return "\n".join([*lines, *_preconditions()]).rstrip() + "\n"
 
 
-def _promises() -> Iterator[str]:
+def _preconditions() -> Iterator[str]:
     """What the keys that protect need."""
     yield from (
         "## What protects, and what it needs",
@@ -130,11 +129,11 @@ def _promises() -> Iterator[str]:
         "so in one line, with exit status 78, and a reload leaves the configuration as it was. What every",
         "other key says holds whatever else is configured.",
         "",
-        "| key | promises | needs; without it, it is refused |",
+        "| key | gives | needs; without it, it is refused |",
         "| --- | --- | --- |",
     )
-    for one in PROMISES:
-        yield f"| `{one.key}` | {one.promise} | {one.needs} |"
+    for one in PRECONDITIONS:
+        yield f"| `{one.key}` | {one.protection} | {one.needs} |"
 
 
 def algorithms() -> str:

@@ -50,7 +50,7 @@ STATUSES = {
     "cmpd.clm.authorities.lifetimes.NotBegun": os.EX_TEMPFAIL,
     "cmpd.clm.authorities.lifetimes.Expired": os.EX_CONFIG,
     "cmpd.clm.settings.DocumentError": os.EX_DATAERR,
-    "cmpd.clm.configuration.objects.Unfit": os.EX_DATAERR,
+    "cmpd.clm.configuration.objects.ConfigurationConflict": os.EX_DATAERR,
     "cmpd.clm.configuration.objects.InUse": os.EX_DATAERR,
     "cmpd.clm.declare.declaration.DeclarationError": os.EX_DATAERR,
     "cmpd.clm.declare.bulk.BulkError": os.EX_DATAERR,

@@ -13,7 +13,6 @@ from urllib.parse import urlsplit
 from cmpd.cli import COMMANDS
 from cmpd.cli.addresses import local_url
 from cmpd.cli.common import CommandError, StoreCommand, actor, in_workplace, now
-from cmpd.clm.store.changes import audited
 
 if TYPE_CHECKING:
     from cmpd.client.requester import Send
@@ -115,7 +114,7 @@ async def _throw_away(place: StoreCommand) -> AsyncIterator[tuple[Entity, str]]:
     from cmpd.clm.entities.entity_acts import add
     from cmpd.clm.model import Act, Entity, ObjectKind
     from cmpd.clm.secrets import new_password
-    from cmpd.clm.store.changes import DeleteEntity
+    from cmpd.clm.store.changes import DeleteEntity, audited
 
     stored = await place.store.object(ObjectKind.API_CLIENT, place.config.client.id)
     policy = APIClient.of(stored).default_policy if stored is not None else None

@@ -29,7 +29,8 @@ class Precondition:
 
     key: str
     """Its dotted name."""
-    precondition: str
+    protection: str
+    """What it gives, in words."""
     needs: str
     judge: Judge
     live: bool = True
@@ -117,7 +118,7 @@ def _message_time(config: Config) -> None:
         )
 
 
-PROMISES: tuple[Precondition, ...] = (
+PRECONDITIONS: tuple[Precondition, ...] = (
     Precondition(
         "store",
         "with `sslmode=require` in its URL: nobody reads along; with `verify-full` and `sslrootcert`: "
@@ -203,7 +204,7 @@ NO_CONDITION = frozenset(
 """The other keys of cmpd.conf: what they say holds whatever else is configured."""
 
 
-def require(config: Config, preconditions: Iterable[Precondition] = PROMISES) -> None:
+def require(config: Config, preconditions: Iterable[Precondition] = PRECONDITIONS) -> None:
     """Raises ConfigError, SecretError or StoreError for the first promise that could not be kept."""
     for one in preconditions:
         one.judge(config)
@@ -211,4 +212,4 @@ def require(config: Config, preconditions: Iterable[Precondition] = PROMISES) ->
 
 def require_live(config: Config) -> None:
     """`require` of what a reload changes."""
-    require(config, (one for one in PROMISES if one.live))
+    require(config, (one for one in PRECONDITIONS if one.live))

@@ -26,7 +26,7 @@ OTHER_POLICY = "0b6f2d0e-2d0b-4b0e-9f0a-6f8f5c0e7a11"
 
 
 @dataclass(frozen=True)
-class HandlerResult:
+class CommandResult:
     """What a command gave: exit status, stdout, stderr."""
 
     status: int
@@ -54,11 +54,11 @@ class Operator:
     folder: Path
     capsys: pytest.CaptureFixture[str]
 
-    def __call__(self, *words: str) -> HandlerResult:
+    def __call__(self, *words: str) -> CommandResult:
         self.capsys.readouterr()
         status = main(["-c", str(self.folder / "cmpd.conf"), *words])
         shown = self.capsys.readouterr()
-        return HandlerResult(status, shown.out, shown.err)
+        return CommandResult(status, shown.out, shown.err)
 
     def in_store(self, work: Callable[[Store], Coroutine[Any, Any, T]]) -> T:
         """Look into the store itself, or prepare it."""

@@ -16,7 +16,7 @@ from cmpd.cli import main
 from cmpd.config import CMPConfig, Config, ConfigError, ListenConfig, key_names
 from cmpd.config.keys import Rule
 from cmpd.server import preconditions
-from cmpd.server.preconditions import NO_CONDITION, PROMISES
+from cmpd.server.preconditions import NO_CONDITION, PRECONDITIONS
 from tests.support.certificates import self_signed
 
 LISTEN = '[[listen]]\naddress = "127.0.0.1:0"\n'
@@ -130,13 +130,13 @@ def folder(made: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
 
 
 def test_every_key_is_in_the_table_or_said_to_need_nothing() -> None:
-    keys = [one.key for one in PROMISES]
+    keys = [one.key for one in PRECONDITIONS]
     assert len(keys) == len(set(keys))
     assert sorted([*keys, *NO_CONDITION]) == sorted(key_names(Config))
 
 
 def test_every_row_has_a_violation_here() -> None:
-    assert [one.key for one in PROMISES] == list(VIOLATIONS)
+    assert [one.key for one in PRECONDITIONS] == list(VIOLATIONS)
 
 
 @pytest.mark.parametrize("command", ["check", "serve"])
@@ -182,8 +182,8 @@ def test_a_reload_is_judged_by_what_it_changes(folder: Path) -> None:
     preconditions.require_live(config)
     with pytest.raises(ConfigError, match="needs tls_client_ca"):
         preconditions.require_live(replace(config, listen=(ListenConfig(tls_client_required=True),)))
-    live = {one.key for one in PROMISES if one.live}
-    assert live == {one.key for one in PROMISES if not _rule(one.key).restart}
+    live = {one.key for one in PRECONDITIONS if one.live}
+    assert live == {one.key for one in PRECONDITIONS if not _rule(one.key).restart}
 
 
 def _rule(name: str) -> Rule:

@@ -70,7 +70,7 @@ class Draft:
         return next(named, None) or objects.get(id_or_name)
 
     def get(self, kind: ObjectKind, id_or_name: str) -> StoredObject:
-        """Raises Unfit where there is none."""
+        """Raises ConfigurationConflict where there is none."""
         found = self.find(kind, id_or_name)
         if found is None:
             known = ", ".join(sorted(one.name for one in self.objects[kind].values())) or "none"
@@ -147,7 +147,8 @@ class Draft:
                     yield f"entity {entity.id}"
 
     def check(self) -> None:
-        """Everything that was touched, and every policy, since any may name what changed. Raises Unfit."""
+        """Everything that was touched, and every policy, since any may name what changed. Raises
+        ConfigurationConflict."""
         templates = dict(ready_made())
         for stored in self.objects[ObjectKind.TEMPLATE].values():
             templates[stored.name] = self._parsed(stored, Template.of, stored.name)
@@ -169,7 +170,7 @@ class Draft:
             self._check_client(stored, policies)
 
     async def commit(self) -> None:
-        """Check, then write all of it or nothing. Raises Unfit, Conflict, StoreError."""
+        """Check, then write all of it or nothing. Raises ConfigurationConflict, Conflict, StoreError."""
         self.check()
         if self.unit:
             await self.store.commit(tuple(self.unit))

@@ -17,9 +17,9 @@ from cmpd.cmp.cms.enveloped import DATA, encrypted_key, envelop
 from cmpd.cmp.cms.recipients import CertificateId, for_key
 from cmpd.cmp.protection import hashing
 from cmpd.cmp.protection.key_title import key_title
-from cmpd.cmp.transaction.header_checks import CMP2021
 from cmpd.cmp.wire import schema
 from cmpd.cmp.wire.failure import CMPFailure, FailInfo
+from cmpd.cmp.wire.message import CMP2021
 
 if TYPE_CHECKING:
     from collections.abc import Callable

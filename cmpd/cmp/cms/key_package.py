@@ -9,8 +9,8 @@ from cryptography.hazmat.primitives.serialization import Encoding, PublicFormat
 from cmpd.clm.pkix.keypairs import private_der
 from cmpd.cmp.cms.enveloped import DATA, SIGNED_DATA, encrypted_key, envelop
 from cmpd.cmp.cms.signed import ContentSigner, sign
-from cmpd.cmp.transaction.header_checks import CMP2021
 from cmpd.cmp.wire import schema
+from cmpd.cmp.wire.message import CMP2021
 
 if TYPE_CHECKING:
     from collections.abc import Callable

@@ -12,10 +12,9 @@ from cmpd.cmp.parties.cells import Operation
 from cmpd.cmp.protection import hashing, signature
 from cmpd.cmp.transaction.bodies import BodyType, register
 from cmpd.cmp.transaction.exchange import Exchange, HandlerResult
-from cmpd.cmp.transaction.header_checks import CMP2021
 from cmpd.cmp.transaction.states import Event
 from cmpd.cmp.wire.failure import CMPFailure, FailInfo
-from cmpd.cmp.wire.message import Body, parse_algorithm
+from cmpd.cmp.wire.message import CMP2021, Body, parse_algorithm
 from cmpd.cmp.wire.schema import DecodeError
 from cmpd.cmp.wire.status import is_accepted
 

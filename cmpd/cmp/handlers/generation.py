@@ -17,11 +17,10 @@ from cmpd.cmp.cms import key_package, recipients
 from cmpd.cmp.cms.signed import ContentSigner
 from cmpd.cmp.information.key_types import key_identifier
 from cmpd.cmp.transaction.exchange import Exchange
-from cmpd.cmp.transaction.header_checks import CMP2021
 from cmpd.cmp.transaction.protector import issuing_chain
 from cmpd.cmp.wire import schema
 from cmpd.cmp.wire.failure import CMPFailure, FailInfo
-from cmpd.cmp.wire.message import parse_algorithm
+from cmpd.cmp.wire.message import CMP2021, parse_algorithm
 from cmpd.cmp.wire.schema import DecodeError
 
 if TYPE_CHECKING:

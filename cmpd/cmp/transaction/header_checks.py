@@ -11,10 +11,9 @@ from collections.abc import Callable
 from cmpd.clm.model import Transaction
 from cmpd.cmp.transaction.bodies import BODY_TYPES
 from cmpd.cmp.wire.failure import CMPFailure, FailInfo
-from cmpd.cmp.wire.message import Header, Message
+from cmpd.cmp.wire.message import CMP2000, CMP2021, Header, Message
 from cmpd.records import quick_dataclass
 
-CMP2000, CMP2021 = 2, 3
 NONCE_OCTETS = 16
 """RFC 9483, section 3.1: 128 bits of randomness at the least."""
 LONGEST_FIELD = 128

@@ -11,9 +11,9 @@ from typing import TYPE_CHECKING
 
 from cmpd.cmp.parties.party import Party
 from cmpd.cmp.protection.signature import signer_algorithm
-from cmpd.cmp.transaction.header_checks import CMP2021
 from cmpd.cmp.wire import message as messages
 from cmpd.cmp.wire.general_names import directory_name, null_dn
+from cmpd.cmp.wire.message import CMP2021
 from cmpd.records import quick_dataclass
 
 if TYPE_CHECKING:

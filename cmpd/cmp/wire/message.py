@@ -14,6 +14,9 @@ from cmpd.cmp.wire import schema
 from cmpd.cmp.wire.schema import DecodeError
 from cmpd.records import quick_dataclass
 
+CMP2000, CMP2021 = 2, 3
+"""pvno (RFC 9810, section 7)."""
+
 
 class Body(IntEnum):
     """The tags of PKIBody's alternatives (RFC 9810, section 5.1.2)."""

@@ -99,7 +99,7 @@ def test_whatever_is_wrong_with_a_secret_takes_the_same_work(
         done = work[case] = []
         with monkeypatch.context() as patch:
             for owner, name in (
-                (type(world.store), "outset"),
+                (type(world.store), "request_state"),
                 (type(world.store), "entity_by_reference"),
                 (type(world.store), "commit"),
                 (MasterKey, "open"),
@@ -111,7 +111,7 @@ def test_whatever_is_wrong_with_a_secret_takes_the_same_work(
         answers.add((response.fail_info, response.text))
     assert answers == {(("badMessageCheck",), NO_SUCH_SECRET)}
     assert {tuple(sorted(done)) for done in work.values()} == {
-        ("commit", "derive", "entity_by_reference", "open", "outset")
+        ("commit", "derive", "entity_by_reference", "open", "request_state")
     }
 
 

@@ -61,7 +61,7 @@ def work(world: World, monkeypatch: pytest.MonkeyPatch, ask: Callable[[], Any]) 
     with monkeypatch.context():
         store = type(world.store)
         for name in (
-            "outset",
+            "request_state",
             "entity",
             "holder",
             "certificate",

@@ -126,7 +126,7 @@ def test_a_certificate_revoked_after_it_was_read_stays_revoked(
         return seen
 
     with monkeypatch.context() as patch:
-        patch.setattr(world.clm, "outset", look_too_early)
+        patch.setattr(world.clm, "request_state", look_too_early)
         assert world.respond(request).record.fail_info == "certRevoked"
     assert world.state(issued.certificate) is CertificateState.REVOKED
     assert world.respond(request).record.fail_info == "certRevoked"

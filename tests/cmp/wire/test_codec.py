@@ -18,7 +18,7 @@ def run(code: str) -> str:
 @pytest.mark.parametrize("module", ["asn1tools", "asn1tools.codecs.per", "asn1tools.compiler"])
 def test_the_schema_does_not_load_what_it_has_no_use_for(module: str) -> None:
     assert run(
-        f"import sys; from cmpd.cmp import schema; schema.load(); print({module!r} in sys.modules)"
+        f"import sys; from cmpd.cmp.wire import schema; schema.load(); print({module!r} in sys.modules)"
     ) == ("False")
 
 
