@@ -35,6 +35,7 @@ FLOORS = {
         ("configuration",),
         ("declare",),
         ("lifecycle",),
+        ("certificates",),
         ("client",),
         ("housekeeping",),
     ),
@@ -46,6 +47,7 @@ FLOORS = {
         ("transaction",),
         ("information",),
         ("handlers",),
+        ("errors",),
         ("responder",),
     ),
 }

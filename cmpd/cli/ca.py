@@ -197,11 +197,11 @@ async def _create(place: StoreCommand, arguments: argparse.Namespace) -> int:
         _url(place, arguments),
     )
     if arguments.under is None:
-        made = make_root(*new, arguments.crl_partitions)
+        made = await make_root(*new, arguments.crl_partitions)
     else:
         length = 0 if arguments.path_length is None else arguments.path_length
         above = _load(place, changes, arguments.under)
-        made = make_issuing(*new, above, length, arguments.crl_partitions)
+        made = await make_issuing(*new, above, length, arguments.crl_partitions)
     changes.take(made.unit)
     await changes.commit()
     print(f"CA {arguments.name} made; `cmpd ca show {arguments.name}` prints its certificate")
@@ -210,6 +210,7 @@ async def _create(place: StoreCommand, arguments: argparse.Namespace) -> int:
 
 async def _import(place: StoreCommand, arguments: argparse.Namespace) -> int:
     from cmpd.clm.authorities.ca_files import read_certificates, read_key, read_pkcs12
+    from cmpd.clm.authorities.key_ref import SoftwareKey
     from cmpd.clm.lifecycle.ca import import_ca
     from cmpd.clm.secrets import require_private
 
@@ -227,7 +228,8 @@ async def _import(place: StoreCommand, arguments: argparse.Namespace) -> int:
     else:
         raise CommandError("give --pkcs12, or --certificates and --key", os.EX_USAGE)
     url = _url(place, arguments)
-    made = import_ca(_maker(place), arguments.name, certificates, key, url, arguments.crl_partitions)
+    ours = SoftwareKey(key)
+    made = await import_ca(_maker(place), arguments.name, certificates, ours, url, arguments.crl_partitions)
     changes.take(made.unit)
     await changes.commit()
     print(f"CA {arguments.name} taken in; its key is sealed in the store, the files may go")
@@ -239,7 +241,7 @@ async def _request(place: StoreCommand, arguments: argparse.Namespace) -> int:
 
     changes = await draft(place)
     _refuse_taken(changes, arguments.name)
-    made, pem = request_ca(
+    made, pem = await request_ca(
         _maker(place),
         arguments.name,
         _subject(arguments),
@@ -265,7 +267,8 @@ async def _install(place: StoreCommand, arguments: argparse.Namespace) -> int:
     changes = await draft(place)
     stored = changes.get(ObjectKind.CA, arguments.ca)
     certificates = read_certificates(_read(arguments.certificates), str(arguments.certificates))
-    changes.take(install_certificate(_maker(place), stored, certificates).unit)
+    installed = await install_certificate(_maker(place), stored, certificates)
+    changes.take(installed.unit)
     await changes.commit()
     print(f"CA {stored.name} has its certificate, and can issue")
     return os.EX_OK
@@ -281,7 +284,7 @@ async def _rollover(place: StoreCommand, arguments: argparse.Namespace) -> int:
     parent = AuthorityDocument.of(stored).parent
     above = _load(place, changes, parent) if parent else None
     own = _load(place, changes, stored.id)
-    old, made = roll_over(_maker(place), stored, own, above, arguments.key, arguments.crl_partitions)
+    old, made = await roll_over(_maker(place), stored, own, above, arguments.key, arguments.crl_partitions)
     changes.take(made.unit)
     await changes.commit()
     print(f"CA {stored.name} has a new key; the old one is CA {old.name}, and serves what it signed")
@@ -295,7 +298,7 @@ async def _signer(place: StoreCommand, arguments: argparse.Namespace) -> int:
     changes = await draft(place)
     stored = changes.get(ObjectKind.CA, arguments.ca)
     authority = _load(place, changes, stored.id)
-    changes.take(renew_signer(_maker(place), stored, authority, "signer").unit)
+    changes.take((await renew_signer(_maker(place), stored, authority, "signer")).unit)
     await changes.commit()
     print(f"CA {stored.name} has a new CMP signer")
     return os.EX_OK

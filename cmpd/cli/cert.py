@@ -177,15 +177,15 @@ async def _list_pending(place: StoreCommand, arguments: argparse.Namespace) -> i
     listed = [
         {
             "request": one.id,
-            "asks": one.asks,
-            "subject": one.subject,
+            "asks": one.approval.asks,
+            "subject": one.approval.subject,
             "serial": one.serial,
             "entity": one.transaction.entity,
             "policy": one.transaction.policy,
             "since": time_text(one.transaction.opened),
             "until": time_text(one.transaction.expires),
-            "needed": one.needed,
-            "approvals": list(one.approvals),
+            "needed": one.approval.needed,
+            "approvals": list(one.approval.approvals),
         }
         async for one in waiting(place.store)
     ]
@@ -241,13 +241,13 @@ async def _show(place: StoreCommand, arguments: argparse.Namespace) -> int:
 
 
 async def _revoke(place: StoreCommand, arguments: argparse.Namespace) -> int:
-    from cmpd.clm.client import AlreadyRevoked
+    from cmpd.clm.certificates import AlreadyRevoked
 
     record = await _find(place, arguments)
     client = await login(place)
     unit: list[Any] = []
     try:
-        client.revoke(record, REASONS[arguments.reason], unit, actor=actor())
+        await client.certificates.revoke(record, REASONS[arguments.reason], unit, actor=actor())
     except AlreadyRevoked as error:
         raise CommandError(f"{error}; nothing was changed") from None
     await client.commit(unit)
@@ -300,7 +300,7 @@ async def _approve(place: StoreCommand, arguments: argparse.Namespace) -> int:
 
     request = await approval.find(place.store, arguments.request)
     await place.store.commit(approval.approve(act(), request))
-    missing = request.needed - len(request.approvals) - 1
+    missing = request.approval.needed - len(request.approval.approvals) - 1
     print(f"request {request.id} approved" + (f"; {missing} more must approve it" if missing > 0 else ""))
     return os.EX_OK
 

@@ -10,70 +10,34 @@ from __future__ import annotations
 import time
 import uuid
 from collections.abc import Callable, Iterable
-from typing import TYPE_CHECKING, Any, Protocol
+from typing import TYPE_CHECKING, Any
 
 from cryptography import x509
 
+from cmpd.clm.certificates import Certificates
 from cmpd.clm.configuration.catalog import Catalog, ConfigSnapshot
 from cmpd.clm.configuration.issued import Issued
 from cmpd.clm.entities.audit_rate_limit import AuditRateLimit
 from cmpd.clm.entities.credentials import Credentials, uuid_of
 from cmpd.clm.entities.transaction_quota import TransactionQuota
 from cmpd.clm.imported_crls.revocations import Revocations
-from cmpd.clm.issuance import prepare
-from cmpd.clm.issuance.certificate_request import CertificateRequest
 from cmpd.clm.issuance.compiled_policy import CompiledPolicy
+from cmpd.clm.issuance.issuer import IssuerOf, LocalIssuer
 from cmpd.clm.lifecycle.upkeep import Upkeep
-from cmpd.clm.model import Act, Certificate, CertificateState, Entity, Identity, StoredCRL, Transaction
+from cmpd.clm.model import Act, Entity, Identity, StoredCRL, Transaction
 from cmpd.clm.pkix.identities import FINGERPRINT, SUBJECT, fingerprint_of
 from cmpd.clm.pkix.names import rfc4514_text
 from cmpd.clm.store.changes import (
-    AddCertificate,
     AddEntity,
     Change,
-    LimitActive,
-    SetCertificateState,
     UsePassword,
     audited,
 )
-from cmpd.reasons import REASONS
 
 if TYPE_CHECKING:
     from cmpd.clm.authorities.authority import Authority
     from cmpd.clm.secrets import MasterKey
     from cmpd.clm.store.base import RequestState, Store
-
-ISSUED = (CertificateState.UNCONFIRMED, CertificateState.ACTIVE)
-"""The standings of a certificate that may still be revoked for good."""
-
-REMOVE_FROM_CRL = REASONS["removeFromCRL"]
-CERTIFICATE_HOLD = REASONS["certificateHold"]
-SUPERSEDED = REASONS["superseded"]
-
-
-REVOKE = (
-    (*ISSUED, CertificateState.ON_HOLD),
-    CertificateState.REVOKED,
-    "the certificate is revoked already",
-)
-STANDINGS: dict[int, tuple[tuple[CertificateState, ...], CertificateState, str]] = {
-    REMOVE_FROM_CRL: ((CertificateState.ON_HOLD,), CertificateState.ACTIVE, "the certificate is not on hold"),
-    CERTIFICATE_HOLD: (ISSUED, CertificateState.ON_HOLD, "the certificate is on hold or revoked already"),
-}
-"""CRLReason → the standings it applies to, the one it leads to, and what is wrong in any other; every
-other reason is as in `REVOKE`."""
-
-
-class Requester(Protocol):
-    """Who was granted something."""
-
-    @property
-    def actor(self) -> str:
-        """How the audit names it."""
-
-    @property
-    def described(self) -> str:
-        """The actor, and how it proved to be that."""
 
 
 class LoginRefused(Exception):
@@ -82,10 +46,6 @@ class LoginRefused(Exception):
 
 class InvalidIdentifier(Exception):
     """No policy is served under that identifier; which of the reasons applies is for the log only."""
-
-
-class AlreadyRevoked(Exception):
-    """The certificate is revoked for good, or in the standing that was asked for."""
 
 
 class Client:
@@ -109,9 +69,10 @@ class Client:
         self.upkeep = Upkeep(store, master_key, catalog, clock)
         """Keeps CRLs and signers in order; its `run` belongs into a task of the daemon's."""
         self.issued = Issued(store, catalog)
+        self.certificates = Certificates(store, catalog, self.now)
         self.revocations = Revocations(store)
         self.credentials = Credentials(store, master_key, clock, random(16))
-        self.room = TransactionQuota(store)
+        self.quota = TransactionQuota(store)
         """Whether another transaction may begin; its `look` belongs into a task of the daemon's."""
         self._samples = AuditRateLimit(time.monotonic)
 
@@ -125,9 +86,11 @@ class Client:
         *,
         clock: Callable[[], float],
         random: Callable[[int], bytes],
+        issuer_of: IssuerOf = LocalIssuer,
     ) -> Client:
-        """Log in as API client `client_id`. Raises LoginRefused, whatever was wrong with the same words."""
-        catalog = Catalog(store, master_key, clock)
+        """Log in as API client `client_id`. `issuer_of`: who issues for a CA. Raises LoginRefused, whatever
+        was wrong with the same words."""
+        catalog = Catalog(store, master_key, clock, issuer_of)
         record = await catalog.client(client_id)
         if record is None or not record.accepts(secret, int(clock())):
             raise LoginRefused(
@@ -209,139 +172,6 @@ class Client:
         if entity.password_uses is not None:
             unit.append(UsePassword(entity.id))
 
-    # Certificates
-
-    def issue(
-        self,
-        compiled: CompiledPolicy,
-        entity: Entity | None,
-        request: CertificateRequest,
-        unit: list[Change],
-        *,
-        transaction: bytes,
-        confirmed: bool,
-        by: Requester,
-        replaces: Certificate | None = None,
-    ) -> tuple[Certificate, tuple[str, ...]]:
-        """Issue under a policy: (the record, in words what was changed of the wish).
-
-        `by`: who was granted it. Raises RequestRefused. Nothing is issued until `unit` is committed,
-        where ``limit`` may still conflict.
-        """
-        now = self.now()
-        issuance = prepare.issue(
-            compiled,
-            entity,
-            request,
-            now=now,
-            random=self.random,
-            replaced=x509.load_der_x509_certificate(replaces.der).subject if replaces else None,
-        )
-        policy = compiled.policy
-        if policy.max_active is not None and entity is not None:
-            # With short lives asked for, none would ever count: half a life is the most that does not.
-            half = (issuance.not_after - issuance.not_before) // 2
-            unit.append(
-                LimitActive(
-                    entity.id,
-                    policy.id,
-                    most=policy.max_active - 1,
-                    after=now + min(policy.renewal_window or 0, half),
-                    excluding=(replaces.ca, replaces.serial) if replaces else None,
-                )
-            )
-        record = issuance.record(
-            entity=entity.id if entity else None,
-            policy=policy.id,
-            transaction=transaction,
-            state=CertificateState.ACTIVE if confirmed else CertificateState.UNCONFIRMED,
-            replaces=(replaces.ca, replaces.serial) if replaces else None,
-            requested_by=by.described,
-        )
-        unit.append(AddCertificate(record))
-        self.audit(
-            unit,
-            by.actor,
-            "certificate.issue",
-            name_of(record),
-            subject=record.subject,
-            policy=policy.id,
-            confirmed=confirmed,
-            entity=record.entity,
-            by=by.described,
-        )
-        return record, issuance.modifications
-
-    async def confirm(
-        self, compiled: CompiledPolicy | None, record: Certificate, unit: list[Change], *, by: Requester
-    ) -> None:
-        """Accept an issued certificate; what it replaces goes as the policy says."""
-        unit.append(
-            SetCertificateState(
-                record.ca,
-                record.serial,
-                record.policy,
-                (CertificateState.UNCONFIRMED,),
-                CertificateState.ACTIVE,
-            )
-        )
-        self.audit(unit, by.actor, "certificate.confirm", name_of(record), entity=record.entity)
-        await self.retire_replaced(compiled, record, unit)
-
-    async def retire_replaced(
-        self, compiled: CompiledPolicy | None, record: Certificate, unit: list[Change]
-    ) -> None:
-        """After a key update is confirmed: revoke the old certificate as superseded where the policy
-        says so."""
-        if record.replaces is None or compiled is None or compiled.policy.old_certificate != "revoke":
-            return
-        old = await self.store.certificate(*record.replaces)
-        if old is not None and old.state in (*ISSUED, CertificateState.ON_HOLD):
-            self.revoke(old, SUPERSEDED, unit, actor="cmpd")
-
-    def reject(self, record: Certificate, unit: list[Change], *, why: str, actor: str) -> None:
-        """Take back a certificate that its requester refused or never confirmed."""
-        unit.append(
-            SetCertificateState(
-                record.ca,
-                record.serial,
-                record.policy,
-                (CertificateState.UNCONFIRMED,),
-                CertificateState.REJECTED,
-                revoked=self.now(),
-                reason=5,
-            )
-        )
-        self.audit(unit, actor, "certificate.reject", name_of(record), why=why)
-
-    def revoke(
-        self, record: Certificate, reason: int, unit: list[Change], *, actor: str, by: str = ""
-    ) -> None:
-        """Revoke, hold or release, as CRLReason `reason` says (RFC 5280, section 5.3.1). `by`: how the actor
-        proved who it is, where that says more.
-
-        Raises AlreadyRevoked where the certificate's standing does not admit it.
-        """
-        expected, state, already = STANDINGS.get(reason, REVOKE)
-        if record.state not in expected:
-            raise AlreadyRevoked(already)
-        gone = state is not CertificateState.ACTIVE
-        unit.append(
-            SetCertificateState(
-                record.ca,
-                record.serial,
-                record.policy,
-                expected,
-                state,
-                revoked=self.now() if gone else None,
-                reason=reason if gone else None,
-                held_by=actor if state is CertificateState.ON_HOLD else None,
-            )
-        )
-        verb = "certificate.release" if reason == REMOVE_FROM_CRL else "certificate.revoke"
-        told = {"entity": record.entity} | ({"by": by} if by else {})
-        self.audit(unit, actor, verb, name_of(record), reason=reason, **told)
-
     # Transactions, audit, commit
 
     async def request_state(
@@ -403,8 +233,3 @@ class Client:
         published = authority.points.published(partition)
         crl = None if published is None else await self.crl(authority, published)
         return (crl.der, crl.this_update) if crl is not None else None
-
-
-def name_of(record: Certificate) -> str:
-    """How a certificate is named in the audit: ``certificate:<ca>/<serial hex>``."""
-    return f"certificate:{record.ca}/{record.serial:x}"

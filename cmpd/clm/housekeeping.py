@@ -41,17 +41,19 @@ async def _close(client: Client, transaction: Transaction, until: int) -> bool:
 
 
 async def _closing(client: Client, transaction: Transaction, until: int) -> list[Change]:
+    closed = TransactionState.CLOSED
+    requests = transaction.requests_in(closed)
     unit: list[Change] = [
         AdvanceTransaction(
-            replace(transaction, state=TransactionState.CLOSED, expires=until, request=None),
+            replace(transaction, state=closed, expires=until, requests=requests, message=None),
             expected=transaction.state,
             expected_nonce=transaction.server_nonce,
         )
     ]
-    if transaction.ca is not None and transaction.serial is not None:
-        record = await client.issued.certificate(transaction.ca, transaction.serial)
+    if transaction.certificate is not None:
+        record = await client.issued.certificate(*transaction.certificate)
         if record is not None and record.state is CertificateState.UNCONFIRMED:
-            client.reject(record, unit, why="not confirmed in time", actor="cmpd")
+            await client.certificates.reject(record, unit, why="not confirmed in time", actor="cmpd")
     else:
         client.audit(unit, "cmpd", "request.expire", f"transaction:{transaction.id.hex()}")
     return unit

@@ -129,14 +129,68 @@ class TransactionState(StrEnum):
     CONFIRMING = "confirming"
     """A certificate was sent; certConf is awaited until `Transaction.expires`."""
     WAITING = "waiting"
-    """The request awaits approval; the client polls (RFC 9810, section 5.3.22)."""
+    """The request awaits approval, or its issuer; the client polls (RFC 9810, section 5.3.22)."""
     APPROVED = "approved"
     """Approved; the next pollReq gets the certificate."""
     REFUSED = "refused"
     """Not approved; the next pollReq gets the rejection."""
     CHALLENGED = "challenged"
     """A popdecc was sent; popdecr is awaited (RFC 9810, section 5.2.8.3.3)."""
+    ISSUING = "issuing"
+    """An issuer was asked for the certificate, and the response is not there yet."""
     CLOSED = "closed"
+
+
+@quick_dataclass(frozen=True, slots=True)
+class Approval:
+    """A request that operators decide on (RFC 9483, section 4.4)."""
+
+    asks: str
+    """``certificate`` or ``revocation``."""
+    subject: str
+    """Of the certificate, RFC 4514 text."""
+    needed: int
+    """How many operators must approve."""
+    approvals: tuple[str, ...] = ()
+    """Who approved so far, as the audit names actors."""
+    rejected: str | None = None
+    """Who rejected it."""
+    reason: str = ""
+    """Why, in the operator's words."""
+
+
+@quick_dataclass(frozen=True, slots=True)
+class Challenge:
+    """A popdecc that was sent (RFC 9810, section 5.2.8.3.3)."""
+
+    answer: int
+    """The number that popdecr must bring back."""
+
+
+@quick_dataclass(frozen=True, slots=True)
+class IssuerTicket:
+    """A certificate that its issuer gives later, and what its record will say."""
+
+    ticket: str
+    """What the issuer knows the request by."""
+    entity: str | None
+    replaces: tuple[str, int] | None
+    confirmed: bool
+    """Whether implicit confirmation was granted."""
+    modifications: tuple[str, ...] = ()
+    """What was asked and is not given as asked."""
+
+
+@quick_dataclass(frozen=True, slots=True)
+class TransactionRequest:
+    """One request of a transaction: a CertReqMsg, a CertificationRequest, a RevDetails."""
+
+    cert_req_id: int
+    """certReqId; -1 for what has none (RFC 9483, sections 4.1.4 and 4.4)."""
+    state: TransactionState
+    certificate: tuple[str, int] | None = None
+    """(CA, serial number) of the certificate that was issued for it, or that it is about."""
+    waits_for: Approval | Challenge | IssuerTicket | None = None
 
 
 @quick_dataclass(frozen=True, slots=True)
@@ -162,12 +216,23 @@ class Transaction:
     last_response: bytes
     server_nonce: bytes
     """senderNonce of the latest response: the recipNonce to come."""
-    ca: str | None = None
-    serial: int | None = None
-    request: bytes | None = None
-    """The first request's bytes, kept while it waits."""
-    detail: dict[str, Any] = field(default_factory=dict)
-    """What else a later message needs: the reason it waits, approvals so far, the challenge."""
+    requests: tuple[TransactionRequest, ...]
+    """The requests of its first message, in their order."""
+    message: bytes | None = None
+    """The first message's bytes, kept while it waits."""
+    profile: str = ""
+    """The certProfile that the policy was chosen by."""
+    signer: tuple[str, int] | None = None
+    """(CA, serial number) of the certificate that protected the first message, where it was issued here."""
+
+    @property
+    def certificate(self) -> tuple[str, int] | None:
+        """(CA, serial number) of the certificate of its first request."""
+        return self.requests[0].certificate if self.requests else None
+
+    def requests_in(self, state: TransactionState) -> tuple[TransactionRequest, ...]:
+        """Its requests in another state, waiting for nothing."""
+        return tuple(TransactionRequest(one.cert_req_id, state, one.certificate) for one in self.requests)
 
 
 EVERY_SERIAL = range(1 << 160)

@@ -1,29 +1,28 @@
 """One way in, the same way out: a request's bytes become a response's bytes here.
 
-    decode → header checks → verify protection → state machine → handler → protect → commit
+    decode → look up → header checks → policy → authenticate → grant → handler → protect → commit
 
-Everything that goes wrong on the way is a `CMPFailure`, and becomes an error message in one place.
-Nothing leaves before the unit that makes it true is committed (`Responder._conclude`).
+Everything that goes wrong on the way is a `CMPFailure`, and becomes an error message in one place
+(`Responder._refuse`), which goes by what was established until then. Nothing leaves before the unit that
+makes it true is committed (`Responder._conclude`).
 """
 
 from __future__ import annotations
 
 import hashlib
 import logging
-from dataclasses import dataclass
+from dataclasses import replace
 from time import perf_counter
 from typing import TYPE_CHECKING
 
-from cmpd.clm.client import InvalidIdentifier
 from cmpd.clm.model import Entity, Transaction
-from cmpd.clm.secrets import SecretError
-from cmpd.clm.store.base import Conflict, StoreError, StoreUnavailable
-from cmpd.clm.store.changes import Change
+from cmpd.clm.store.base import Conflict
 from cmpd.cmp import handlers  # noqa: F401 - registers the body types
+from cmpd.cmp.errors import CONFLICTS, ErrorMessages, Established, describe, failure_of
 from cmpd.cmp.parties import grants
-from cmpd.cmp.parties.authentication import Authenticator, Context, Derive
+from cmpd.cmp.parties.authentication import Authenticator, Derive
 from cmpd.cmp.parties.cells import Operation, Target
-from cmpd.cmp.parties.conditions import NOT_VERIFIED, Facts
+from cmpd.cmp.parties.conditions import Facts
 from cmpd.cmp.parties.party import NOBODY, Party
 from cmpd.cmp.parties.replay import check_sender
 from cmpd.cmp.protection import mac
@@ -37,47 +36,39 @@ from cmpd.cmp.transaction.exchange import (
     TransportRequest,
     TransportResponse,
 )
+from cmpd.cmp.transaction.issuing import Issuance
 from cmpd.cmp.transaction.operations import check_operation
-from cmpd.cmp.transaction.policy_choice import PolicyChoice, choose
+from cmpd.cmp.transaction.policy_choice import choose
 from cmpd.cmp.wire import message
 from cmpd.cmp.wire.failure import CMPFailure, FailInfo, PKIStatus
 from cmpd.cmp.wire.message import Body, Message
 from cmpd.cmp.wire.schema import DecodeError
-from cmpd.cmp.wire.status import failure_info
 
 if TYPE_CHECKING:
-    from cmpd.clm.authorities.authority import Authority
     from cmpd.clm.client import Client
     from cmpd.clm.configuration.catalog import ConfigSnapshot
     from cmpd.clm.issuance.compiled_policy import CompiledPolicy
+    from cmpd.clm.store.base import RequestState
     from cmpd.config import CMPConfig
 
 log = logging.getLogger(__name__)
 
-CONFLICTS: dict[str, tuple[FailInfo, str]] = {
-    "limit": (FailInfo.notAuthorized, "the end entity holds as many certificates as the policy allows"),
-    "password": (FailInfo.badMessageCheck, NOT_VERIFIED),
-    "state": (FailInfo.certRevoked, "the certificate's standing changed meanwhile"),
-}
-"""What a client is told where its unit conflicts for a reason that trying again would not mend."""
 TRIES = 3
 """For conflicts that another try mends: two requests met."""
 
 
-@dataclass(slots=True)
-class _Known:
-    """What is known of a request by the time it fails, to answer it as well as can be."""
+class Phases:
+    """Times the phases of a request."""
 
-    outer: OuterMessage | None
-    message: Message | None = None
-    snapshot: ConfigSnapshot | None = None
-    named: Entity | None = None
-    """The end entity whose UUID the senderKID is."""
-    choice: PolicyChoice | None = None
-    compiled: CompiledPolicy | None = None
-    """The policy, once it is granted: before that nothing tells that it is there."""
-    party: Party = NOBODY
-    verified: bool = False
+    def __init__(self, seconds: dict[str, float]) -> None:
+        """`seconds`: where they are written, by name."""
+        self._seconds = seconds
+        self._began = perf_counter()
+
+    def end(self, phase: str) -> None:
+        """One has ended, the next begins."""
+        now = perf_counter()
+        self._seconds[phase], self._began = now - self._began, now
 
 
 class Responder:
@@ -94,138 +85,124 @@ class Responder:
                 settings.pbm_iterations_min, settings.pbm_iterations_max, settings.pbkdf2_iterations_max
             ),
         )
+        self._errors = ErrorMessages(clm, self._authenticator)
 
     async def respond(self, call: TransportRequest, outer: OuterMessage | None = None) -> TransportResponse:
         """The response to a request, whatever its bytes are. Never raises for what was sent.
 
         `envelope`: what it came in, where a nested message held it.
         """
-        record = RequestLogEntry(peer=call.peer)
-        known = _Known(outer)
-        try:
-            return await self._try(call, record, known)
-        except CMPFailure as failure:
-            reason = failure
-        except StoreUnavailable as error:
-            reason = CMPFailure(
-                FailInfo.systemUnavail,
-                "the server cannot keep records now, try again later",
-                detail=str(error),
-            )
-        except (StoreError, SecretError) as error:
-            reason = CMPFailure(FailInfo.systemFailure, "the server's store failed", detail=str(error))
-        except Exception as error:
-            log.exception("unexpected failure")  # whatever happens, the client gets an answer
-            reason = CMPFailure(FailInfo.systemFailure, "internal error", detail=repr(error))
-        return await self._refuse(call, record, known, reason)
-
-    async def _try(self, call: TransportRequest, record: RequestLogEntry, known: _Known) -> TransportResponse:
-        """Again where two requests met and another try mends it."""
+        known = Established(call, RequestLogEntry(peer=call.peer), outer)
+        issuance = Issuance()  # one for all tries: no certificate is asked for twice
         for _ in range(TRIES):
             try:
-                return await self._respond(call, record, known)
+                return await self._respond(known, issuance)
             except Conflict as conflict:
-                if conflict.what in CONFLICTS:
-                    raise CMPFailure(*CONFLICTS[conflict.what], detail=str(conflict)) from None
                 log.info("trying again: %s", conflict)
-        raise CMPFailure(FailInfo.systemUnavail, "too many requests at once for the same thing, try again")
-
-    async def _respond(
-        self, call: TransportRequest, record: RequestLogEntry, known: _Known
-    ) -> TransportResponse:
-        started = perf_counter()
-        request = known.message = _parse(call.body)
-        header = request.header
-        record.request = request.kind
-        record.transaction = (header.transaction_id or b"").hex()
-        decoded = perf_counter()
-        record.phases["decode"] = decoded - started
-
-        digest = hashlib.sha256(call.body).digest()
-        snapshot, request_state = await self.clm.request_state(
-            header_checks.lookup_key(header), header.sender_kid or b""
+        return await self._errors.refuse(
+            known,
+            CMPFailure(FailInfo.systemUnavail, "too many requests at once for the same thing, try again"),
         )
-        known.snapshot, known.named = snapshot, request_state.entity
-        transaction = request_state.transaction
-        if transaction is not None and (again := memory.retransmitted(transaction, digest)) is not None:
-            known.verified = True
-            await check_sender(self.clm, transaction, request)
-            record.retransmission = True
-            return TransportResponse(again, record)
-        now = self.clm.now()
+
+    async def _respond(self, known: Established, issuance: Issuance) -> TransportResponse:
+        """The steps. Raises Conflict where two requests met and another try mends it."""
+        call, entry = known.call, known.entry
+        clock = Phases(entry.phases)
+        try:
+            request = _parse(call.body)
+            known = replace(known, message=request)
+            entry.request, entry.transaction = request.kind, (request.header.transaction_id or b"").hex()
+            clock.end("decode")
+
+            digest = hashlib.sha256(call.body).digest()
+            snapshot, state = await self._look_up(request)
+            known, transaction = replace(known, snapshot=snapshot, named=state.entity), state.transaction
+            if transaction is not None and (again := memory.retransmitted(transaction, digest)) is not None:
+                known = replace(known, verified=True)
+                return await self._again(known, transaction, request, again)
+            now = self.clm.now() if issuance.began is None else issuance.began
+            issuance.began = now
+            self._check_header(call, request, transaction, now)
+
+            profile = _profile(request, transaction)
+            choice = choose(self.clm, snapshot, call, profile)
+            entry.policy = choice.compiled.policy.id if choice.compiled is not None else ""
+            known = replace(known, choice=choice, verified=True)
+            basic = await self._basic(call)
+            party = await self._authenticate(known, transaction, basic)
+            known = replace(known, party=party)
+            _describe_party(entry, party)
+            _check_basic(party, basic)
+            compiled = choice.granted(party)
+            known = replace(known, compiled=compiled)
+            _check_begun(request, transaction, party, compiled)
+            clock.end("verify")
+
+            exchange = Exchange(
+                call=call,
+                message=request,
+                digest=digest,
+                clm=self.clm,
+                settings=self.settings,
+                now=now,
+                record=entry,
+                snapshot=snapshot,
+                compiled=compiled,
+                respond=self.respond,
+                party=party,
+                profile=profile,
+                transaction=transaction,
+                issued=state.certificate,
+                outer=known.outer,
+                issuance=issuance,
+            )
+            result = await self._act(exchange)
+            clock.end("clm")
+            return await self._conclude(exchange, result, clock)
+        except Conflict as conflict:
+            if conflict.what not in CONFLICTS:
+                raise
+            fail_info, text = CONFLICTS[conflict.what]
+            return await self._errors.refuse(known, CMPFailure(fail_info, text, detail=str(conflict)))
+        except Exception as error:  # noqa: BLE001 - whatever happens, the client gets an answer
+            return await self._errors.refuse(known, failure_of(error))
+
+    async def _look_up(self, request: Message) -> tuple[ConfigSnapshot, RequestState]:
+        header = request.header
+        return await self.clm.request_state(header_checks.lookup_key(header), header.sender_kid or b"")
+
+    async def _again(
+        self, known: Established, transaction: Transaction, request: Message, response: bytes
+    ) -> TransportResponse:
+        """The recorded response to a message that was sent again."""
+        if response == memory.BEING_ANSWERED:
+            raise CMPFailure(FailInfo.systemUnavail, "the request is being processed, send it again later")
+        await check_sender(self.clm, transaction, request)
+        known.entry.retransmission = True
+        return TransportResponse(response, known.entry)
+
+    def _check_header(
+        self, call: TransportRequest, request: Message, transaction: Transaction | None, now: int
+    ) -> None:
+        settings = self.settings
         context = header_checks.HeaderContext(
-            now, self.settings.time_tolerance, transaction, self.settings.message_time_required
+            now, settings.time_tolerance, transaction, settings.message_time_required
         )
         header_checks.header(request, context)
         check_operation(call.operation, request)
-        profile = _profile(request, transaction)
-        choice = known.choice = choose(self.clm, snapshot, call, profile)
-        if choice.compiled is not None:
-            record.policy = choice.compiled.policy.id
-        party = await self._authenticate(call, request, transaction, known)
-        record.entity = party.entity.id if party.entity else ""
-        record.party = party.actor if party.actor != f"entity:{record.entity}" else ""
-        compiled = known.compiled = choice.granted(party)
-        _check_begun(request, transaction, party, compiled)
-        exchange = Exchange(
-            call=call,
-            message=request,
-            clm=self.clm,
-            settings=self.settings,
-            now=now,
-            record=record,
-            snapshot=snapshot,
-            compiled=compiled,
-            respond=self.respond,
-            party=party,
-            profile=profile,
-            transaction=transaction,
-            issued=request_state.certificate,
-            outer=known.outer,
-        )
-        verified = perf_counter()
-        record.phases["verify"] = verified - decoded
-        answer = await self._act(exchange)
-        record.phases["clm"] = perf_counter() - verified
-        return await self._conclude(exchange, answer, digest)
+
+    async def _basic(self, call: TransportRequest) -> Entity | None:
+        """The end entity that HTTP Basic authentication proved."""
+        return await self.clm.credentials.entity(call.entity) if call.entity is not None else None
 
     async def _authenticate(
-        self, call: TransportRequest, request: Message, transaction: Transaction | None, known: _Known
+        self, known: Established, transaction: Transaction | None, basic: Entity | None
     ) -> Party:
-        """Verify protection; the party goes to `known` as soon as its answer may be MACed."""
-        known.verified = True
-        if self.settings.unprotected_genm and _is_unprotected_genm(request):
+        """Who protected the message. Raises CMPFailure."""
+        request = known.message
+        if request is None or (self.settings.unprotected_genm and _is_unprotected_genm(request)):
             return NOBODY
-        context = await self._context(call, known, transaction)
-        party = known.party = await self._authenticator.authenticate(request, context)
-        basic = context.basic
-        if basic is not None and (party.entity is None or party.entity.id != basic.id):
-            raise CMPFailure(
-                FailInfo.notAuthorized, "the message is protected by another than HTTP authentication named"
-            )
-        return party
-
-    async def _context(
-        self, call: TransportRequest, known: _Known, transaction: Transaction | None
-    ) -> Context:
-        """What authentication goes by."""
-        choice = known.choice
-        return Context(
-            compiled=choice.compiled if choice else None,
-            by_default=choice is None or choice.by_default,
-            named=known.named,
-            basic=await self.clm.credentials.entity(call.entity) if call.entity is not None else None,
-            expected=transaction.party if transaction else None,
-            peer=call.peer,
-            anchors=known.snapshot.anchors if known.snapshot else (),
-            likely=self._likely(known.snapshot),
-        )
-
-    def _likely(self, snapshot: ConfigSnapshot | None) -> str | None:
-        try:
-            return self.clm.default_policy(snapshot).authority.id if snapshot is not None else None
-        except InvalidIdentifier:
-            return None
+        return await self._authenticator.authenticate(request, known.context(self.clm, transaction, basic))
 
     async def _act(self, exchange: Exchange) -> HandlerResult:
         row = BODY_TYPES[exchange.message.tag]
@@ -236,41 +213,39 @@ class Responder:
         await admission.admit(exchange, step)
         return await row.handle(exchange)
 
-    async def _conclude(self, exchange: Exchange, answer: HandlerResult, digest: bytes) -> TransportResponse:
-        """Protect the answer, commit what it says, and only then let it go."""
-        if answer.response is not None:
-            return TransportResponse(answer.response, exchange.record)
-        started = perf_counter()
+    async def _conclude(self, exchange: Exchange, result: HandlerResult, clock: Phases) -> TransportResponse:
+        """Protect the response, commit what it says, and only then let it go."""
+        if result.response is not None:
+            return TransportResponse(result.response, exchange.record)
         response, nonce = protector.respond(
-            answer,
+            result,
             protector.Addressing.answering(exchange.message),
             exchange.party,
             exchange.compiled.authority,
             now=exchange.now,
             random=self.clm.random,
         )
-        signed = perf_counter()
-        exchange.record.phases["sign"] = signed - started
+        clock.end("sign")
         unit = exchange.unit
-        if answer.state is not None:
-            unit.append(memory.remember(exchange, answer, answer.state, digest, response, nonce))
+        if result.state is not None:
+            unit.append(memory.remember(exchange, result, result.state, response, nonce))
         if unit:
             try:
                 await self.clm.commit(unit)
             except Conflict as conflict:
                 if conflict.what != "transaction":
                     raise
-                return await self._met(exchange, digest, conflict)
-        exchange.record.phases["commit"] = perf_counter() - signed
-        _describe(exchange.record, answer)
+                return await self._met(exchange, conflict)
+        clock.end("commit")
+        describe(exchange.record, result)
         return TransportResponse(response, exchange.record)
 
-    async def _met(self, exchange: Exchange, digest: bytes, conflict: Conflict) -> TransportResponse:
+    async def _met(self, exchange: Exchange, conflict: Conflict) -> TransportResponse:
         """Another process was faster with this transactionID: the same request has its response there, and
         what an operator decided meanwhile is what another try finds."""
         transaction = await self.clm.transaction(exchange.transaction_id)
-        again = memory.retransmitted(transaction, digest) if transaction else None
-        if again is None and exchange.transaction is not None:
+        again = memory.retransmitted(transaction, exchange.digest) if transaction else None
+        if again == memory.BEING_ANSWERED or (again is None and exchange.transaction is not None):
             raise conflict
         if again is None:
             raise CMPFailure(
@@ -278,72 +253,6 @@ class Responder:
             ) from None
         exchange.record.retransmission = True
         return TransportResponse(again, exchange.record)
-
-    # Refusals
-
-    async def _refuse(
-        self, call: TransportRequest, record: RequestLogEntry, known: _Known, failure: CMPFailure
-    ) -> TransportResponse:
-        """The error message for a failure, protected as well as the request allows (RFC 9483, 3.6)."""
-        authority: Authority | None = None
-        try:
-            known.party = await self._party_for_error(call, known)
-            authority = await self._authority(known)
-            await self._audit_refusal(call, record, known, failure)
-        except (StoreError, SecretError) as error:
-            log.warning("a refusal could not be written down: %s", error)
-        except Exception:
-            log.exception("unexpected failure")  # the client still gets its answer
-        answer = HandlerResult(
-            Body.ERROR,
-            {"pKIStatusInfo": failure_info(failure)},
-            status=failure.status,
-            fail_info=failure.fail_info,
-            text=failure.text,
-        )
-        addressing = (
-            protector.Addressing.answering(known.message) if known.message else protector.Addressing()
-        )
-        response, _ = protector.respond(
-            answer, addressing, known.party, authority, now=self.clm.now(), random=self.clm.random
-        )
-        record.detail = failure.detail
-        _describe(record, answer)
-        return TransportResponse(response, record)
-
-    async def _party_for_error(self, call: TransportRequest, known: _Known) -> Party:
-        """A MAC that verifies earns an error under the same MAC, even where a cheaper check failed first."""
-        if known.message is None or known.verified:
-            return known.party
-        return await self._authenticator.by_mac_alone(known.message, await self._context(call, known, None))
-
-    async def _authority(self, known: _Known) -> Authority | None:
-        """Whose CMP signer speaks: the policy's, the default policy's, or any."""
-        if known.compiled is not None:
-            return known.compiled.authority
-        snapshot = known.snapshot or await self.clm.catalog.current()
-        try:
-            return self.clm.default_policy(snapshot).authority
-        except InvalidIdentifier:
-            return next(iter(snapshot.authorities.values()), None)
-
-    async def _audit_refusal(
-        self, call: TransportRequest, record: RequestLogEntry, known: _Known, failure: CMPFailure
-    ) -> None:
-        """Refusals of somebody known, and failed authentication, are audited; noise is only logged."""
-        if failure.fail_info in (FailInfo.systemUnavail, FailInfo.systemFailure):
-            return
-        if not known.party.name and not known.verified:
-            return
-        subject = f"transaction:{record.transaction}"
-        outcome = failure.fail_info.name if failure.fail_info is not None else failure.status.name
-        detail = {"request": record.request, "text": failure.text}
-        if not known.party.actor:
-            await self.clm.audit_sample(f"peer:{call.peer}", "request.refuse", subject, outcome, **detail)
-            return
-        unit: list[Change] = []
-        self.clm.audit(unit, known.party.actor, "request.refuse", subject, outcome, **detail)
-        await self.clm.commit(unit)
 
 
 async def _derive_here(algorithm: mac.MacAlgorithm, secret: bytes) -> bytes:
@@ -355,7 +264,7 @@ def _parse(body: bytes) -> Message:
         return message.parse(body)
     except DecodeError as error:
         raise CMPFailure(
-            FailInfo.badDataFormat, "the request is no PKIMessage in DER", detail=str(error)
+            FailInfo.badDataFormat, "the request is not a DER-encoded PKIMessage", detail=str(error)
         ) from None
 
 
@@ -368,7 +277,7 @@ def _profile(request: Message, transaction: Transaction | None) -> str:
     transaction. Those of genm belong to its questions, one by one."""
     row = BODY_TYPES[request.tag]
     if row.goes_on:
-        return str(transaction.detail.get("profile", "")) if transaction else ""
+        return transaction.profile if transaction else ""
     if row.asks or not row.begins:
         return ""
     return "".join(profiles.names(request))
@@ -387,13 +296,16 @@ def _check_begun(
         raise CMPFailure(FailInfo.badRequest, "the transaction was begun under another policy")
 
 
-def _describe(record: RequestLogEntry, answer: HandlerResult) -> None:
-    record.response = answer.body.field
-    record.status = answer.status.name if answer.status is not None else ""
-    record.fail_info = answer.fail_info.name if answer.fail_info is not None else ""
-    record.text = answer.text
-    if answer.certificate is not None:
-        record.serial = f"{answer.certificate.serial:x}"
+def _check_basic(party: Party, basic: Entity | None) -> None:
+    if basic is not None and (party.entity is None or party.entity.id != basic.id):
+        raise CMPFailure(
+            FailInfo.notAuthorized, "the message is protected by another than HTTP authentication named"
+        )
+
+
+def _describe_party(entry: RequestLogEntry, party: Party) -> None:
+    entry.entity = party.entity.id if party.entity else ""
+    entry.party = party.actor if party.actor != f"entity:{entry.entity}" else ""
 
 
 __all__ = ["PKIStatus", "RequestLogEntry", "Responder", "TransportRequest", "TransportResponse"]

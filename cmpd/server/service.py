@@ -326,7 +326,7 @@ class Service:
 
     async def _look_for_room(self, per_party: int) -> None:
         try:
-            await self._client.room.look(self._config.cmp.transactions_max, per_party)
+            await self._client.quota.look(self._config.cmp.transactions_max, per_party)
         except StoreError as error:
             log.debug("how many transactions are remembered is not known: %s", error)
 

@@ -32,12 +32,14 @@ from cmpd.clm.lifecycle.ca import CAContext, make_issuing
 from cmpd.clm.lifecycle.rollover import roll_over
 from cmpd.clm.model import (
     Act,
+    Approval,
     Certificate,
     CertificateState,
     Entity,
     Identity,
     ObjectKind,
     StoredObject,
+    Transaction,
     TransactionState,
 )
 from cmpd.clm.secrets import MasterKey
@@ -207,11 +209,11 @@ class World:
 
     # What operators do
 
-    def decide(self, transaction_id: bytes, state: TransactionState, **detail: Any) -> None:
+    def decide(self, transaction_id: bytes, state: TransactionState, reason: str = "") -> None:
         """An operator approves or refuses what waits."""
         transaction = self.run(self.store.transaction(transaction_id))
         assert transaction is not None
-        decided = replace(transaction, state=state, detail={**transaction.detail, **detail})
+        decided = decided_as(transaction, state, reason)
         self.run(
             self.store.commit((AdvanceTransaction(decided, transaction.state, transaction.server_nonce),))
         )
@@ -224,7 +226,8 @@ class World:
         """A further CA under the root, with a key of that kind; its certificate."""
         subject = x509.Name([x509.NameAttribute(x509.NameOID.COMMON_NAME, name)])
         maker = CAContext(OPERATOR, MASTER_KEY)
-        made = make_issuing(maker, name, subject, algorithm, 5 * 365 * 86400, URL, self.ca("root"))
+        life = 5 * 365 * 86400
+        made = self.run(make_issuing(maker, name, subject, algorithm, life, URL, self.ca("root")))
         self.run(self.store.commit(made.unit))
         return self.ca(name).certificate
 
@@ -233,7 +236,8 @@ class World:
         stored = next(one for one in self.run(self.store.objects(ObjectKind.CA)) if one.name == name)
         above = self.ca(parent) if parent else None
         maker = CAContext(OPERATOR, MASTER_KEY)
-        _, made = roll_over(maker, stored, self.ca(name), above, crl_partitions=crl_partitions)
+        ca = self.ca(name)
+        _, made = self.run(roll_over(maker, stored, ca, above, crl_partitions=crl_partitions))
         self.run(self.store.commit(made.unit))
 
     def change_policy(self, **changes: Any) -> None:
@@ -278,3 +282,12 @@ class World:
             self.store, MASTER_KEY, "cmpd", self._secret, clock=lambda: self.now, random=os.urandom
         )
         self.responder = Responder(self.clm, self.settings)
+
+
+def decided_as(transaction: Transaction, state: TransactionState, reason: str = "") -> Transaction:
+    """A transaction whose one request operators approved or refused."""
+    (request,) = transaction.requests
+    approval = request.waits_for
+    assert isinstance(approval, Approval)
+    decided = replace(request, state=state, waits_for=replace(approval, reason=reason))
+    return replace(transaction, state=state, requests=(decided,))

@@ -39,6 +39,7 @@ from tests.cmp.world import (
     World,
 )
 from tests.judge import model
+from tests.support.issuing import private_key
 
 POLICIES = {DEMO_POLICY: "default", SECOND_POLICY: "second", FOREIGN_POLICY: "foreign"}
 THIRD_ENTITY = "77777777-0f6e-4c6e-8b0e-1f0f5f7f0a11"
@@ -154,7 +155,8 @@ class Court:
         """Made now, so that no request has it made."""
         stored = self.world.run(self.world.store.object(ObjectKind.CA, ISSUING))
         assert stored is not None
-        return renew_signer(CAContext(OPERATOR, MASTER_KEY), stored, self.world.ca("issuing"), "kga").unit
+        context, ca = CAContext(OPERATOR, MASTER_KEY), self.world.ca("issuing")
+        return self.world.run(renew_signer(context, stored, ca, "kga")).unit
 
     def _issue(self, label: str, number: int, entity: str | None, policy: str, subject: str) -> None:
         key = pki.key("P-256", number)
@@ -166,7 +168,7 @@ class Court:
             days=(-10, 365),
             extensions=(*USAGE, (x509.SubjectAlternativeName(names), False)),
         )
-        holder = plan.issue(pki.Holder(authority.certificate, authority.key))
+        holder = plan.issue(pki.Holder(authority.certificate, private_key(authority)))
         self._add(label, holder, entity, policy, key, subject, (f"{_host(subject)}.example",))
 
     def _house(self) -> None:

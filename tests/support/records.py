@@ -17,6 +17,7 @@ from cmpd.clm.model import (
     StoredCRL,
     StoredObject,
     Transaction,
+    TransactionRequest,
     TransactionState,
 )
 
@@ -89,8 +90,10 @@ def a_transaction(**changed: Any) -> Transaction:
         last_digest=_octets("last digest", 32),
         last_response=_octets("last response", 200),
         server_nonce=_octets("nonce", 16),
+        requests=(),
     )
-    return replace(transaction, **changed)
+    transaction = replace(transaction, **changed)
+    return replace(transaction, requests=transaction.requests or (TransactionRequest(0, transaction.state),))
 
 
 def a_crl(number: int = 1, **changed: Any) -> StoredCRL:

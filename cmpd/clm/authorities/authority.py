@@ -11,13 +11,13 @@ from functools import cached_property
 from typing import Any
 
 from cryptography import x509
-from cryptography.hazmat.primitives import hashes
 from cryptography.hazmat.primitives.serialization import Encoding
 
+from cmpd.clm.authorities.key_ref import KEY_KINDS, KeyRef, SoftwareKey
 from cmpd.clm.documents.crl_points import PARTITIONS, CrlPoints
 from cmpd.clm.model import Certificate, CertificateState, StoredObject
 from cmpd.clm.pkix.attributes import name_text
-from cmpd.clm.pkix.keypairs import KeyProblem, SigningKey, load_private, public_der, signature_hash
+from cmpd.clm.pkix.keypairs import KeyProblem, SigningKey, load_private, public_der
 from cmpd.clm.secrets import MasterKey
 from cmpd.clm.settings import (
     BASE64,
@@ -28,6 +28,7 @@ from cmpd.clm.settings import (
     count,
     dump,
     listing,
+    member,
     nested,
     optional,
     read,
@@ -71,7 +72,7 @@ class AuthorityDocument:
     """What the store keeps of a CA."""
 
     key: bytes = setting(BASE64)
-    """PKCS #8, sealed under the master key."""
+    """What `KeyRef.stored` gave: of a software key PKCS #8, sealed under the master key."""
     subject: str = setting(TEXT)
     """RFC 4514 text."""
     url: str = setting(TEXT)
@@ -100,6 +101,8 @@ class AuthorityDocument:
     """Counts rollovers."""
     crl_partitions: int = setting(PARTITIONS, 1)
     """How many CRLs the certificates are spread over. Never changed: certificates name theirs."""
+    key_kind: str = setting(member(lambda: KEY_KINDS), SoftwareKey.kind)
+    """Where the key is: a name in `KEY_KINDS`."""
     former_urls: tuple[str, ...] = setting(listing(TEXT), ())
     """What `url` was before, as certificates go on naming it."""
 
@@ -161,7 +164,7 @@ class Authority:
     certificate_der: bytes
     chain: tuple[bytes, ...]
     """DER of its issuers' certificates up to and including the root, without its own."""
-    key: SigningKey = field(repr=False)
+    key: KeyRef = field(repr=False)
     signer: Signer
     """Signs CMP responses."""
     kga: Signer | None
@@ -200,11 +203,6 @@ class Authority:
         return key_id_of(self.certificate)
 
     @cached_property
-    def signature_hash(self) -> hashes.SHA256 | hashes.SHA384 | hashes.SHA512 | None:
-        """The hash it signs with."""
-        return signature_hash(self.key)
-
-    @cached_property
     def subject_der(self) -> bytes:
         """Its subject, the issuer of what it issues."""
         return self.certificate.subject.public_bytes()
@@ -228,10 +226,10 @@ def signer_context(id: str, which: str) -> str:
     return f"ca:{id}:{which}"
 
 
-def load_key(stored: StoredObject, document: AuthorityDocument, master_key: MasterKey) -> SigningKey:
+def load_key(stored: StoredObject, document: AuthorityDocument, master_key: MasterKey) -> KeyRef:
     """A CA's private key. Raises AuthorityError, or SecretError for the wrong master key."""
     try:
-        return load_private(master_key.open(document.key, key_context(stored.id)), trusted=True)
+        return KEY_KINDS[document.key_kind](document.key, master_key, key_context(stored.id))
     except KeyProblem as problem:
         raise AuthorityError(f"CA {stored.name}: key", str(problem)) from problem
 

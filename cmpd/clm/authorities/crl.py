@@ -14,10 +14,7 @@ from cryptography import x509
 from cryptography.hazmat.primitives.serialization import Encoding
 
 from cmpd.clm.authorities.authority import Authority
-from cmpd.clm.model import Act, CRLHead, StoredCRL
-from cmpd.clm.pkix.keypairs import signature_hash
-from cmpd.clm.store.base import Store
-from cmpd.clm.store.changes import PutCRL, audited
+from cmpd.clm.model import CRLHead, StoredCRL
 
 REASONS: dict[int, x509.ReasonFlags] = {
     1: x509.ReasonFlags.key_compromise,
@@ -39,11 +36,20 @@ Entry = tuple[int, int, int | None]
 """(serial number, when it was revoked, CRLReason)."""
 
 
-def build_crl(
+async def make_crl(
     authority: Authority, partition: int, number: int, entries: Iterable[Entry], now: int
 ) -> StoredCRL:
-    """A CRL with these entries, complete for its partition, signed by the CA. Pure computation."""
-    next_update = now + authority.crl.validity
+    """A CRL with these entries, complete for its partition, signed by the CA; what takes long runs in a
+    thread. Raises KeyUnavailable."""
+    builder = await asyncio.to_thread(_builder, authority, partition, number, entries, now)
+    crl = await authority.key.signed(builder, large=True)
+    der = crl.public_bytes(Encoding.DER)
+    return StoredCRL(authority.id, partition, number, der, now, now + authority.crl.validity)
+
+
+def _builder(
+    authority: Authority, partition: int, number: int, entries: Iterable[Entry], now: int
+) -> x509.CertificateRevocationListBuilder:
     revoked = [_entry(serial, when, reason) for serial, when, reason in entries]
     point = x509.IssuingDistributionPoint(
         full_name=authority.points.locations(partition),
@@ -54,10 +60,10 @@ def build_crl(
         indirect_crl=False,
         only_contains_attribute_certs=False,
     )
-    builder = x509.CertificateRevocationListBuilder(
+    return x509.CertificateRevocationListBuilder(
         authority.certificate.subject,
         _time(now),
-        _time(next_update),
+        _time(now + authority.crl.validity),
         [
             x509.Extension(x509.CRLNumber.oid, False, x509.CRLNumber(number)),
             x509.Extension(
@@ -69,8 +75,6 @@ def build_crl(
         ],
         revoked,
     )
-    crl = builder.sign(authority.key, signature_hash(authority.key))
-    return StoredCRL(authority.id, partition, number, crl.public_bytes(Encoding.DER), now, next_update)
 
 
 def _time(seconds: int) -> datetime:
@@ -86,58 +90,8 @@ def _entry(serial: int, when: int, reason: int | None) -> x509.RevokedCertificat
 def is_due(crl: StoredCRL | CRLHead | None, authority: Authority, now: int) -> bool:
     """Whether the schedule asks for a new CRL: none yet, one from the future, or the overlap before
     nextUpdate has begun."""
-    return crl is None or _is_from_future(crl, now) or now >= crl.next_update - authority.crl.overlap
+    return crl is None or is_from_future(crl, now) or now >= crl.next_update - authority.crl.overlap
 
 
-def _is_from_future(crl: StoredCRL | CRLHead, now: int) -> bool:
+def is_from_future(crl: StoredCRL | CRLHead, now: int) -> bool:
     return crl.this_update - now > SET_BACK
-
-
-async def refresh_crl(
-    store: Store,
-    authority: Authority,
-    partition: int,
-    now: int,
-    *,
-    actor: str = "cmpd",
-    only_if_due: bool = False,
-) -> StoredCRL:
-    """Make and store the next CRL of a partition, one process at a time; with `only_if_due`, where another
-    process did not just do it. Gives the latest. Raises StoreError."""
-    async with store.crl_lock(authority.id, partition):
-        last = await store.crl(authority.id, partition)
-        if only_if_due and last is not None and not is_due(last, authority, now):
-            return last
-        since = now - authority.crl.keep_expired
-        if last is not None and _is_from_future(last, now):
-            since -= authority.crl.validity  # which may have left out what has not ended by the right clock
-        elif last is not None:
-            # RFC 5280, section 3.3: an entry stays until one CRL was made after its certificate's end.
-            since = min(last.this_update, now) - authority.crl.keep_expired
-            now = max(now, last.this_update)  # a clock set back a little must not make CRLs that look older
-        serials = authority.points.serials(partition)
-        entries = [entry async for entry in store.revoked(authority.id, since, serials)]
-        number = last.number + 1 if last else 1
-        crl = await asyncio.to_thread(build_crl, authority, partition, number, entries, now)
-        detail = {"number": number, "partition": partition, "entries": len(entries)}
-        event = audited(Act(actor, now), "crl.issue", f"ca:{authority.id}", **detail)
-        await store.commit((PutCRL(crl), event))
-    return crl
-
-
-async def is_behind(store: Store, authority: Authority, partition: int) -> bool:
-    """Whether the store's revocations differ from its CRL: a process ended between the two."""
-    crl = await store.crl(authority.id, partition)
-    if crl is None:
-        return True
-    listed = await asyncio.to_thread(_serials, crl.der)
-    serials = authority.points.serials(partition)
-    due = {serial async for serial, _, _ in store.revoked(authority.id, crl.this_update, serials)}
-    # The CRL may hold what ended since the one before it; whatever else it holds was released since.
-    since = crl.this_update - authority.crl.validity - authority.crl.keep_expired
-    known = {serial async for serial, _, _ in store.revoked(authority.id, since, serials)}
-    return not due <= listed <= known
-
-
-def _serials(der: bytes) -> set[int]:
-    return {entry.serial_number for entry in x509.load_der_x509_crl(der)}

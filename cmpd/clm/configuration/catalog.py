@@ -13,13 +13,12 @@ from cmpd.clm.configuration.api_client import APIClient
 from cmpd.clm.documents.policy import Policy
 from cmpd.clm.documents.template import Template, ready_made
 from cmpd.clm.issuance.compiled_policy import CompiledPolicy
+from cmpd.clm.issuance.issuer import IssuerOf, LocalIssuer
 from cmpd.clm.issuance.reserved import names_of
 from cmpd.clm.model import ObjectKind, StoredObject
 from cmpd.clm.secrets import MasterKey
 from cmpd.clm.settings import DocumentError
 from cmpd.clm.store.base import Store
-
-__all__ = ["Catalog", "CompiledPolicy"]
 
 
 @dataclass(slots=True)
@@ -43,11 +42,19 @@ class Catalog:
     """What is configured, ready for use. Raises StoreError where the store cannot be read, and
     SecretError where it was sealed under another master key."""
 
-    def __init__(self, store: Store, master_key: MasterKey, clock: Callable[[], float]) -> None:
+    def __init__(
+        self,
+        store: Store,
+        master_key: MasterKey,
+        clock: Callable[[], float],
+        issuer_of: IssuerOf = LocalIssuer,
+    ) -> None:
+        """`issuer_of`: who issues for a CA."""
+        self.issuer_of = issuer_of
         self._store = store
         self._master_key = master_key
         self._clock = clock
-        self._edition: ConfigSnapshot | None = None
+        self._snapshot: ConfigSnapshot | None = None
         self._loaded: dict[tuple[str, int], Authority | None] = {}
         self._loading = asyncio.Lock()
 
@@ -81,13 +88,13 @@ class Catalog:
 
     async def as_of(self, counter: int) -> ConfigSnapshot:
         """All of it, where the change counter was read before."""
-        snapshot = self._edition
+        snapshot = self._snapshot
         if snapshot is not None and snapshot.counter == counter:
             return snapshot
         async with self._loading:
-            if self._edition is None or self._edition.counter != counter:
-                self._edition = await self._load(counter)
-            return self._edition
+            if self._snapshot is None or self._snapshot.counter != counter:
+                self._snapshot = await self._load(counter)
+            return self._snapshot
 
     async def _load(self, counter: int) -> ConfigSnapshot:
         snapshot = ConfigSnapshot(counter)

@@ -1,6 +1,7 @@
 """Certificates from requests: the one place where a policy, a template and a CA become a certificate.
 
-Pure computation: time and randomness come in from outside, and nothing is stored here.
+Pure computation: time and serial number come in from outside, and nothing is signed or stored. Approvals,
+challenges and dry runs end here; `cmpd.clm.issuance.issuer` is who signs.
 """
 
 from __future__ import annotations
@@ -11,77 +12,69 @@ from datetime import UTC, datetime
 from typing import Any
 
 from cryptography import x509
-from cryptography.hazmat.primitives.serialization import Encoding
+from cryptography.hazmat.primitives.asymmetric.types import CertificatePublicKeyTypes
 
 from cmpd.clm.issuance.certificate_request import CertificateRequest
 from cmpd.clm.issuance.compiled_policy import CompiledPolicy
 from cmpd.clm.issuance.profile import values_of
 from cmpd.clm.issuance.requested_extensions import requested_extensions
 from cmpd.clm.issuance.reserved import check_names, check_usages
-from cmpd.clm.model import Certificate, CertificateState, Entity
-from cmpd.clm.pkix.attributes import attribute_oid, fill, name_text, short_name, split_rdn
+from cmpd.clm.model import Entity
+from cmpd.clm.pkix.attributes import attribute_oid, fill, short_name, split_rdn
 from cmpd.clm.pkix.keypairs import public_der
-from cmpd.clm.pkix.serial_numbers import Random, new_serial
 from cmpd.clm.refusal import Deviations, RequestRefused
 from cmpd.records import quick_dataclass
 
 
 @quick_dataclass(frozen=True, slots=True)
-class Issuance:
-    """A certificate just made, not yet stored."""
+class PreparedCertificate:
+    """A certificate that is complete but for its signature. Two that are equal are the same certificate."""
 
-    ca: str
-    der: bytes
+    issuer: x509.Name
+    subject: x509.Name
+    public_key: CertificatePublicKeyTypes
     serial: int
-    subject: str
     not_before: int
     not_after: int
+    extensions: tuple[x509.Extension[Any], ...]
     key_id: bytes
+    """Its subjectKeyIdentifier."""
     key_hash: bytes
-    issued: int
+    """SHA-256 of the SubjectPublicKeyInfo."""
     modifications: tuple[str, ...]
     """What was asked and not given as asked; empty: ``accepted`` rather than ``grantedWithMods``."""
 
-    def record(
-        self,
-        entity: str | None,
-        policy: str | None,
-        transaction: bytes | None,
-        state: CertificateState,
-        replaces: tuple[str, int] | None = None,
-        requested_by: str | None = None,
-    ) -> Certificate:
-        """The store's record of it."""
-        return Certificate(
-            ca=self.ca,
-            serial=self.serial,
-            der=self.der,
-            subject=self.subject,
-            not_before=self.not_before,
-            not_after=self.not_after,
-            key_id=self.key_id,
-            key_hash=self.key_hash,
-            entity=entity,
-            policy=policy,
-            transaction=transaction,
-            state=state,
-            issued=self.issued,
-            replaces=replaces,
-            requested_by=requested_by,
+    def builder(self) -> x509.CertificateBuilder:
+        """What a key signs (`KeyRef.signed`)."""
+        return x509.CertificateBuilder(
+            self.issuer,
+            self.subject,
+            self.public_key,
+            self.serial,
+            _time(self.not_before),
+            _time(self.not_after),
+            list(self.extensions),
         )
 
+    def unsigned(self) -> x509.Certificate:
+        """The certificate without a signature (RFC 9925)."""
+        return self.builder().create_unsigned()
 
-def issue(
+
+def prepare(
     compiled: CompiledPolicy,
     entity: Entity | None,
     request: CertificateRequest,
     *,
     now: int,
-    random: Random,
+    serial: int,
     replaced: x509.Name | None = None,
-) -> Issuance:
-    """Make the certificate. `replaced`: the subject of the one it updates. Raises RequestRefused, which names
-    the field of the request."""
+) -> PreparedCertificate:
+    """The complete certificate as policy and template have it; nothing is signed. `now`: seconds since the
+    epoch. `serial`: its serial number (`cmpd.clm.pkix.serial_numbers`). `replaced`: the subject of the one it
+    updates.
+
+    Raises RequestRefused, which names the field of the request."""
     policy, template, authority = compiled.policy, compiled.template, compiled.authority
     deviations = Deviations(policy.excess == "refuse")
     algorithm = policy.keys.check(request.public_key)
@@ -90,7 +83,6 @@ def issue(
     if template.subject is not None:
         subject = _composed(template.subject, request.subject, values, deviations)
     subject = policy.subject.apply(subject, values, deviations)
-    serial = new_serial(random)
     extensions, key_id = requested_extensions(
         compiled.profile, policy, request, subject, algorithm, values, deviations, serial
     )
@@ -104,25 +96,16 @@ def issue(
         ca=(authority.not_before, authority.not_after),
         deviations=deviations,
     )
-    certificate = x509.CertificateBuilder(
-        authority.certificate.subject,
-        subject,
-        request.public_key,
-        serial,
-        _time(start),
-        _time(end),
-        extensions,
-    ).sign(authority.key, authority.signature_hash)
-    return Issuance(
-        ca=authority.id,
-        der=certificate.public_bytes(Encoding.DER),
+    return PreparedCertificate(
+        issuer=authority.certificate.subject,
+        subject=subject,
+        public_key=request.public_key,
         serial=serial,
-        subject=name_text(subject),
         not_before=start,
         not_after=end,
+        extensions=tuple(extensions),
         key_id=key_id,
         key_hash=hashlib.sha256(public_der(request.public_key)).digest(),
-        issued=now,
         modifications=tuple(deviations.modifications),
     )
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import AsyncIterator
 from dataclasses import dataclass, replace
 
-from cmpd.clm.model import Act, Transaction, TransactionState
+from cmpd.clm.model import Act, Approval, Transaction, TransactionRequest, TransactionState
 from cmpd.clm.store.base import Store
 from cmpd.clm.store.changes import AdvanceTransaction, Unit, audited
 
@@ -16,9 +16,11 @@ class CannotDecide(Exception):
 
 @dataclass(frozen=True, slots=True)
 class Waiting:
-    """A request that waits, as operators see it."""
+    """A request that waits for approval, as operators see it."""
 
     transaction: Transaction
+    request: TransactionRequest
+    approval: Approval
 
     @property
     def id(self) -> str:
@@ -26,36 +28,18 @@ class Waiting:
         return self.transaction.id.hex()
 
     @property
-    def subject(self) -> str:
-        """The subject asked for, RFC 4514 text."""
-        return str(self.transaction.detail.get("subject", ""))
-
-    @property
-    def asks(self) -> str:
-        """For what: ``certificate``, or ``revocation`` (of the certificate whose serial is `serial`)."""
-        return str(self.transaction.detail.get("asks", "certificate"))
-
-    @property
     def serial(self) -> str:
         """The serial number, in hexadecimal, of the certificate it is about; empty where it is to come."""
-        serial = self.transaction.serial
-        return "" if serial is None else f"{serial:x}"
-
-    @property
-    def needed(self) -> int:
-        """How many operators must approve."""
-        return int(self.transaction.detail.get("needed", 1))
-
-    @property
-    def approvals(self) -> tuple[str, ...]:
-        """Who approved so far."""
-        return tuple(self.transaction.detail.get("approvals", ()))
+        certificate = self.request.certificate
+        return "" if certificate is None else f"{certificate[1]:x}"
 
 
 async def waiting(store: Store) -> AsyncIterator[Waiting]:
     """All requests that wait."""
     async for transaction in store.transactions(TransactionState.WAITING):
-        yield Waiting(transaction)
+        for request in transaction.requests:
+            if isinstance(request.waits_for, Approval):
+                yield Waiting(transaction, request, request.waits_for)
 
 
 async def find(store: Store, id: str) -> Waiting:
@@ -72,23 +56,25 @@ def approve(act: Act, request: Waiting) -> Unit:
     """One approval; with the last that is needed the next pollReq gets the certificate.
 
     Raises CannotDecide where this operator has approved already."""
-    if act.actor in request.approvals:
-        raise CannotDecide(f"{act.actor} approved this request already; it takes another operator")
-    approvals = [*request.approvals, act.actor]
-    state = TransactionState.APPROVED if len(approvals) >= request.needed else TransactionState.WAITING
-    detail = request.transaction.detail | {"approvals": approvals}
-    return _decided(act, request, replace(request.transaction, state=state, detail=detail), "approve")
+    approval = request.approval
+    if act.actor in approval.approvals:
+        raise CannotDecide(f"{act.actor} approved this request already; another operator must")
+    approvals = (*approval.approvals, act.actor)
+    state = TransactionState.APPROVED if len(approvals) >= approval.needed else TransactionState.WAITING
+    return _decided(act, request, state, replace(approval, approvals=approvals), "approve")
 
 
 def reject(act: Act, request: Waiting, why: str) -> Unit:
     """No; the next pollReq gets the rejection, with the reason where one is given."""
-    detail = request.transaction.detail | {"rejected": act.actor, "reason": why}
-    changed = replace(request.transaction, state=TransactionState.REFUSED, detail=detail)
-    return _decided(act, request, changed, "reject")
+    approval = replace(request.approval, rejected=act.actor, reason=why)
+    return _decided(act, request, TransactionState.REFUSED, approval, "reject")
 
 
-def _decided(act: Act, request: Waiting, changed: Transaction, action: str) -> Unit:
+def _decided(act: Act, request: Waiting, state: TransactionState, approval: Approval, action: str) -> Unit:
     old = request.transaction
-    told = {"subject": request.subject, "policy": old.policy}
+    decided = replace(request.request, state=state, waits_for=approval)
+    requests = tuple(decided if one is request.request else one for one in old.requests)
+    told = {"subject": approval.subject, "policy": old.policy}
     event = audited(act, f"request.{action}", f"transaction:{request.id}", **told)
-    return (AdvanceTransaction(changed, old.state, old.server_nonce, old.detail), event)
+    changed = replace(old, state=state, requests=requests)
+    return (AdvanceTransaction(changed, old.state, old.server_nonce, old), event)

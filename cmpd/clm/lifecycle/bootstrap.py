@@ -53,8 +53,8 @@ async def bootstrap(
     Raises Conflict where something is there already.
     """
     now = maker.act.time
-    root = make_root(maker, "root", parse_name("CN=cmpd Root CA"), "P-256", ROOT_LIFE, base_url)
-    issuing = make_issuing(
+    root = await make_root(maker, "root", parse_name("CN=cmpd Root CA"), "P-256", ROOT_LIFE, base_url)
+    issuing = await make_issuing(
         maker,
         "issuing",
         parse_name("CN=cmpd Issuing CA"),

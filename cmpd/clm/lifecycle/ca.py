@@ -28,12 +28,12 @@ from cmpd.clm.authorities.authority import (
     signer_context,
 )
 from cmpd.clm.authorities.chains import SKEW, CAProblem, ordered_chain
+from cmpd.clm.authorities.key_ref import KeyRef, SoftwareKey
 from cmpd.clm.documents.crl_points import PARTITIONS, CrlPoints
 from cmpd.clm.model import Act, ObjectKind, StoredObject
 from cmpd.clm.pkix import keypairs
 from cmpd.clm.pkix.algorithms import KEYS
 from cmpd.clm.pkix.attributes import name_text
-from cmpd.clm.pkix.keypairs import SigningKey, signature_hash
 from cmpd.clm.pkix.serial_numbers import new_serial
 from cmpd.clm.pkix.usages import EXTENDED_KEY_USAGES, extended_key_usage, extension, key_usage
 from cmpd.clm.secrets import MasterKey
@@ -75,7 +75,7 @@ class CAChange:
         return authority
 
 
-def make_root(
+async def make_root(
     maker: CAContext,
     name: str,
     subject: x509.Name,
@@ -86,13 +86,13 @@ def make_root(
 ) -> CAChange:
     """A new key and its self-signed certificate, valid for `validity` seconds. Raises CAProblem."""
     key = generate(algorithm)
-    certificate = self_signed(maker, subject, key, validity)
-    made = finish(maker, "create", name, certificate, (), key, url, None, crl_partitions=crl_partitions)
+    certificate = await self_signed(maker, subject, key, validity)
+    made = await finish(maker, "create", name, certificate, (), key, url, None, crl_partitions=crl_partitions)
     record = record_of(certificate, ca=made.stored.id, issued=maker.act.time)
     return replace(made, unit=(*made.unit, AddCertificate(record)))
 
 
-def make_issuing(
+async def make_issuing(
     maker: CAContext,
     name: str,
     subject: x509.Name,
@@ -107,87 +107,90 @@ def make_issuing(
     if subject == parent.certificate.subject:
         raise CAProblem("subject", "is that of the CA above it; give it another")
     key = generate(algorithm)
-    certificate = certify_ca(maker, parent, subject, key.public_key(), validity, path_length)
+    certificate = await certify_ca(maker, parent, subject, key.public_key, validity, path_length)
     chain = (parent.certificate_der, *parent.chain)
-    made = finish(
+    made = await finish(
         maker, "create", name, certificate, chain, key, url, parent.id, crl_partitions=crl_partitions
     )
     record = record_of(certificate, ca=parent.id, issued=maker.act.time)
     return replace(made, unit=(*made.unit, AddCertificate(record)))
 
 
-def import_ca(
+async def import_ca(
     maker: CAContext,
     name: str,
     certificates: Sequence[x509.Certificate],
-    key: SigningKey,
+    key: KeyRef,
     url: str,
     crl_partitions: int = 1,
 ) -> CAChange:
     """A CA made elsewhere: its certificate, those above it in any order, and its private key.
 
     Raises CAProblem where they do not belong together, or it is no CA."""
-    certificate, chain = ordered_chain(certificates, key.public_key(), maker.act.time)
-    return finish(maker, "import", name, certificate, chain, key, url, None, crl_partitions=crl_partitions)
+    certificate, chain = ordered_chain(certificates, key.public_key, maker.act.time)
+    return await finish(
+        maker, "import", name, certificate, chain, key, url, None, crl_partitions=crl_partitions
+    )
 
 
-def request_ca(
+async def request_ca(
     maker: CAContext, name: str, subject: x509.Name, algorithm: str, url: str, crl_partitions: int = 1
 ) -> tuple[CAChange, str]:
     """A new key that another CA is to certify: (the CA that waits, PKCS #10 in PEM)."""
     key = generate(algorithm)
     document = AuthorityDocument(b"", name_text(subject), url, crl_partitions=crl_partitions)
     stored = _stored(name, document)
-    stored = replace(stored, document=replace(document, key=_sealed(maker, stored, key)).document())
-    csr = (
+    stored = _with_key(maker, stored, document, key)
+    csr = await key.signed(
         x509.CertificateSigningRequestBuilder(subject)
         .add_extension(x509.BasicConstraints(True, None), critical=True)
         .add_extension(key_usage(("keyCertSign", "cRLSign")), critical=True)
-        .sign(key, signature_hash(key))
     )
     made = CAChange(stored, (PutObject(stored), maker.audit("request", stored, subject=document.subject)))
     return made, csr.public_bytes(Encoding.PEM).decode()
 
 
-def install_certificate(
+async def install_certificate(
     maker: CAContext, stored: StoredObject, certificates: Sequence[x509.Certificate]
 ) -> CAChange:
     """The certificate that came for a request, and those above it. Raises CAProblem."""
     document = AuthorityDocument.of(stored)
     key = load_key(stored, document, maker.master_key)
-    certificate, chain = ordered_chain(certificates, key.public_key(), maker.act.time)
+    certificate, chain = ordered_chain(certificates, key.public_key, maker.act.time)
     document = replace(
         document,
         certificate=certificate.public_bytes(Encoding.DER),
         chain=chain,
         subject=name_text(certificate.subject),
     )
-    return _with_signer(maker, "install", replace(stored, document=document.document()), certificate, key)
+    return await _with_signer(
+        maker, "install", replace(stored, document=document.document()), certificate, key
+    )
 
 
-def renew_signer(maker: CAContext, stored: StoredObject, authority: Authority, which: str) -> CAChange:
+async def renew_signer(maker: CAContext, stored: StoredObject, authority: Authority, which: str) -> CAChange:
     """A new ``signer`` or ``kga`` for a CA; the old one's certificate stays valid until it ends."""
     document = AuthorityDocument.of(stored)
-    pair, record = _new_signer(maker, authority.certificate, authority.key, authority.points, which)
+    pair, record = await _new_signer(maker, authority.certificate, authority.key, authority.points, which)
     changed = replace(document, **{which: pair})  # type: ignore[arg-type] # one of SIGNER_ROLES
     stored = replace(stored, document=changed.document())
     return CAChange(stored, (PutObject(stored), record, maker.audit("signer", stored, which=which)))
 
 
-def self_signed(maker: CAContext, subject: x509.Name, key: SigningKey, validity: int) -> x509.Certificate:
+async def self_signed(maker: CAContext, subject: x509.Name, key: KeyRef, validity: int) -> x509.Certificate:
     """A root's certificate."""
-    key_id = x509.SubjectKeyIdentifier.from_public_key(key.public_key())
-    return build(
+    key_id = x509.SubjectKeyIdentifier.from_public_key(key.public_key)
+    return await build(
         maker,
         (subject, key),
         subject,
-        key.public_key(),
+        key.public_key,
         (maker.act.time - SKEW, maker.act.time + validity),
         [extension(key_id), *ca_extensions(None)],
     )
 
 
-def certify_ca(
+async def certify_ca(
     maker: CAContext,
     parent: Authority,
     subject: x509.Name,
@@ -202,7 +205,7 @@ def certify_ca(
             raise CAProblem("parent", f"{parent.name} may have no CA below it (pathLenConstraint 0)")
         most = constraints.path_length - 1
         path_length = most if path_length is None else min(path_length, most)
-    return build(
+    return await build(
         maker,
         (parent.certificate.subject, parent.key),
         subject,
@@ -220,9 +223,9 @@ def certify_ca(
     )
 
 
-def build(
+async def build(
     maker: CAContext,
-    issuer: tuple[x509.Name, SigningKey],
+    issuer: tuple[x509.Name, KeyRef],
     subject: x509.Name,
     public_key: CertificatePublicKeyTypes,
     validity: tuple[int, int],
@@ -239,13 +242,13 @@ def build(
     if points is not None:
         extensions = [*extensions, points.extension(serial)]
     builder = x509.CertificateBuilder(name, subject, public_key, serial, start, end, extensions)
-    return builder.sign(key, signature_hash(key))
+    return await key.signed(builder)
 
 
-def generate(algorithm: str) -> SigningKey:
+def generate(algorithm: str) -> KeyRef:
     """A new key by name. Raises CAProblem."""
     try:
-        return keypairs.generate(algorithm)
+        return SoftwareKey.generate(algorithm)
     except keypairs.KeyProblem as problem:
         raise CAProblem("key", str(problem)) from problem
 
@@ -270,17 +273,20 @@ def _stored(name: str, document: AuthorityDocument) -> StoredObject:
     return StoredObject(ObjectKind.CA, f"{name}-{document.generation}", name, document.document())
 
 
-def _sealed(maker: CAContext, stored: StoredObject, key: SigningKey) -> bytes:
-    return maker.master_key.seal(keypairs.private_der(key), key_context(stored.id))
+def _with_key(
+    maker: CAContext, stored: StoredObject, document: AuthorityDocument, key: KeyRef
+) -> StoredObject:
+    octets = key.stored(maker.master_key, key_context(stored.id))
+    return replace(stored, document=replace(document, key=octets, key_kind=key.kind).document())
 
 
-def finish(
+async def finish(
     maker: CAContext,
     action: str,
     name: str,
     certificate: x509.Certificate,
     chain: tuple[bytes, ...],
-    key: SigningKey,
+    key: KeyRef,
     url: str,
     parent: str | None,
     **more: Any,
@@ -296,28 +302,27 @@ def finish(
         **more,
     )
     stored = _stored(name, document)
-    document = replace(document, key=_sealed(maker, stored, key))
-    return _with_signer(maker, action, replace(stored, document=document.document()), certificate, key)
+    return await _with_signer(maker, action, _with_key(maker, stored, document, key), certificate, key)
 
 
-def _with_signer(
-    maker: CAContext, action: str, stored: StoredObject, certificate: x509.Certificate, key: SigningKey
+async def _with_signer(
+    maker: CAContext, action: str, stored: StoredObject, certificate: x509.Certificate, key: KeyRef
 ) -> CAChange:
     document = AuthorityDocument.of(stored)
     points = CrlPoints(document.url, stored.id, document.crl_partitions)
-    pair, record = _new_signer(maker, certificate, key, points, "signer")
+    pair, record = await _new_signer(maker, certificate, key, points, "signer")
     stored = replace(stored, document=replace(document, signer=pair).document())
     audit = maker.audit(action, stored, name=stored.name, subject=document.subject)
     return CAChange(stored, (PutObject(stored), record, audit))
 
 
-def _new_signer(
-    maker: CAContext, certificate: x509.Certificate, key: SigningKey, points: CrlPoints, which: str
+async def _new_signer(
+    maker: CAContext, certificate: x509.Certificate, key: KeyRef, points: CrlPoints, which: str
 ) -> tuple[SealedPair, AddCertificate]:
     usage, title = SIGNER_ROLES[which]
     own = keypairs.generate(_signer_algorithm(certificate.public_key()))
     now = maker.act.time
-    signer = build(
+    signer = await build(
         maker,
         (certificate.subject, key),
         _titled(certificate.subject, title),

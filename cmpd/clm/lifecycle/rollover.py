@@ -16,6 +16,7 @@ from cryptography.hazmat.primitives.serialization import Encoding
 
 from cmpd.clm.authorities.authority import Authority, AuthorityDocument, record_of
 from cmpd.clm.authorities.chains import SKEW, CAProblem
+from cmpd.clm.authorities.key_ref import KeyRef
 from cmpd.clm.lifecycle.ca import (
     CAChange,
     CAContext,
@@ -27,12 +28,12 @@ from cmpd.clm.lifecycle.ca import (
     self_signed,
 )
 from cmpd.clm.model import StoredObject
-from cmpd.clm.pkix.keypairs import SigningKey, key_name
+from cmpd.clm.pkix.keypairs import key_name
 from cmpd.clm.pkix.usages import extension
 from cmpd.clm.store.changes import AddCertificate, PutObject
 
 
-def roll_over(
+async def roll_over(
     maker: CAContext,
     stored: StoredObject,
     authority: Authority,
@@ -55,15 +56,15 @@ def roll_over(
     subject = authority.certificate.subject
     crosses: dict[str, Any] = {}
     if parent is None:
-        certificate = self_signed(maker, subject, key, life)
+        certificate = await self_signed(maker, subject, key, life)
         chain: tuple[bytes, ...] = ()
-        crosses = _cross(maker, authority, certificate, key)
+        crosses = await _cross(maker, authority, certificate, key)
     else:
-        certificate = certify_ca(maker, parent, subject, key.public_key(), life, _path_length(authority))
+        certificate = await certify_ca(maker, parent, subject, key.public_key, life, _path_length(authority))
         chain = (parent.certificate_der, *parent.chain)
     new_id = f"{stored.name}-{document.generation + 1}"
     old = replace(stored, name=stored.id, document=replace(document, successor=new_id).document())
-    made = finish(
+    made = await finish(
         maker,
         "rollover",
         stored.name,
@@ -87,8 +88,8 @@ def _path_length(authority: Authority) -> int | None:
     return authority.certificate.extensions.get_extension_for_class(x509.BasicConstraints).value.path_length
 
 
-def _cross(
-    maker: CAContext, authority: Authority, certificate: x509.Certificate, key: SigningKey
+async def _cross(
+    maker: CAContext, authority: Authority, certificate: x509.Certificate, key: KeyRef
 ) -> dict[str, bytes]:
     """newWithOld and oldWithNew (RFC 9810, section 4.4.1)."""
     end = min(authority.not_after, int(certificate.not_valid_after_utc.timestamp()))
@@ -99,7 +100,7 @@ def _cross(
     found: dict[str, bytes] = {}
     for name, signing, issuer, subject, start in crossed:
         issuer_id = x509.SubjectKeyIdentifier.from_public_key(issuer.public_key()).digest
-        made = build(
+        made = await build(
             maker,
             (issuer.subject, signing),
             subject.subject,

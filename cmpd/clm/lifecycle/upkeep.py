@@ -10,8 +10,11 @@ from contextlib import suppress
 
 from cmpd.clm.authorities.authority import Authority, Signer, seconds
 from cmpd.clm.authorities.chains import CAProblem
-from cmpd.clm.authorities.crl import is_behind, is_due, refresh_crl
+from cmpd.clm.authorities.crl import is_due
+from cmpd.clm.authorities.key_ref import KeyUnavailable
 from cmpd.clm.configuration.catalog import Catalog
+from cmpd.clm.issuance.crl_refresh import is_behind, refresh_crl
+from cmpd.clm.issuance.issuer import IssuerUnavailable
 from cmpd.clm.lifecycle.ca import CAContext, renew_signer
 from cmpd.clm.model import Act, CertificateState, ObjectKind, StoredCRL
 from cmpd.clm.secrets import MasterKey, SecretError
@@ -71,7 +74,13 @@ class Upkeep:
             return known
         crl = await self._store.crl(*place)
         if crl is None and authority.not_after > self._clock():  # of a new CA, before the calendar comes by
-            crl = await refresh_crl(self._store, authority, partition, int(self._clock()), only_if_due=True)
+            crl = await refresh_crl(
+                self._store,
+                self._catalog.issuer_of(authority),
+                partition,
+                int(self._clock()),
+                only_if_due=True,
+            )
         if known is not None and crl is not None and known.number == crl.number:
             crl = known  # not its double: those who read slowly may hold megabytes for long
         self._memory[place] = (now, crl)
@@ -114,7 +123,7 @@ class Upkeep:
             await asyncio.sleep(max(0.0, self._rested - time.monotonic()))
             left_out = self._left_out(authority, partition)
             began = time.monotonic()
-            await refresh_crl(self._store, authority, partition, int(self._clock()))
+            await refresh_crl(self._store, self._catalog.issuer_of(authority), partition, int(self._clock()))
             # Off the list only now, or others would be served the old one meanwhile; and what was changed
             # while the CRL was made needs another one.
             stale = self._stale[authority.id]
@@ -134,7 +143,9 @@ class Upkeep:
             heads = {head.partition: head for head in await self._store.crl_heads(authority.id)}
             for partition in range(authority.crl_partitions):
                 if is_due(heads.get(partition), authority, now):
-                    await refresh_crl(self._store, authority, partition, now, only_if_due=True)
+                    await refresh_crl(
+                        self._store, self._catalog.issuer_of(authority), partition, now, only_if_due=True
+                    )
                     self._memory.pop((authority.id, partition), None)
             await self._renew_signers(authority, now)
 
@@ -145,7 +156,7 @@ class Upkeep:
         for authority in await self._catalog.authorities():
             for partition in range(authority.crl_partitions):
                 if authority.not_after > now and await is_behind(self._store, authority, partition):
-                    await refresh_crl(self._store, authority, partition, now)
+                    await refresh_crl(self._store, self._catalog.issuer_of(authority), partition, now)
 
     async def _renew_signers(self, authority: Authority, now: int) -> None:
         kga_wanted = any(
@@ -165,7 +176,7 @@ class Upkeep:
             return
         maker = CAContext(Act("cmpd", now), self._master_key)
         try:
-            made = await asyncio.to_thread(renew_signer, maker, stored, authority, which)
+            made = await renew_signer(maker, stored, authority, which)
             await self._store.commit(made.unit)
         except Conflict:
             log.debug("another process renewed the %s of CA %s", which, authority.name)
@@ -177,7 +188,7 @@ class Upkeep:
     async def _attempt(self, job: Callable[[], Awaitable[None]]) -> None:
         try:
             await job()
-        except (StoreError, SecretError) as error:
+        except (StoreError, SecretError, KeyUnavailable, IssuerUnavailable) as error:
             log.warning("the upkeep of the CAs waits: %s", error)
             await asyncio.sleep(1)
             self._wake.set()

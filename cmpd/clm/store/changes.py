@@ -7,7 +7,7 @@ it expects raises `Conflict`, which undoes its own unit and no other.
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from typing import Any
 
 from cmpd.clm.model import (
@@ -82,16 +82,16 @@ class OpenTransaction:
 
 @quick_dataclass(frozen=True, slots=True)
 class AdvanceTransaction:
-    """Write a transaction's next state: its state, expires, last_digest, last_response, server_nonce, ca,
-    serial, request and detail; the rest belongs to its first message and stays. Conflicts:
-    ``transaction`` (it is not in `expected` any more, or its server_nonce is not `expected_nonce`, or its
-    detail is not `expected_detail`)."""
+    """Write a transaction's next state: its state, expires, last_digest, last_response, server_nonce,
+    requests and message; the rest belongs to its first message and stays. Conflicts: ``transaction`` (it is
+    not in `expected` any more, or its server_nonce is not `expected_nonce`, or its requests are not those of
+    `before`)."""
 
     transaction: Transaction
     expected: TransactionState
     expected_nonce: bytes
-    expected_detail: Mapping[str, Any] | None = None
-    """None: any."""
+    before: Transaction | None = None
+    """None: whatever its requests are."""
 
 
 @quick_dataclass(frozen=True, slots=True)

@@ -50,7 +50,9 @@ CERTIFICATE_COLUMNS = _columns(
 )
 CRL_COLUMNS = _columns(StoredCRL)
 CRL_HEAD_COLUMNS = _columns(CRLHead, octets=("length(der)",))
-TRANSACTION_COLUMNS = _columns(Transaction)
+TRANSACTION_COLUMNS = _columns(
+    Transaction, requests=("ca", "serial"), message=("request",), profile=(), signer=("detail",)
+)
 MOVING_COLUMNS = (
     "id", "state", "expires", "last_digest", "last_response", "server_nonce", "ca", "serial", "request",
     "detail",

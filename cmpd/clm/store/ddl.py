@@ -10,6 +10,7 @@ from dataclasses import replace
 
 from cmpd.clm.store.computed import Computed, Migration, rekeyed, with_requested_validity
 from cmpd.clm.store.dialect import Differences, Engine, rendered, words
+from cmpd.clm.store.transaction_json import with_requests
 
 DIFFERENCES: Differences = {
     # Text is compared by its octets, so that lists have the same order in both.
@@ -267,8 +268,14 @@ _FOURTH: Migration = (
         "UPDATE objects SET document = ?2 WHERE kind = 'policy' AND id = ?1",
         with_requested_validity,
     ),
+    Computed(
+        "SELECT id, state, detail FROM transactions WHERE detail <> '{{}}'",
+        "UPDATE transactions SET detail = ?2 WHERE id = ?1",
+        with_requests,
+    ),
 )
-"""A policy's `validity.wish` is called `validity.requested_validity`."""
+"""A policy's `validity.wish` is called `validity.requested_validity`; a transaction has a list of
+requests."""
 
 _LATER: tuple[Migration, ...] = (_SECOND, _THIRD, _FOURTH)
 

@@ -28,6 +28,7 @@ from cmpd.clm.store.rows import (
     transaction_row,
 )
 from cmpd.clm.store.sql import Statements
+from cmpd.clm.store.transaction_json import detail_text
 
 Effect = Generator[tuple[str, Row], Any, None]
 
@@ -170,7 +171,7 @@ def _open_transaction(sql: Statements, book: BatchTotals, change: changes.OpenTr
 
 def _advance_transaction(sql: Statements, book: BatchTotals, change: changes.AdvanceTransaction) -> Effect:
     row = moving(transaction_row(change.transaction))
-    detail = None if change.expected_detail is None else json_text(dict(change.expected_detail))
+    detail = None if change.before is None else detail_text(change.before)
     advanced = yield sql.advance_transaction, (*row, str(change.expected), change.expected_nonce, detail)
     if not advanced:
         raise Conflict(

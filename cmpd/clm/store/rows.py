@@ -37,6 +37,7 @@ from cmpd.clm.store.columns import (
     TRANSACTION_COLUMNS,
     Columns,
 )
+from cmpd.clm.store.transaction_json import detail_text, read_detail
 
 Row = tuple[Any, ...]
 
@@ -69,9 +70,11 @@ _certificate_values = _values(
 _SERIAL, _STATE, _REPLACES_CA, _REPLACES_SERIAL = map(
     CERTIFICATE_COLUMNS.index, ("serial", "state", "replaces_ca", "replaces_serial")
 )
-_transaction_values = _values(TRANSACTION_COLUMNS, state="state._value_")
-_TRANSACTION_STATE, _TRANSACTION_SERIAL, _DETAIL = map(
-    TRANSACTION_COLUMNS.index, ("state", "serial", "detail")
+_transaction_values = _values(
+    TRANSACTION_COLUMNS, state="state._value_", ca="state", serial="state", request="message", detail="state"
+)
+_TRANSACTION_STATE, _TRANSACTION_CA, _TRANSACTION_SERIAL, _MESSAGE, _DETAIL = map(
+    TRANSACTION_COLUMNS.index, ("state", "ca", "serial", "request", "detail")
 )
 moving: Callable[[Row], Row] = itemgetter(*map(TRANSACTION_COLUMNS.index, MOVING_COLUMNS))
 """Those of the columns of `transactions` that change, from `transaction_row`."""
@@ -170,19 +173,20 @@ def certificate_of(row: Sequence[Any]) -> Certificate:
 def transaction_row(transaction: Transaction) -> Row:
     """The columns of `transactions`. Raises StoreError."""
     values = list(_transaction_values(transaction))
-    if transaction.serial is not None:
-        values[_TRANSACTION_SERIAL] = _required_serial(transaction.serial)
-    values[_DETAIL] = _json_of_dict(transaction.detail)
+    certificate = transaction.certificate
+    values[_TRANSACTION_CA] = certificate[0] if certificate else None
+    values[_TRANSACTION_SERIAL] = _required_serial(certificate[1]) if certificate else None
+    values[_DETAIL] = detail_text(transaction)
     return tuple(values)
 
 
 def transaction_of(row: Sequence[Any]) -> Transaction:
     """From the columns of `transactions`."""
-    values = list(row)
-    values[_TRANSACTION_STATE] = _TRANSACTION_STATES[row[_TRANSACTION_STATE]]
-    if row[_TRANSACTION_SERIAL] is not None:
-        values[_TRANSACTION_SERIAL] = serial_of(row[_TRANSACTION_SERIAL])
-    values[_DETAIL] = _dict_of_json(row[_DETAIL])
+    state, serial = _TRANSACTION_STATES[row[_TRANSACTION_STATE]], row[_TRANSACTION_SERIAL]
+    certificate = None if serial is None else (row[_TRANSACTION_CA], serial_of(serial))
+    requests, profile, signer = read_detail(row[_DETAIL], state, certificate)
+    values = [*row[:_TRANSACTION_CA], requests, row[_MESSAGE], profile, signer]
+    values[_TRANSACTION_STATE] = state
     return Transaction(*values)
 
 

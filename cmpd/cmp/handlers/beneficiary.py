@@ -14,6 +14,7 @@ from cmpd.cmp.wire.failure import CMPFailure, FailInfo
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
+    from cmpd.clm.issuance.prepare import PreparedCertificate
     from cmpd.clm.model import Certificate, Entity
     from cmpd.cmp.requests.cert_request import CertRequest
     from cmpd.cmp.transaction.exchange import Exchange
@@ -45,21 +46,20 @@ def before_the_key(exchange: Exchange, operation: Operation) -> None:
         exchange.require(operation, Target.ITSELF if capacity is Capacity.UNREGISTERED else Target.ENTITY)
 
 
-async def check_issued(
+async def check_prepared(
     exchange: Exchange,
     operation: Operation,
     cert_request: CertRequest,
-    record: Certificate,
+    prepared: PreparedCertificate,
     old: Certificate | None,
 ) -> None:
     """The same for the names that the certificate really has, once template and policy made them. Raises
     CMPFailure."""
     if exchange.party.capacity not in (Capacity.RA, Capacity.UNREGISTERED):
         return
-    certificate = x509.load_der_x509_certificate(record.der)
-    names = subject_alternative_names(certificate.extensions)
-    entity = await _entity(exchange, certificate.subject, old)
-    _require(exchange, operation, cert_request, old, entity, certificate.subject, names)
+    names = subject_alternative_names(x509.Extensions(prepared.extensions))
+    entity = await _entity(exchange, prepared.subject, old)
+    _require(exchange, operation, cert_request, old, entity, prepared.subject, names)
 
 
 def subject_alternative_names(extensions: x509.Extensions) -> Sequence[x509.GeneralName]:

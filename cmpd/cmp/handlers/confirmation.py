@@ -34,7 +34,9 @@ async def confirm(exchange: Exchange) -> HandlerResult:
         raise CMPFailure(FailInfo.badRequest, "certConf answers more certificates than were issued")
     transaction = exchange.begun
     if not statuses:
-        exchange.clm.reject(record, exchange.unit, why="empty certConf", actor=exchange.party.actor)
+        await exchange.clm.certificates.reject(
+            record, exchange.unit, why="empty certConf", actor=exchange.party.actor
+        )
         return _done(exchange, record)
     status = statuses[0]
     known = {0, -1} if transaction.body == Body.P10CR else {0}
@@ -44,10 +46,10 @@ async def confirm(exchange: Exchange) -> HandlerResult:
         raise CMPFailure(FailInfo.badCertId, "certHash matches no certificate of this transaction")
     info = status.get("statusInfo")
     if is_accepted(info):
-        await exchange.clm.confirm(exchange.compiled, record, exchange.unit, by=exchange.party)
+        await exchange.clm.certificates.confirm(exchange.compiled, record, exchange.unit, by=exchange.party)
     else:
         why = " ".join((info or {}).get("statusString", ())) or "the client rejects it"
-        exchange.clm.reject(record, exchange.unit, why=why, actor=exchange.party.actor)
+        await exchange.clm.certificates.reject(record, exchange.unit, why=why, actor=exchange.party.actor)
     return _done(exchange, record)
 
 
@@ -57,7 +59,9 @@ async def abort(exchange: Exchange) -> HandlerResult:
     transaction = exchange.begun
     if transaction.state is TransactionState.CONFIRMING:
         record = _awaiting(exchange)
-        exchange.clm.reject(record, exchange.unit, why="error from the client", actor=exchange.party.actor)
+        await exchange.clm.certificates.reject(
+            record, exchange.unit, why="error from the client", actor=exchange.party.actor
+        )
         return _done(exchange, record)
     return _done(exchange, None)
 

@@ -2,10 +2,22 @@
 
 from __future__ import annotations
 
+import logging
 from dataclasses import replace
 from typing import Any
 
-from cmpd.clm.model import Certificate, TransactionState
+from cmpd.clm.authorities.key_ref import KeyUnavailable
+from cmpd.clm.issuance.issuer import IssuancePending, IssuedCertificate, IssuerUnavailable, RequestId
+from cmpd.clm.issuance.prepare import PreparedCertificate
+from cmpd.clm.model import (
+    Approval,
+    Certificate,
+    Entity,
+    IssuerTicket,
+    TransactionRequest,
+    TransactionState,
+)
+from cmpd.clm.pkix.attributes import name_text
 from cmpd.clm.refusal import RequestRefused, ReservedName
 from cmpd.cmp.handlers import beneficiary, generation, original, update
 from cmpd.cmp.handlers.delivery import certified_key_pair, is_encrypted
@@ -14,14 +26,18 @@ from cmpd.cmp.parties.cells import Operation, Target
 from cmpd.cmp.parties.party import BY_PASSWORD
 from cmpd.cmp.requests.cert_request import CertRequest, KeyGenRequest, read_cert_request
 from cmpd.cmp.requests.decryption import Method
+from cmpd.cmp.transaction import memory
 from cmpd.cmp.transaction.bodies import ASKS_NOTHING, BodyType, register, response_to
 from cmpd.cmp.transaction.exchange import Exchange, HandlerResult
+from cmpd.cmp.transaction.issuing import CANNOT_ISSUE
 from cmpd.cmp.transaction.protector import issuing_chain
 from cmpd.cmp.transaction.states import Event
 from cmpd.cmp.wire import general_info
 from cmpd.cmp.wire.failure import CMPFailure, FailInfo, PKIStatus
 from cmpd.cmp.wire.message import Body, Message
 from cmpd.cmp.wire.status import failure_info, status_info
+
+log = logging.getLogger(__name__)
 
 OF_PROTECTION = (FailInfo.badMessageCheck, FailInfo.wrongIntegrity)
 """What is wrong with the message's protection, not with its request: an error message says so."""
@@ -62,12 +78,6 @@ async def _certify(
     entity = await beneficiary.granted(exchange, operation, cert_request, old)
     _check_possession(exchange, request, cert_request)
     first = exchange.transaction is None
-    asks_challenge = (
-        cert_request.deferred_pop is not None
-        and cert_request.deferred_pop.method is Method.CHALLENGE
-        and first
-    )
-    waits = may_wait and exchange.compiled.policy.approvals > 0
     policy = exchange.compiled.policy
     implicit = (
         general_info.asks_implicit_confirm(request.header.general_info)
@@ -76,33 +86,100 @@ async def _certify(
     )
     if first and exchange.party.capacity in BY_PASSWORD and exchange.party.entity is not None:
         exchange.clm.use_password(exchange.party.entity, exchange.unit)
+    prepared = await _prepared(exchange, operation, cert_request, entity, old)
+    pop = cert_request.deferred_pop
+    if first and pop is not None and pop.method is Method.CHALLENGE:
+        return challenged(exchange, cert_request)
+    if may_wait and policy.approvals > 0:
+        return _waiting(exchange, body, cert_request, prepared)
+    outcome = await _issued(exchange, cert_request, prepared, entity, old)
+    ticket = IssuerTicket(
+        "",
+        entity.id if entity else None,
+        (old.ca, old.serial) if old else None,
+        implicit,
+        prepared.modifications,
+    )
+    if isinstance(outcome, IssuancePending):
+        return _pending(exchange, body, cert_request, replace(ticket, ticket=outcome.ticket))
+    return await _granted(exchange, request, cert_request, outcome, ticket)
+
+
+async def collect(exchange: Exchange, request: Message, ticket: IssuerTicket) -> HandlerResult:
+    """What the issuer has by now of the certificate that `request` asked for. Raises CMPFailure."""
+    body, cert_request = Body(request.tag), read_cert_request(request)
+    if isinstance(cert_request, KeyGenRequest):
+        raise CMPFailure(FailInfo.systemFailure, "the key that was generated is not kept")
+    id = RequestId(exchange.transaction_id, cert_request.id)
     try:
-        record, modifications = exchange.clm.issue(
+        outcome = await exchange.clm.certificates.issuer(exchange.compiled.authority).collect(
+            id, ticket.ticket
+        )
+    except (KeyUnavailable, IssuerUnavailable) as error:
+        log.warning("the issuer cannot be asked: %s", error)
+        outcome = IssuancePending(ticket.ticket)
+    except RequestRefused as refused:
+        failure = CMPFailure(FailInfo.badCertTemplate, f"{refused.field}: {refused.text}")
+        exchange.refuse(failure)
+        return _rejection(exchange, body, cert_request, failure)
+    if isinstance(outcome, IssuancePending):
+        return _pending(exchange, body, cert_request, replace(ticket, ticket=outcome.ticket))
+    return await _granted(exchange, request, cert_request, outcome, ticket)
+
+
+async def _prepared(
+    exchange: Exchange,
+    operation: Operation,
+    cert_request: CertRequest,
+    entity: Entity | None,
+    old: Certificate | None,
+) -> PreparedCertificate:
+    """The certificate that would be issued, which the party is granted. Raises CMPFailure."""
+    clm = exchange.clm
+    try:
+        prepared = clm.certificates.prepare(
             exchange.compiled,
             entity,
             cert_request.request,
-            [] if waits or asks_challenge else exchange.unit,
-            transaction=exchange.transaction_id,
-            confirmed=implicit,
+            now=exchange.now,
+            serial=exchange.issuance.serial(cert_request.id, clm.random),
             replaces=old,
-            by=exchange.party,
         )
     except ReservedName as refused:
         exchange.require(operation, Target.HOUSE)
         raise CMPFailure(FailInfo.badCertTemplate, f"{refused.field}: {refused.text}") from None
     except RequestRefused as refused:
         raise CMPFailure(FailInfo.badCertTemplate, f"{refused.field}: {refused.text}") from None
-    await beneficiary.check_issued(exchange, operation, cert_request, record, old)
+    await beneficiary.check_prepared(exchange, operation, cert_request, prepared, old)
     if cert_request.deferred_pop is not None:
-        cert_request.deferred_pop.check_issued(record.der)
-    if asks_challenge:
-        return challenged(exchange, cert_request)
-    if waits:
-        return _waiting(exchange, body, cert_request, record)
-    if implicit:
-        await exchange.clm.retire_replaced(exchange.compiled, record, exchange.unit)
-    pair = await certified_key_pair(exchange, cert_request, record, request.header.pvno)
-    return _granted(exchange, body, cert_request, record, pair, modifications, implicit=implicit)
+        cert_request.deferred_pop.check_prepared(prepared.extensions)
+    return prepared
+
+
+async def _issued(
+    exchange: Exchange,
+    cert_request: CertRequest,
+    prepared: PreparedCertificate,
+    entity: Entity | None,
+    old: Certificate | None,
+) -> IssuedCertificate | IssuancePending:
+    """What the issuer gives, asked at most once for each request. Raises CMPFailure, and Conflict before it
+    is asked."""
+    clm, issuance = exchange.clm, exchange.issuance
+    clm.certificates.limit(exchange.compiled, entity, prepared, exchange.unit, replaces=old)
+    known = issuance.known(cert_request.id, prepared)
+    if known is not None:
+        return known
+    issuer = clm.certificates.issuer(exchange.compiled.authority)
+    if issuer.claims:
+        await exchange.commit_claim(memory.claim(exchange, cert_request.id))
+        clm.certificates.limit(exchange.compiled, entity, prepared, exchange.unit, replaces=old)
+    try:
+        return await issuance.issue(issuer, RequestId(exchange.transaction_id, cert_request.id), prepared)
+    except (KeyUnavailable, IssuerUnavailable) as error:
+        raise CMPFailure(FailInfo.systemUnavail, CANNOT_ISSUE, detail=str(error)) from None
+    except RequestRefused as refused:
+        raise CMPFailure(FailInfo.badCertTemplate, f"{refused.field}: {refused.text}") from None
 
 
 def _check_authority(exchange: Exchange) -> None:
@@ -125,29 +202,49 @@ def _check_possession(exchange: Exchange, request: Message, cert_request: CertRe
         cert_request.prove()
 
 
-def _granted(
+async def _granted(
     exchange: Exchange,
-    body: Body,
+    request: Message,
     cert_request: CertRequest,
-    record: Certificate,
-    certified_key_pair: dict[str, Any],
-    modifications: tuple[str, ...],
-    *,
-    implicit: bool,
+    issued: IssuedCertificate,
+    ticket: IssuerTicket,
 ) -> HandlerResult:
-    status = PKIStatus.grantedWithMods if modifications else PKIStatus.accepted
-    text = "changed: " + "; ".join(modifications) if modifications else ""
-    policy, authority = exchange.compiled.policy, exchange.compiled.authority
-    wait = policy.confirm_wait
-    info = (
-        general_info.implicit_confirm() if implicit else general_info.confirm_wait_time(exchange.now + wait)
+    """The certificate to its requester. Raises CMPFailure."""
+    compiled, body = exchange.compiled, Body(request.tag)
+    policy, authority = compiled.policy, compiled.authority
+    if issued.key_hash != cert_request.key_hash:
+        raise CMPFailure(
+            FailInfo.systemFailure,
+            "the CA issued a certificate for another key",
+            detail=f"CA {authority.name}",
+        )
+    record = exchange.clm.certificates.add(
+        issued,
+        exchange.unit,
+        policy=policy.id,
+        entity=ticket.entity,
+        replaces=ticket.replaces,
+        transaction=exchange.transaction_id,
+        confirmed=ticket.confirmed,
+        by=exchange.party,
     )
+    if ticket.confirmed:
+        await exchange.clm.certificates.retire_replaced(compiled, record, exchange.unit)
+        info, state, expires = general_info.implicit_confirm(), TransactionState.CLOSED, 0
+    else:
+        expires, state = exchange.now + policy.confirm_wait, TransactionState.CONFIRMING
+        info = general_info.confirm_wait_time(expires)
+    status, text = PKIStatus.accepted, ""
+    if ticket.modifications:
+        status, text = PKIStatus.grantedWithMods, "changed: " + "; ".join(ticket.modifications)
     content: dict[str, Any] = {
         "response": [
             {
                 "certReqId": cert_request.id,
                 "status": status_info(status, text=text),
-                "certifiedKeyPair": certified_key_pair,
+                "certifiedKeyPair": await certified_key_pair(
+                    exchange, cert_request, record, request.header.pvno
+                ),
             }
         ]
     }
@@ -158,36 +255,72 @@ def _granted(
         content,
         general_info=info,
         extra_certs=issuing_chain(authority),
-        state=TransactionState.CLOSED if implicit else TransactionState.CONFIRMING,
-        expires=0 if implicit else exchange.now + wait,
+        state=state,
+        expires=expires,
         certificate=record,
         status=status,
         text=text,
+        requests=(TransactionRequest(cert_request.id, state, (record.ca, record.serial)),),
     )
 
 
-def _waiting(exchange: Exchange, body: Body, cert_request: CertRequest, draft: Certificate) -> HandlerResult:
-    """The request stands; an operator decides, the client polls (RFC 9483, section 4.4)."""
+def _waiting(
+    exchange: Exchange, body: Body, cert_request: CertRequest, prepared: PreparedCertificate
+) -> HandlerResult:
+    """The request waits; an operator decides, the client polls (RFC 9483, section 4.4)."""
+    subject, policy = name_text(prepared.subject), exchange.compiled.policy
     exchange.clm.audit(
         exchange.unit,
         exchange.party.actor,
         "request.wait",
         f"transaction:{exchange.record.transaction}",
-        subject=draft.subject,
-        policy=exchange.compiled.policy.id,
+        subject=subject,
+        policy=policy.id,
     )
+    approval = Approval("certificate", subject, policy.approvals)
+    return _waits(exchange, body, cert_request.id, approval)
+
+
+def _pending(
+    exchange: Exchange, body: Body, cert_request: CertRequest, ticket: IssuerTicket
+) -> HandlerResult:
+    """The issuer takes its time; the client polls."""
+    if cert_request.generated is not None:
+        raise CMPFailure(
+            FailInfo.systemFailure,
+            "the CA issues later, and the key that was generated is not kept until then",
+        )
+    if exchange.message.tag == Body.POLLREQ:
+        return poll_again(exchange, cert_request.id, ticket)
+    return _waits(exchange, body, cert_request.id, ticket)
+
+
+def _waits(exchange: Exchange, body: Body, id: int, waits_for: Approval | IssuerTicket) -> HandlerResult:
+    waiting = TransactionState.WAITING
     return HandlerResult(
         response_to(body),
-        {"response": [{"certReqId": cert_request.id, "status": status_info(PKIStatus.waiting)}]},
-        state=TransactionState.WAITING,
+        {"response": [{"certReqId": id, "status": status_info(PKIStatus.waiting)}]},
+        state=waiting,
         expires=exchange.now + exchange.settings.waiting_memory,
         status=PKIStatus.waiting,
-        detail={
-            "subject": draft.subject,
-            "needed": exchange.compiled.policy.approvals,
-            "approvals": [],
-            "certReqId": cert_request.id,
-        },
+        requests=(TransactionRequest(id, waiting, None, waits_for),),
+    )
+
+
+def poll_again(exchange: Exchange, id: int, waits_for: Approval | IssuerTicket) -> HandlerResult:
+    """pollRep: nothing is decided yet (RFC 9810, section 5.3.22)."""
+    reason = (
+        "the request waits for approval" if isinstance(waits_for, Approval) else "the CA has not issued yet"
+    )
+    item = {"certReqId": id, "checkAfter": exchange.settings.check_after, "reason": [reason]}
+    waiting = TransactionState.WAITING
+    certificate = exchange.begun.certificate
+    return HandlerResult(
+        Body.POLLREP,
+        [item],
+        state=waiting,
+        expires=exchange.begun.expires,
+        requests=(TransactionRequest(id, waiting, certificate, waits_for),),
     )
 
 

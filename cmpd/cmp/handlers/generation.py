@@ -10,7 +10,7 @@ import asyncio
 from concurrent.futures import ThreadPoolExecutor
 from typing import TYPE_CHECKING, Final
 
-from cmpd.clm.client import name_of
+from cmpd.clm.certificates import name_of
 from cmpd.clm.pkix import keypairs
 from cmpd.clm.pkix.algorithms import KEYS
 from cmpd.cmp.cms import key_package, recipients

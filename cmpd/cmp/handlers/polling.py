@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import replace
 from typing import Any
 
-from cmpd.clm.model import TransactionState
+from cmpd.clm.model import Approval, IssuerTicket, TransactionState
 from cmpd.cmp.handlers import enrolment, revocation
 from cmpd.cmp.parties.cells import Operation
 from cmpd.cmp.transaction.bodies import BodyType, register
@@ -20,37 +20,30 @@ async def poll(exchange: Exchange) -> HandlerResult:
     """checkAfter while the request waits for approval, then the response to it."""
     transaction = exchange.begun
     items: list[dict[str, Any]] = exchange.message.content
-    cert_req_id = transaction.detail["certReqId"]
-    if [item["certReqId"] for item in items] != [cert_req_id]:
-        raise CMPFailure(FailInfo.badRequest, f"pollReq must ask for certReqId {cert_req_id} alone")
-    if transaction.state is TransactionState.WAITING and exchange.now <= transaction.expires:
-        return _wait(exchange, cert_req_id)
-    if transaction.request is None:
+    asked, (waiting,) = [item["certReqId"] for item in items], transaction.requests
+    if asked != [waiting.cert_req_id]:
+        raise CMPFailure(FailInfo.badRequest, f"pollReq must ask for certReqId {waiting.cert_req_id} alone")
+    open_still = transaction.state is TransactionState.WAITING and exchange.now <= transaction.expires
+    approval = waiting.waits_for
+    if open_still and isinstance(approval, Approval):
+        return enrolment.poll_again(exchange, waiting.cert_req_id, approval)
+    if transaction.message is None:
         raise CMPFailure(FailInfo.systemFailure, "the transaction has lost its request")
-    request = message.parse(transaction.request)
+    request = message.parse(transaction.message)
+    if open_still and isinstance(approval, IssuerTicket):
+        return await enrolment.collect(exchange, request, approval)
     if transaction.state is TransactionState.APPROVED:
         settle = revocation.settle if request.tag == Body.RR else enrolment.certify
-        answer = await settle(exchange, request, may_wait=False)
-        return replace(answer, detail={})
-    why = transaction.detail.get("reason") or "the request was not approved"
-    answer = _rejection(Body(request.tag), cert_req_id, CMPFailure(FailInfo.notAuthorized, why))
-    return replace(answer, state=TransactionState.CLOSED, detail={})
+        return await settle(exchange, request, may_wait=False)
+    why = approval.reason if isinstance(approval, Approval) else ""
+    failure = CMPFailure(FailInfo.notAuthorized, why or "the request was not approved")
+    return replace(_rejection(Body(request.tag), waiting.cert_req_id, failure), state=TransactionState.CLOSED)
 
 
 def _rejection(body: Body, cert_req_id: int, failure: CMPFailure) -> HandlerResult:
     if body is Body.RR:
         return revocation.rejection(failure)
     return enrolment.rejection(body, cert_req_id, failure)
-
-
-def _wait(exchange: Exchange, cert_req_id: int) -> HandlerResult:
-    transaction = exchange.begun
-    item = {
-        "certReqId": cert_req_id,
-        "checkAfter": exchange.settings.check_after,
-        "reason": ["the request waits for approval"],
-    }
-    return HandlerResult(Body.POLLREP, [item], state=TransactionState.WAITING, expires=transaction.expires)
 
 
 register(BodyType(Body.POLLREQ, Event.POLL, poll, Operation.POLLREQ))

@@ -2,17 +2,12 @@
 
 from __future__ import annotations
 
-from typing import Final
-
-from cmpd.clm.model import TransactionState
+from cmpd.clm.model import Challenge, TransactionRequest, TransactionState
 from cmpd.cmp.cms import challenge
 from cmpd.cmp.requests.cert_request import CertRequest
 from cmpd.cmp.transaction.exchange import Exchange, HandlerResult
 from cmpd.cmp.wire.general_names import directory_name
 from cmpd.cmp.wire.message import Body
-
-ANSWER: Final = "challenge"
-"""Where a transaction's detail has the number that popdecr must bring back, in hexadecimal."""
 
 
 def challenged(exchange: Exchange, cert_request: CertRequest) -> HandlerResult:
@@ -27,10 +22,11 @@ def challenged(exchange: Exchange, cert_request: CertRequest) -> HandlerResult:
         exchange.message.header.pvno,
         exchange.clm.random,
     )
+    state = TransactionState.CHALLENGED
     return HandlerResult(
         Body.POPDECC,
         [made.content],
-        state=TransactionState.CHALLENGED,
+        state=state,
         expires=exchange.now + exchange.compiled.policy.confirm_wait,
-        detail={ANSWER: f"{made.answer:x}"},
+        requests=(TransactionRequest(cert_request.id, state, None, Challenge(made.answer)),),
     )

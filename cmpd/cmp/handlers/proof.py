@@ -5,10 +5,9 @@ from __future__ import annotations
 from dataclasses import replace
 from typing import Any
 
-from cmpd.clm.model import TransactionState
+from cmpd.clm.model import Challenge, TransactionState
 from cmpd.cmp.cms import challenge
 from cmpd.cmp.handlers import enrolment
-from cmpd.cmp.handlers.pop_challenge import ANSWER
 from cmpd.cmp.parties.cells import Operation
 from cmpd.cmp.requests.cert_request import CRMF_ID
 from cmpd.cmp.transaction.bodies import BodyType, register
@@ -27,17 +26,18 @@ async def prove(exchange: Exchange) -> HandlerResult:
     transaction = exchange.begun
     if exchange.now > transaction.expires:
         raise CMPFailure(FailInfo.badRequest, "the time to answer the challenge is over")
-    if transaction.request is None:
+    if transaction.message is None:
         raise CMPFailure(FailInfo.systemFailure, "the transaction has lost its request")
-    request = message.parse(transaction.request)
+    request = message.parse(transaction.message)
     numbers: list[Any] = exchange.message.content
-    if challenge.answers(int(transaction.detail[ANSWER], 16), numbers):
-        answer = await enrolment.certify(exchange, request, may_wait=True)
-        return answer if answer.detail is not None else replace(answer, detail={})
+    (challenged,) = transaction.requests
+    sent = challenged.waits_for
+    if isinstance(sent, Challenge) and challenge.answers(sent.answer, numbers):
+        return await enrolment.certify(exchange, request, may_wait=True)
     failure = CMPFailure(FailInfo.badPOP, "popdecr does not hold the number that the challenge asked for")
     exchange.refuse(failure)
     answer = enrolment.rejection(Body(request.tag), CRMF_ID, failure)
-    return replace(answer, state=TransactionState.CLOSED, detail={})
+    return replace(answer, state=TransactionState.CLOSED)
 
 
 register(BodyType(Body.POPDECR, Event.PROVE, prove, Operation.POPDECR))

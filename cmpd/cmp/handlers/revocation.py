@@ -7,8 +7,9 @@ from typing import TYPE_CHECKING, Any
 
 from cryptography import x509
 
-from cmpd.clm.client import AlreadyRevoked, InvalidIdentifier, name_of
-from cmpd.clm.model import Certificate, TransactionState
+from cmpd.clm.certificates import AlreadyRevoked, check_revocable, name_of
+from cmpd.clm.client import InvalidIdentifier
+from cmpd.clm.model import Approval, Certificate, TransactionRequest, TransactionState
 from cmpd.cmp.handlers.beneficiary import subject_alternative_names
 from cmpd.cmp.parties.cells import Operation, Target
 from cmpd.cmp.parties.party import Capacity
@@ -25,7 +26,6 @@ from cmpd.reasons import REASONS
 
 if TYPE_CHECKING:
     from cmpd.clm.documents.policy import Policy
-    from cmpd.clm.store.changes import Change
 
 OPERATIONS = {
     REASONS["certificateHold"]: Operation.HOLD,
@@ -58,8 +58,12 @@ async def settle(exchange: Exchange, request: Message, *, may_wait: bool) -> Han
         _authorize(exchange, record, reason, issued)
         approvals = max(exchange.compiled.policy.revocation_approvals, issued.revocation_approvals)
         waits = may_wait and approvals > 0
-        unit: list[Change] = [] if waits else exchange.unit
-        exchange.clm.revoke(record, reason, unit, actor=exchange.party.actor, by=exchange.party.described)
+        check_revocable(record, reason)
+        if not waits:
+            by = exchange.party
+            await exchange.clm.certificates.revoke(
+                record, reason, exchange.unit, actor=by.actor, by=by.described
+            )
     except AlreadyRevoked as error:
         return _refused(exchange, CMPFailure(FailInfo.certRevoked, str(error)))
     except CMPFailure as failure:
@@ -68,15 +72,17 @@ async def settle(exchange: Exchange, request: Message, *, may_wait: bool) -> Han
         return _refused(exchange, failure)
     if waits:
         return _waiting(exchange, record, approvals)
+    state = TransactionState.CLOSED
     return HandlerResult(
         Body.RP,
         {
             "status": [status_info(PKIStatus.accepted)],
             "revCerts": [_cert_id(details[0]["certDetails"], record)],
         },
-        state=TransactionState.CLOSED,
+        state=state,
         certificate=record,
         status=PKIStatus.accepted,
+        requests=(TransactionRequest(WHOLE_MESSAGE, state, (record.ca, record.serial)),),
     )
 
 
@@ -99,20 +105,16 @@ def _waiting(exchange: Exchange, record: Certificate, approvals: int) -> Handler
         transaction=exchange.record.transaction,
         policy=exchange.compiled.policy.id,
     )
+    state = TransactionState.WAITING
+    approval = Approval("revocation", record.subject, approvals)
     return HandlerResult(
         Body.ERROR,
         {"pKIStatusInfo": status_info(PKIStatus.waiting, text="the revocation waits for approval")},
-        state=TransactionState.WAITING,
+        state=state,
         expires=exchange.now + exchange.settings.waiting_memory,
         certificate=record,
         status=PKIStatus.waiting,
-        detail={
-            "asks": "revocation",
-            "subject": record.subject,
-            "needed": approvals,
-            "approvals": [],
-            "certReqId": WHOLE_MESSAGE,
-        },
+        requests=(TransactionRequest(WHOLE_MESSAGE, state, (record.ca, record.serial), approval),),
     )
 
 

@@ -14,19 +14,9 @@ from cmpd.reasons import REASONS
 if TYPE_CHECKING:
     from cmpd.clm.client import Client
     from cmpd.clm.model import Certificate, Transaction
-    from cmpd.cmp.parties.party import Party
     from cmpd.cmp.wire.message import Message
 
-SIGNER: Final = "signer"
-"""Where a transaction's detail has the certificate, issued here, that protected its first message."""
 GONE: Final = (CertificateState.REVOKED, CertificateState.REJECTED, CertificateState.ON_HOLD)
-
-
-def signer_detail(party: Party) -> dict[str, list[str]]:
-    """What a transaction remembers of who signed its first message."""
-    if party.record is None:
-        return {}
-    return {SIGNER: [party.record.ca, f"{party.record.serial:x}"]}
 
 
 async def check_sender(clm: Client, transaction: Transaction, request: Message) -> None:
@@ -49,19 +39,15 @@ async def check_sender(clm: Client, transaction: Transaction, request: Message) 
 
 
 async def _signer(clm: Client, transaction: Transaction) -> Certificate | None:
-    named = transaction.detail.get(SIGNER)
-    if named is None:
-        return None
-    ca, serial = named
-    return await clm.issued.certificate(ca, int(serial, 16))
+    return None if transaction.signer is None else await clm.issued.certificate(*transaction.signer)
 
 
 async def _by_its_own(clm: Client, transaction: Transaction, signer: Certificate) -> bool:
     """Whether it was this transaction that revoked its signer, by rr or by replacing it."""
-    if transaction.ca is None or transaction.serial is None:
+    if transaction.certificate is None:
         return False
-    if (transaction.ca, transaction.serial) == (signer.ca, signer.serial):
+    if transaction.certificate == (signer.ca, signer.serial):
         return True
-    made = await clm.issued.certificate(transaction.ca, transaction.serial)
+    made = await clm.issued.certificate(*transaction.certificate)
     replaced = made is not None and made.replaces == (signer.ca, signer.serial)
     return replaced and signer.reason == REASONS["superseded"]

@@ -18,6 +18,8 @@ from cmpd.clm.pkix.usages import extension, key_usage
 from cmpd.cmp.wire.failure import CMPFailure, FailInfo
 
 if TYPE_CHECKING:
+    from collections.abc import Iterable
+
     from cmpd.clm.issuance.certificate_request import CertificateRequest
     from cmpd.cmp.protection import PublicKey
 
@@ -74,11 +76,10 @@ class DeferredPOP:
         usage = extension(key_usage((self.use.name,)), critical=True)
         return replace(request, extensions=x509.Extensions([*request.extensions, usage]))
 
-    def check_issued(self, der: bytes) -> None:
-        """Raises CMPFailure where the certificate is for other uses only: those a signature proves."""
-        try:
-            usage = x509.load_der_x509_certificate(der).extensions.get_extension_for_class(x509.KeyUsage)
-        except x509.ExtensionNotFound:
+    def check_prepared(self, extensions: Iterable[x509.Extension[Any]]) -> None:
+        """Raises CMPFailure where the certificate would be for other uses only: those a signature proves."""
+        usage = next((one for one in extensions if isinstance(one.value, x509.KeyUsage)), None)
+        if usage is None:
             return
         if not getattr(usage.value, self.use.attribute):
             raise CMPFailure(

@@ -31,7 +31,7 @@ async def admit(exchange: Exchange, step: Step) -> None:
         return
     settings, party = exchange.settings, exchange.party
     per_party = 0 if party.capacity is Capacity.RA else settings.transactions_per_party
-    lacking = exchange.clm.room.lacking(holder(party), settings.transactions_max, per_party)
+    lacking = exchange.clm.quota.lacking(holder(party), settings.transactions_max, per_party)
     if lacking is None:
         return
     key = "cmp.transactions_max" if lacking == FULL else "cmp.transactions_per_party"
@@ -42,5 +42,5 @@ async def admit(exchange: Exchange, step: Step) -> None:
     raise CMPFailure(
         FailInfo.systemUnavail,
         f"{lacking}, try again later",
-        detail=f"{exchange.clm.room.remembered} transactions are remembered, {key} bounds them",
+        detail=f"{exchange.clm.quota.remembered} transactions are remembered, {key} bounds them",
     )

@@ -6,11 +6,12 @@ from collections.abc import Awaitable, Callable, Iterator
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
-from cmpd.clm.model import Certificate, Entity, Transaction, TransactionState
+from cmpd.clm.model import Certificate, Entity, Transaction, TransactionRequest, TransactionState
 from cmpd.cmp.parties import grants
 from cmpd.cmp.parties.cells import Operation, Target
 from cmpd.cmp.parties.conditions import Facts
 from cmpd.cmp.parties.party import NOBODY, Party
+from cmpd.cmp.transaction.issuing import Issuance
 from cmpd.cmp.wire.failure import CMPFailure, FailInfo, PKIStatus
 from cmpd.cmp.wire.message import Body, Message
 from cmpd.records import quick_dataclass
@@ -19,7 +20,7 @@ if TYPE_CHECKING:
     from cmpd.clm.client import Client
     from cmpd.clm.configuration.catalog import ConfigSnapshot
     from cmpd.clm.issuance.compiled_policy import CompiledPolicy
-    from cmpd.clm.store.changes import Change
+    from cmpd.clm.store.changes import AdvanceTransaction, Change, OpenTransaction
     from cmpd.config import CMPConfig
 
 
@@ -102,8 +103,8 @@ class HandlerResult:
     status: PKIStatus | None = None
     fail_info: FailInfo | None = None
     text: str = ""
-    detail: dict[str, Any] | None = None
-    """What the transaction remembers for later messages; None: as before."""
+    requests: tuple[TransactionRequest, ...] | None = None
+    """The transaction's requests from now on; None: those there are, in the state `state`."""
     response: bytes | None = None
     """The response where it is complete already: that to the one message in a nested one."""
 
@@ -126,6 +127,8 @@ class Exchange:
 
     call: TransportRequest
     message: Message
+    digest: bytes
+    """SHA-256 of the message."""
     clm: Client
     settings: CMPConfig
     now: int
@@ -142,6 +145,8 @@ class Exchange:
     """What the store holds under the message's transactionID."""
     issued: Certificate | None = None
     """The certificate of that transaction."""
+    issuance: Issuance = field(default_factory=Issuance)
+    """What issuers were asked for this message, whatever is tried again."""
     unit: list[Change] = field(default_factory=list)
     """What is committed before the answer leaves."""
     outer: OuterMessage | None = None
@@ -167,6 +172,13 @@ class Exchange:
     def require(self, operation: Operation, whom: Target, **facts: Any) -> None:
         """Returns where the party is granted it; `facts` are fields of `Facts`. Raises CMPFailure."""
         grants.require(operation, whom, Facts(self.party, self.compiled.policy, **facts))
+
+    async def commit_claim(self, claim: OpenTransaction | AdvanceTransaction) -> None:
+        """Commit what was collected so far together with a claim (`cmpd.cmp.transaction.memory.claim`), from
+        which the transaction goes on. Raises Conflict, StoreUnavailable."""
+        await self.clm.commit([*self.unit, claim])
+        self.unit.clear()
+        self.transaction = claim.transaction
 
     def refuse(self, failure: CMPFailure) -> None:
         """Undo what was collected and write the refusal down instead."""

@@ -3,77 +3,94 @@
 from __future__ import annotations
 
 from dataclasses import replace
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
-from cmpd.clm.model import Transaction, TransactionState
+from cmpd.clm.model import Transaction, TransactionRequest, TransactionState
 from cmpd.clm.store.changes import AdvanceTransaction, OpenTransaction
-from cmpd.cmp.parties.replay import signer_detail
 from cmpd.cmp.transaction.admission import holder
 
 if TYPE_CHECKING:
     from cmpd.cmp.transaction.exchange import Exchange, HandlerResult
 
+BEING_ANSWERED = b""
+"""The response to a message whose response is not there yet."""
+KEEPING_THE_MESSAGE = (TransactionState.WAITING, TransactionState.CHALLENGED)
+
 
 def retransmitted(transaction: Transaction, digest: bytes) -> bytes | None:
-    """The response there is already, where the request is one of the transaction's over again."""
-    if digest == transaction.first_digest:
-        return transaction.first_response
+    """The response there is already, where the request is one of the transaction's over again;
+    `BEING_ANSWERED` where it is not there yet."""
     if digest == transaction.last_digest:
         return transaction.last_response
-    return None
+    return transaction.first_response if digest == transaction.first_digest else None
 
 
 def remember(
-    exchange: Exchange,
-    answer: HandlerResult,
-    state: TransactionState,
-    digest: bytes,
-    response: bytes,
-    nonce: bytes,
+    exchange: Exchange, result: HandlerResult, state: TransactionState, response: bytes, nonce: bytes
 ) -> OpenTransaction | AdvanceTransaction:
     """The change that makes later messages of the transaction find this one."""
-    expires = answer.expires or exchange.now + exchange.settings.transaction_memory
+    expires = result.expires or exchange.now + exchange.settings.transaction_memory
     before = exchange.transaction
-    certificate = answer.certificate
     if before is None:
-        exchange.clm.room.begin(holder(exchange.party))
-        waits = state in (TransactionState.WAITING, TransactionState.CHALLENGED)
-        return OpenTransaction(
-            Transaction(
-                id=exchange.transaction_id,
-                state=state,
-                body=exchange.message.tag,
-                party=exchange.party.name,
-                policy=exchange.compiled.policy.id,
-                entity=exchange.party.entity.id if exchange.party.entity else None,
-                opened=exchange.now,
-                expires=expires,
-                first_digest=digest,
-                first_response=response,
-                last_digest=b"",
-                last_response=b"",
-                server_nonce=nonce,
-                ca=certificate.ca if certificate else None,
-                serial=certificate.serial if certificate else None,
-                request=exchange.message.der if waits else None,
-                detail=_detail(exchange, answer.detail or {}),
-            )
-        )
+        requests = result.requests or (TransactionRequest(0, state),)
+        opened = _opened(exchange, state, requests, expires)
+        message = exchange.message.der if state in KEEPING_THE_MESSAGE else None
+        return OpenTransaction(replace(opened, first_response=response, server_nonce=nonce, message=message))
     after = replace(
         before,
         state=state,
         expires=expires,
-        last_digest=digest,
+        last_digest=exchange.digest,
         last_response=response,
         server_nonce=nonce,
-        ca=certificate.ca if certificate else before.ca,
-        serial=certificate.serial if certificate else before.serial,
-        detail=before.detail if answer.detail is None else _detail(exchange, answer.detail),
+        requests=before.requests_in(state) if result.requests is None else result.requests,
     )
     return AdvanceTransaction(after, expected=before.state, expected_nonce=before.server_nonce)
 
 
-def _detail(exchange: Exchange, detail: dict[str, Any]) -> dict[str, Any]:
-    """What is remembered: what the handler says, what the policy was chosen by, and who signed."""
-    profile = {"profile": exchange.profile} if exchange.profile else {}
-    return detail | profile | signer_detail(exchange.party)
+def claim(exchange: Exchange, cert_req_id: int) -> OpenTransaction | AdvanceTransaction:
+    """The change by which this process, and no other, may ask the issuer for a certificate."""
+    state, expires = TransactionState.ISSUING, exchange.now + exchange.compiled.policy.confirm_wait
+    requests = (TransactionRequest(cert_req_id, state),)
+    before = exchange.transaction
+    if before is None:
+        opened = _opened(exchange, state, requests, expires)
+        return OpenTransaction(replace(opened, message=exchange.message.der))
+    after = replace(
+        before,
+        state=state,
+        expires=expires,
+        last_digest=exchange.digest,
+        last_response=BEING_ANSWERED,
+        requests=requests,
+    )
+    return AdvanceTransaction(after, expected=before.state, expected_nonce=before.server_nonce)
+
+
+def _opened(
+    exchange: Exchange,
+    state: TransactionState,
+    requests: tuple[TransactionRequest, ...],
+    expires: int,
+) -> Transaction:
+    party = exchange.party
+    exchange.clm.quota.begin(holder(party))
+    signer = party.record
+    return Transaction(
+        id=exchange.transaction_id,
+        state=state,
+        body=exchange.message.tag,
+        party=party.name,
+        policy=exchange.compiled.policy.id,
+        entity=party.entity.id if party.entity else None,
+        opened=exchange.now,
+        expires=expires,
+        first_digest=exchange.digest,
+        first_response=BEING_ANSWERED,
+        last_digest=b"",
+        last_response=b"",
+        server_nonce=b"",
+        requests=requests,
+        profile=exchange.profile,
+        signer=(signer.ca, signer.serial) if signer else None,
+    )

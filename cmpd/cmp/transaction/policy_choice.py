@@ -25,6 +25,16 @@ if TYPE_CHECKING:
 
 
 @quick_dataclass(frozen=True, slots=True)
+class NotServed:
+    """Why a name chooses no policy."""
+
+    text: str
+    """For the client."""
+    detail: str
+    """For the log."""
+
+
+@quick_dataclass(frozen=True, slots=True)
 class PolicyChoice:
     """What address and certProfile come to."""
 
@@ -36,8 +46,8 @@ class PolicyChoice:
     """The policy that the address names, or the default one."""
     compiled: CompiledPolicy | None
     """What the certProfile makes of it."""
-    unknown: CMPFailure | None
-    """What is wrong where there is none: for those who prove who they are."""
+    unknown: NotServed | None
+    """Why there is none: for those who prove who they are."""
 
     @property
     def by_default(self) -> bool:
@@ -48,8 +58,9 @@ class PolicyChoice:
         """The policy, for a party that may use it. Raises CMPFailure, alike where there is none."""
         if self.named and self.address is not None:
             grants.require(Operation.POLICY_BY_IDENTIFIER, Target.NONE, Facts(party, self.address.policy))
-        if self.unknown is not None or self.compiled is None:
-            raise self.unknown or _no_policy("none is served")
+        if self.compiled is None:
+            unknown = self.unknown or _no_policy("none is served")
+            raise CMPFailure(FailInfo.badRequest, unknown.text, detail=unknown.detail)
         policy = self.compiled.policy
         if self.profile:
             facts = Facts(party, policy, profile=self.profile)
@@ -69,7 +80,7 @@ def choose(clm: Client, snapshot: ConfigSnapshot, call: TransportRequest, profil
     try:
         compiled = profiles.select(clm, snapshot, address, profile)
     except CMPFailure as failure:
-        return PolicyChoice(named, profile, address, None, failure)
+        return PolicyChoice(named, profile, address, None, NotServed(failure.text, failure.detail))
     return PolicyChoice(named, profile, address, compiled, None)
 
 
@@ -81,5 +92,5 @@ def _addressed(clm: Client, snapshot: ConfigSnapshot, call: TransportRequest) ->
     return clm.default_policy(snapshot)
 
 
-def _no_policy(why: str) -> CMPFailure:
-    return CMPFailure(FailInfo.badRequest, grants.INVALID_IDENTIFIER, detail=why)
+def _no_policy(why: str) -> NotServed:
+    return NotServed(grants.INVALID_IDENTIFIER, why)

@@ -51,6 +51,7 @@ _IN_USE = Refusal(FailInfo.transactionIdInUse, "transactionID is in use")
 _UNKNOWN = Refusal(FailInfo.badRequest, "no transaction is open under this transactionID")
 _NOT_WAITING = Refusal(FailInfo.badRequest, "nothing is to be polled for in this transaction")
 _NOT_ISSUED = Refusal(FailInfo.badRequest, "no certificate was issued yet in this transaction")
+_BEING_ISSUED = Refusal(FailInfo.systemUnavail, "the certificate is being issued, try again later")
 _NOT_CHALLENGED = Refusal(FailInfo.badRequest, "no challenge was sent in this transaction")
 _CONFIRMED = Refusal(FailInfo.certConfirmed, "the transaction is finished, the certificate confirmed before")
 
@@ -92,6 +93,14 @@ TABLE: dict[State | None, Row] = {
         Event.POLL: _NOT_WAITING,
         Event.PROVE: Step.PROVE,
         Event.ERROR: Step.ABORT,
+    },
+    State.ISSUING: {
+        Event.REQUEST: _IN_USE,
+        Event.NEST: Step.UNWRAP,
+        Event.CONFIRM: _NOT_ISSUED,
+        Event.POLL: _NOT_WAITING,
+        Event.PROVE: _NOT_CHALLENGED,
+        Event.ERROR: _BEING_ISSUED,
     },
     State.CLOSED: {
         Event.REQUEST: _IN_USE,

@@ -73,7 +73,7 @@ async def read_state(client: Client, transactions_max: int) -> State:
     }
     pending = await client.store.count_transactions(TransactionState.WAITING, MOST_PENDING)
     counts = await client.store.count_certificates("state")
-    return State(True, counts, days, pending, client.room.remembered, transactions_max, imported)
+    return State(True, counts, days, pending, client.quota.remembered, transactions_max, imported)
 
 
 class Metrics:

@@ -10,15 +10,17 @@ import pytest
 from cryptography import x509
 from cryptography.hazmat.primitives.asymmetric import ec
 
-from cmpd.clm.authorities.crl import build_crl, is_due, refresh_crl
+from cmpd.clm.authorities.crl import is_due
 from cmpd.clm.issuance.certificate_request import CertificateRequest
-from cmpd.clm.issuance.prepare import issue
+from cmpd.clm.issuance.crl_refresh import refresh_crl
+from cmpd.clm.issuance.issuer import LocalIssuer
 from cmpd.clm.lifecycle import upkeep
 from cmpd.clm.model import Certificate, CertificateState, StoredCRL
 from cmpd.clm.pkix.names import parse_name
 from cmpd.clm.store.base import Store
 from cmpd.clm.store.changes import AddCertificate, Change, SetCertificateState
 from tests.clm.conftest import NOW, PKI, URL
+from tests.support.issuing import build_crl, issue
 
 DAY = 86400
 
@@ -27,14 +29,14 @@ def certificate(pki: PKI) -> Certificate:
     key = ec.generate_private_key(ec.SECP256R1())
     request = CertificateRequest(parse_name("CN=Device"), key.public_key())
     issuance = issue(pki.compiled(), None, request, now=pki.now, random=lambda n: bytes([7]) * n)
-    record = issuance.record(None, None, None, CertificateState.ACTIVE)
+    record = issuance.record()
     pki.commit(AddCertificate(record))
     return record
 
 
 def refreshed(pki: PKI) -> tuple[StoredCRL, x509.CertificateRevocationList]:
     authority = pki.authority()
-    crl = pki.run(lambda store: refresh_crl(store, authority, 0, pki.now))
+    crl = pki.run(lambda store: refresh_crl(store, LocalIssuer(authority), 0, pki.now))
     return crl, x509.load_der_x509_crl(crl.der)
 
 
@@ -175,7 +177,7 @@ def test_what_is_revoked_through_a_client_is_on_the_crl_it_serves_at_once(pki: P
         client = await pki.client(store)
         await client.upkeep.look_at_calendar()
         unit: list[object] = []
-        client.revoke(record, 1, unit, actor="operator:test")  # type: ignore[arg-type] # changes
+        await client.certificates.revoke(record, 1, unit, actor="operator:test")  # type: ignore[arg-type] # changes
         await client.commit(unit)  # type: ignore[arg-type] # changes
         published = await client.publication("crl", record.ca, None)
         assert published is not None
@@ -192,7 +194,7 @@ def test_whoever_asks_while_a_crl_is_made_gets_the_new_one(pki: PKI) -> None:
         client = await pki.client(store)
         await client.upkeep.look_at_calendar()
         unit: list[Change] = []
-        client.revoke(record, 1, unit, actor="operator:test")
+        await client.certificates.revoke(record, 1, unit, actor="operator:test")
         async with store.crl_lock(record.ca, 0):
             await client.commit(unit)
             asking = [asyncio.create_task(client.publication("crl", record.ca, None)) for _ in range(2)]
@@ -220,7 +222,7 @@ def test_those_who_read_a_crl_slowly_all_hold_the_same_until_there_is_another(
         held = await asyncio.gather(*(kept.crl(authority, 0) for _ in range(5)))
         held.append(await kept.crl(authority, 0))
         assert len({id(one) for one in held}) == 1
-        await refresh_crl(store, authority, 0, pki.now)
+        await refresh_crl(store, LocalIssuer(authority), 0, pki.now)
         another = await kept.crl(authority, 0)
         assert another is not None
         assert held[0] is not None

@@ -21,11 +21,11 @@ from cmpd.clm.declare.declaration import Declaration
 from cmpd.clm.documents.policy import policy_keys
 from cmpd.clm.documents.template import Template
 from cmpd.clm.issuance.compiled_policy import CompiledPolicy
-from cmpd.clm.issuance.prepare import issue
 from cmpd.clm.refusal import RequestRefused
 from cmpd.clm.store.base import Store
 from tests.clm.conftest import NOW, PKI
 from tests.clm.issuance.test_issuing import ENTITY, asking, san
+from tests.support.issuing import issue
 
 TEXT = (Path(__file__).parents[3] / "docs" / "policies.md").read_text("utf-8")
 NAMES: dict[str, Any] = {

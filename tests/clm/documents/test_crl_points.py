@@ -16,13 +16,13 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from cmpd.clm.authorities.authority import AuthorityDocument
-from cmpd.clm.authorities.crl import refresh_crl
 from cmpd.clm.documents.crl_points import MOST_PARTITIONS, CrlPoints
 from cmpd.clm.documents.policy import Policy
 from cmpd.clm.documents.template import Template, TemplateError, ready_made
 from cmpd.clm.issuance.certificate_request import CertificateRequest
 from cmpd.clm.issuance.compiled_policy import CompiledPolicy
-from cmpd.clm.issuance.prepare import issue
+from cmpd.clm.issuance.crl_refresh import refresh_crl
+from cmpd.clm.issuance.issuer import LocalIssuer
 from cmpd.clm.issuance.profile import Profile
 from cmpd.clm.lifecycle.ca import make_root
 from cmpd.clm.lifecycle.rollover import roll_over
@@ -33,6 +33,7 @@ from cmpd.clm.store.base import Store
 from cmpd.clm.store.changes import AddCertificate, Change, PutObject, SetCertificateState
 from tests.clm.conftest import PKI, URL
 from tests.clm.issuance.test_issuing import POLICY
+from tests.support.issuing import done, issue
 
 PARTS = 5
 SERIALS = st.integers(1, EVERY_SERIAL.stop - 1)
@@ -42,8 +43,10 @@ SERIALS = st.integers(1, EVERY_SERIAL.stop - 1)
 def parted(pki: PKI) -> PKI:
     """The demo PKI after a rollover of the issuing CA to a key with five CRLs."""
     root = pki.authority("root")
-    old, made = roll_over(
-        pki.maker, pki.stored(ObjectKind.CA, "issuing"), pki.authority(), root, crl_partitions=PARTS
+    old, made = done(
+        roll_over(
+            pki.maker, pki.stored(ObjectKind.CA, "issuing"), pki.authority(), root, crl_partitions=PARTS
+        )
     )
     assert old.name == "issuing-1"
     pki.commit(*made.unit)
@@ -54,9 +57,7 @@ def certificate(pki: PKI) -> Certificate:
     """One of the CA with five CRLs."""
     key = ec.generate_private_key(ec.SECP256R1())
     request = CertificateRequest(parse_name("CN=Device"), key.public_key())
-    record = issue(pki.compiled(), None, request, now=pki.now, random=os.urandom).record(
-        None, None, None, CertificateState.ACTIVE
-    )
+    record = issue(pki.compiled(), None, request, now=pki.now, random=os.urandom).record()
     pki.commit(AddCertificate(record))
     return record
 
@@ -77,7 +78,7 @@ def crls(pki: PKI) -> list[x509.CertificateRevocationList]:
     authority = pki.authority()
 
     async def make(store: Store) -> list[StoredCRL]:
-        return [await refresh_crl(store, authority, one, pki.now) for one in range(PARTS)]
+        return [await refresh_crl(store, LocalIssuer(authority), one, pki.now) for one in range(PARTS)]
 
     return [x509.load_der_x509_crl(crl.der) for crl in pki.run(make)]
 
@@ -158,7 +159,7 @@ def test_only_the_crl_that_a_revocation_is_for_gets_a_new_number(parted: PKI) ->
         client = await parted.client(store)
         await client.upkeep.look_at_calendar()
         unit: list[Change] = []
-        client.revoke(record, 1, unit, actor="operator:test")
+        await client.certificates.revoke(record, 1, unit, actor="operator:test")
         await client.commit(unit)
         published = await client.publication("crl", "issuing", own)
         assert published is not None
@@ -180,7 +181,7 @@ def test_the_calendar_renews_each_crl_when_it_is_due(parted: PKI) -> None:
     assert parted.run(look) == [1] * PARTS
     parted.now += 3 * 86400
     authority = parted.authority()
-    parted.run(lambda store: refresh_crl(store, authority, 3, parted.now))
+    parted.run(lambda store: refresh_crl(store, LocalIssuer(authority), 3, parted.now))
     parted.now += 3 * 86400 + 1
     assert parted.run(look) == [2] * PARTS
     parted.now += 3 * 86400
@@ -229,7 +230,7 @@ def test_a_certificate_that_names_a_former_url_is_verified_by_the_crl_of_today(
     new = certificate(pki)
     assert location(x509.load_der_x509_certificate(new.der)) == "http://balancer.example/crl/issuing-1.crl"
     authority = pki.authority()
-    stored_crl = pki.run(lambda store: refresh_crl(store, authority, 0, pki.now))
+    stored_crl = pki.run(lambda store: refresh_crl(store, LocalIssuer(authority), 0, pki.now))
     crl = x509.load_der_x509_crl(stored_crl.der)
     for record in (old, new):
         assert "certificate.pem: OK" in verify(pki, tmp_path, crl, record)
@@ -266,13 +267,13 @@ def test_a_template_without_distribution_points_fits_all_the_same(parted: PKI) -
 @pytest.mark.parametrize("partitions", [0, -1, MOST_PARTITIONS + 1])
 def test_a_ca_has_no_more_and_no_fewer_crls_than_can_be_named(pki: PKI, partitions: int) -> None:
     with pytest.raises(DocumentError, match="crl_partitions: a whole number from 1 to 1024"):
-        make_root(pki.maker, "top", parse_name("CN=Top"), "P-256", 86400, URL, partitions)
+        done(make_root(pki.maker, "top", parse_name("CN=Top"), "P-256", 86400, URL, partitions))
 
 
 def test_a_further_rollover_keeps_the_number_unless_told(parted: PKI) -> None:
     stored, root = parted.stored(ObjectKind.CA, "issuing"), parted.authority("root")
     for asked, partitions in ((None, PARTS), (1, 1)):
-        _, made = roll_over(parted.maker, stored, parted.authority(), root, crl_partitions=asked)
+        _, made = done(roll_over(parted.maker, stored, parted.authority(), root, crl_partitions=asked))
         assert made.authority(parted.master_key).crl_partitions == partitions
 
 

@@ -20,13 +20,13 @@ from cmpd.clm.documents.policy import Policy
 from cmpd.clm.documents.template import Template, ready_made
 from cmpd.clm.issuance.certificate_request import CertificateRequest
 from cmpd.clm.issuance.compiled_policy import CompiledPolicy
-from cmpd.clm.issuance.prepare import Issuance, issue
 from cmpd.clm.model import Entity
 from cmpd.clm.pkix.names import parse_name
 from cmpd.clm.pkix.serial_numbers import new_serial
 from cmpd.clm.pkix.usages import EXTENDED_KEY_USAGES, extended_key_usage, extension, key_usage
 from cmpd.clm.refusal import RequestRefused
 from tests.clm.conftest import NOW, PKI
+from tests.support.issuing import Issuance, issue
 
 DAY = 86400
 POLICY = "11111111-2222-3333-4444-555555555555"

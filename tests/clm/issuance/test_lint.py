@@ -16,13 +16,12 @@ import pytest
 from cryptography import x509
 from cryptography.hazmat.primitives.serialization import Encoding
 
-from cmpd.clm.authorities.crl import build_crl
 from cmpd.clm.documents.policy import Policy
 from cmpd.clm.documents.template import ready_made
 from cmpd.clm.issuance.compiled_policy import CompiledPolicy
-from cmpd.clm.issuance.prepare import issue
 from tests.clm.conftest import NOW, PKI
 from tests.clm.issuance.test_issuing import DNS, POLICY, asking, san
+from tests.support.issuing import build_crl, issue
 
 pkilint = pytest.importorskip("pkilint", reason="needs pkilint, which judges certificates")
 

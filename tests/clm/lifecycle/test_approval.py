@@ -7,12 +7,13 @@ from dataclasses import replace
 import pytest
 
 from cmpd.clm.lifecycle.approval import CannotDecide, Waiting, approve, find, reject, waiting
-from cmpd.clm.model import Act, TransactionState
+from cmpd.clm.model import Act, Approval, TransactionRequest, TransactionState
 from cmpd.clm.store.base import Conflict, Store
 from cmpd.clm.store.changes import OpenTransaction
 from tests.clm.conftest import NOW, PKI
 from tests.support.records import a_transaction
 
+WAITING = TransactionState.WAITING
 ANNE, BERT = Act("operator:anne", NOW), Act("operator:bert", NOW)
 
 
@@ -20,8 +21,8 @@ def request(pki: PKI, needed: int) -> None:
     waits = replace(
         a_transaction(),
         id=bytes.fromhex("abcdef0123456789"),
-        state=TransactionState.WAITING,
-        detail={"subject": "CN=d", "needed": needed, "approvals": []},
+        state=WAITING,
+        requests=(TransactionRequest(0, WAITING, None, Approval("certificate", "CN=d", needed)),),
     )
     pki.commit(OpenTransaction(waits))
 
@@ -47,8 +48,8 @@ def test_two_approvals_take_two_operators(pki: PKI) -> None:
     pki.commit(*approve(ANNE, pki.run(found)))
     assert pki.run(state) is TransactionState.WAITING
     half = pki.run(found)
-    assert half.approvals == ("operator:anne",)
-    with pytest.raises(CannotDecide, match="takes another operator"):
+    assert half.approval.approvals == ("operator:anne",)
+    with pytest.raises(CannotDecide, match="another operator must"):
         approve(ANNE, half)
     pki.commit(*approve(BERT, half))
     assert pki.run(state) is TransactionState.APPROVED
@@ -85,6 +86,6 @@ def test_waiting_requests_are_listed_with_what_an_operator_needs(pki: PKI) -> No
     request(pki, 2)
 
     async def listed(store: Store) -> list[tuple[str, str, int]]:
-        return [(one.id, one.subject, one.needed) async for one in waiting(store)]
+        return [(one.id, one.approval.subject, one.approval.needed) async for one in waiting(store)]
 
     assert pki.run(listed) == [("abcdef0123456789", "CN=d", 2)]

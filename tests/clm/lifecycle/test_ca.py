@@ -22,11 +22,11 @@ from cryptography.x509.oid import ExtendedKeyUsageOID
 from cmpd.clm.authorities.authority import Authority, AuthorityDocument
 from cmpd.clm.authorities.ca_files import read_certificates, read_key, read_pkcs12
 from cmpd.clm.authorities.chains import CAProblem
+from cmpd.clm.authorities.key_ref import SoftwareKey
 from cmpd.clm.documents.policy import Policy
 from cmpd.clm.documents.template import ready_made
 from cmpd.clm.issuance.certificate_request import CertificateRequest
 from cmpd.clm.issuance.compiled_policy import CompiledPolicy
-from cmpd.clm.issuance.prepare import issue
 from cmpd.clm.lifecycle.ca import (
     CAChange,
     import_ca,
@@ -44,6 +44,7 @@ from cmpd.clm.pkix.names import parse_name
 from cmpd.clm.pkix.usages import key_usage
 from cmpd.clm.store.changes import AddCertificate
 from tests.clm.conftest import NOW, PKI, URL
+from tests.support.issuing import done, issue, private_key
 
 YEAR = 365 * 86400
 NAME = parse_name("CN=Factory CA,O=Example,C=DE")
@@ -68,7 +69,7 @@ def verify(certificate: x509.Certificate, authority: Authority) -> None:
 
 
 def root(pki: PKI, algorithm: str = "P-256", name: str = "factory") -> CAChange:
-    return make_root(pki.maker, name, NAME, algorithm, YEAR, URL)
+    return done(make_root(pki.maker, name, NAME, algorithm, YEAR, URL))
 
 
 @pytest.mark.parametrize("algorithm", [name for name in KEYS.makers() if name != "RSA-4096"])
@@ -101,7 +102,7 @@ def test_a_cmp_signer_says_so_in_its_certificate(pki: PKI) -> None:
 
 
 def test_a_key_generation_authority_says_so_in_its_certificate(pki: PKI) -> None:
-    made = renew_signer(pki.maker, pki.stored(ObjectKind.CA, "issuing"), pki.authority(), "kga")
+    made = done(renew_signer(pki.maker, pki.stored(ObjectKind.CA, "issuing"), pki.authority(), "kga"))
     kga = made.authority(pki.master_key).kga
     assert kga is not None
     usage = kga.certificate.extensions.get_extension_for_class(x509.ExtendedKeyUsage).value
@@ -111,14 +112,14 @@ def test_a_key_generation_authority_says_so_in_its_certificate(pki: PKI) -> None
 
 def test_a_ca_under_another_keeps_to_its_end_and_path_length(pki: PKI) -> None:
     above = root(pki).authority(pki.master_key)
-    made = make_issuing(pki.maker, "line", parse_name("CN=Line CA"), "P-256", 9 * YEAR, URL, above)
+    made = done(make_issuing(pki.maker, "line", parse_name("CN=Line CA"), "P-256", 9 * YEAR, URL, above))
     authority = made.authority(pki.master_key)
     assert authority.not_after == above.not_after
     constraints = authority.certificate.extensions.get_extension_for_class(x509.BasicConstraints).value
     assert (constraints.ca, constraints.path_length) == (True, 0)
     assert authority.chain == (above.certificate_der,)
     with pytest.raises(CAProblem, match="pathLenConstraint 0"):
-        make_issuing(pki.maker, "cell", parse_name("CN=Cell CA"), "P-256", YEAR, URL, authority)
+        done(make_issuing(pki.maker, "cell", parse_name("CN=Cell CA"), "P-256", YEAR, URL, authority))
 
 
 @pytest.mark.parametrize(
@@ -145,16 +146,18 @@ def test_a_ca_that_cannot_work_is_refused_naming_what_is_wrong(
     if changed.get("validity") == -1:
         arguments["validity"] = -YEAR
     with pytest.raises(Exception, match=key) as error:
-        make_root(pki.maker, **arguments)
+        done(make_root(pki.maker, **arguments))
     assert getattr(error.value, "key", None) == key
 
 
 def elsewhere(pki: PKI) -> tuple[Authority, Any]:
     """A CA made by somebody else: (as that one has it, its key)."""
     above = root(pki, name="above").authority(pki.master_key)
-    made = make_issuing(pki.maker, "there", parse_name("CN=Made there"), "P-384", YEAR, "http://x", above)
+    made = done(
+        make_issuing(pki.maker, "there", parse_name("CN=Made there"), "P-384", YEAR, "http://x", above)
+    )
     authority = made.authority(pki.master_key)
-    return authority, authority.key
+    return authority, private_key(authority)
 
 
 def test_a_ca_is_imported_from_pem_with_its_chain_in_any_order(pki: PKI) -> None:
@@ -164,8 +167,14 @@ def test_a_ca_is_imported_from_pem_with_its_chain_in_any_order(pki: PKI) -> None
         for der in (*there.chain, there.certificate_der)
     )
     key_pem = key.private_bytes(Encoding.PEM, PrivateFormat.PKCS8, BestAvailableEncryption(b"secret"))
-    made = import_ca(
-        pki.maker, "here", read_certificates(pem, "c.pem"), read_key(key_pem, "secret", "k.pem"), URL
+    made = done(
+        import_ca(
+            pki.maker,
+            "here",
+            read_certificates(pem, "c.pem"),
+            SoftwareKey(read_key(key_pem, "secret", "k.pem")),
+            URL,
+        )
     )
     authority = made.authority(pki.master_key)
     assert authority.certificate == there.certificate
@@ -180,7 +189,14 @@ def test_a_ca_is_imported_from_pkcs12(pki: PKI) -> None:
         b"ca", key, there.certificate, above, BestAvailableEncryption(b"secret")
     )
     loaded, certificates = read_pkcs12(data, "secret", "ca.p12")
-    verify(issues(import_ca(pki.maker, "here", certificates, loaded, URL).authority(pki.master_key)), there)
+    verify(
+        issues(
+            done(import_ca(pki.maker, "here", certificates, SoftwareKey(loaded), URL)).authority(
+                pki.master_key
+            )
+        ),
+        there,
+    )
     for wrong in (None, "guess"):
         with pytest.raises(CAProblem, match="password"):
             read_pkcs12(data, wrong, "ca.p12")
@@ -197,7 +213,7 @@ def test_an_import_that_does_not_fit_together_is_refused(pki: PKI) -> None:
         (above, key, "none of the certificates"),
     ):
         with pytest.raises(CAProblem, match=words):
-            import_ca(pki.maker, "here", certificates, private, URL)
+            done(import_ca(pki.maker, "here", certificates, SoftwareKey(private), URL))
     pem = key.private_bytes(Encoding.PEM, PrivateFormat.PKCS8, BestAvailableEncryption(b"secret"))
     with pytest.raises(CAProblem, match="passphrase"):
         read_key(pem, None, "k.pem")
@@ -218,7 +234,7 @@ def test_an_expired_ca_and_a_device_are_not_imported(pki: PKI) -> None:
     above = [x509.load_der_x509_certificate(der) for der in there.chain]
     pki.now = there.not_after + 1
     with pytest.raises(CAProblem, match="is expired"):
-        import_ca(pki.maker, "here", [there.certificate, *above], key, URL)
+        done(import_ca(pki.maker, "here", [there.certificate, *above], SoftwareKey(key), URL))
     own = ec.generate_private_key(ec.SECP256R1())
     start = datetime.fromtimestamp(pki.now, UTC) - timedelta(days=1)
     device = (
@@ -232,12 +248,12 @@ def test_an_expired_ca_and_a_device_are_not_imported(pki: PKI) -> None:
         .sign(own, keypairs.signature_hash(own))
     )
     with pytest.raises(CAProblem, match="is no CA"):
-        import_ca(pki.maker, "here", [device], own, URL)
+        done(import_ca(pki.maker, "here", [device], SoftwareKey(own), URL))
 
 
 def test_a_ca_is_certified_elsewhere_from_a_request(pki: PKI) -> None:
     above = root(pki).authority(pki.master_key)
-    made, pem = request_ca(pki.maker, "plant", parse_name("CN=Plant CA"), "P-256", URL)
+    made, pem = done(request_ca(pki.maker, "plant", parse_name("CN=Plant CA"), "P-256", URL))
     with pytest.raises(CAProblem, match="waits for its certificate"):
         made.authority(pki.master_key)
     csr = x509.load_pem_x509_csr(pem.encode())
@@ -251,19 +267,19 @@ def test_a_ca_is_certified_elsewhere_from_a_request(pki: PKI) -> None:
         random=os.urandom,
     )
     certificate = x509.load_der_x509_certificate(issuance.der)
-    installed = install_certificate(pki.maker, made.stored, [above.certificate, certificate])
+    installed = done(install_certificate(pki.maker, made.stored, [above.certificate, certificate]))
     authority = installed.authority(pki.master_key)
     verify(issues(authority), authority)
     assert authority.chain == (above.certificate_der,)
     with pytest.raises(CAProblem, match="none of the certificates is that of the private key"):
-        install_certificate(pki.maker, made.stored, [above.certificate])
+        done(install_certificate(pki.maker, made.stored, [above.certificate]))
 
 
 def test_a_rollover_of_a_root_makes_both_cross_certificates_and_passes_the_name_on(pki: PKI) -> None:
     made = root(pki)
     old = made.authority(pki.master_key)
     pki.now += YEAR // 2
-    retired, fresh = roll_over(pki.maker, made.stored, old, None)
+    retired, fresh = done(roll_over(pki.maker, made.stored, old, None))
     new = fresh.authority(pki.master_key)
     assert (retired.id, retired.name) == ("factory-1", "factory-1")
     assert (new.id, new.name, new.predecessor) == ("factory-2", "factory", "factory-1")
@@ -278,14 +294,14 @@ def test_a_rollover_of_a_root_makes_both_cross_certificates_and_passes_the_name_
     assert new_with_old.public_key() == new.certificate.public_key()
     assert old_with_new.public_key() == old.certificate.public_key()
     with pytest.raises(CAProblem, match="rolled over already"):
-        roll_over(pki.maker, retired, old, None)
+        done(roll_over(pki.maker, retired, old, None))
 
 
 def test_a_rollover_of_an_issuing_ca_is_certified_by_the_ca_above(pki: PKI) -> None:
     stored, old = pki.stored(ObjectKind.CA, "issuing"), pki.authority("issuing")
     with pytest.raises(CAProblem, match="certified elsewhere"):
-        roll_over(pki.maker, stored, old, None)
-    _, fresh = roll_over(pki.maker, stored, old, pki.authority("root"), "P-384")
+        done(roll_over(pki.maker, stored, old, None))
+    _, fresh = done(roll_over(pki.maker, stored, old, pki.authority("root"), "P-384"))
     pki.commit(*fresh.unit)
     new = pki.authority("issuing")
     assert new.id == "issuing-2"

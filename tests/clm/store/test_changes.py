@@ -7,7 +7,15 @@ from dataclasses import dataclass, replace
 
 import pytest
 
-from cmpd.clm.model import CertificateState, EntityState, Identity, ObjectKind, TransactionState
+from cmpd.clm.model import (
+    CertificateState,
+    Challenge,
+    EntityState,
+    Identity,
+    ObjectKind,
+    TransactionRequest,
+    TransactionState,
+)
 from cmpd.clm.pkix.identities import identity_key
 from cmpd.clm.store.base import CertificateQuery, Conflict, Store, StoreError
 from cmpd.clm.store.changes import (
@@ -255,10 +263,13 @@ async def test_a_transaction_advances_and_keeps_what_belongs_to_its_first_messag
         last_digest=b"d",
         last_response=b"r",
         server_nonce=b"n",
-        ca="issuing",
-        serial=(1 << 160) - 1,
-        request=b"q",
-        detail={"reason": "x"},
+        requests=(
+            TransactionRequest(-1, TransactionState.CLOSED, ("issuing", (1 << 160) - 1)),
+            TransactionRequest(1, TransactionState.REFUSED, ("other", 5), Challenge(1 << 70)),
+        ),
+        message=b"q",
+        profile="device",
+        signer=("issuing", 17),
     )
     misled = replace(later, body=99, party="x", policy="x", opened=1, first_digest=b"x", first_response=b"x")
     await store.commit([AdvanceTransaction(misled, TRANSACTION.state, TRANSACTION.server_nonce)])

@@ -15,7 +15,7 @@ from typing import Any
 import pytest
 
 from cmpd.clm.audit import first_break
-from cmpd.clm.model import CertificateState, Identity, ObjectKind, TransactionState
+from cmpd.clm.model import CertificateState, Identity, ObjectKind, TransactionRequest, TransactionState
 from cmpd.clm.store import create_store, open_store
 from cmpd.clm.store.base import CertificateQuery, Store, StoreError, StoreUnavailable
 from cmpd.clm.store.changes import (
@@ -40,6 +40,12 @@ ENTITY = an_entity(
     attributes={"x": [1, "\x00\ud800"]},
 )
 OLD = a_certificate(not_after=NOW - 1)
+
+
+def _answered(state: TransactionState) -> TransactionRequest:
+    return TransactionRequest(-1, state, ("ca", 7))
+
+
 UNIT: list[Change] = [
     PutObject(
         an_object(kind=ObjectKind.CA, id="issuing", name="issuing", document={"deep": {"list": [1, None]}})
@@ -48,7 +54,10 @@ UNIT: list[Change] = [
     *(AddCertificate(a_certificate(state=state)) for state in CertificateState),
     AddCertificate(a_certificate(replaces=("old", 1), reason=1, revoked=2, entity=ENTITY.id, policy="p")),
     AddCertificate(OLD), ArchiveCertificate(OLD.ca, OLD.serial, NOW),
-    *(OpenTransaction(a_transaction(state=state, request=b"r", serial=7)) for state in TransactionState),
+    *(
+        OpenTransaction(a_transaction(state=state, message=b"r", requests=(_answered(state),)))
+        for state in TransactionState
+    ),
     PutCRL(a_crl()), *(Audit(an_event(detail={"ü": "\x00"})) for _ in range(20)),
 ]  # fmt: skip
 

@@ -19,7 +19,15 @@ from hypothesis.stateful import (
 )
 
 from cmpd.clm.audit import first_break
-from cmpd.clm.model import Certificate, CertificateState, Entity, Transaction, TransactionState
+from cmpd.clm.model import (
+    Certificate,
+    CertificateState,
+    Challenge,
+    Entity,
+    Transaction,
+    TransactionRequest,
+    TransactionState,
+)
 from cmpd.clm.store import create_store, open_store
 from cmpd.clm.store.base import CertificateQuery, Conflict, Store
 from cmpd.clm.store.changes import (
@@ -53,10 +61,12 @@ _entities = st.builds(
 _transaction_ids = st.sampled_from([b"1", b"2"])
 _nonces = st.sampled_from([b"n", b"m"])
 _transaction_states = st.sampled_from(list(TransactionState))
-_details = st.sampled_from([{}, {"approvals": ["operator:anne"]}])
+_waits = st.sampled_from([None, Challenge(7)])
 _transactions = st.builds(
-    lambda id, state, nonce, detail: a_transaction(id=id, state=state, server_nonce=nonce, detail=detail),
-    _transaction_ids, _transaction_states, _nonces, _details,
+    lambda id, state, nonce, waits: a_transaction(
+        id=id, state=state, server_nonce=nonce, requests=(TransactionRequest(0, state, None, waits),)
+    ),
+    _transaction_ids, _transaction_states, _nonces, _waits,
 )  # fmt: skip
 _changes: st.SearchStrategy[Change] = st.one_of(
     st.builds(AddEntity, _entities),
@@ -71,7 +81,7 @@ _changes: st.SearchStrategy[Change] = st.one_of(
         st.sampled_from(STATES),
     ),
     st.builds(OpenTransaction, _transactions),
-    st.builds(AdvanceTransaction, _transactions, _transaction_states, _nonces, st.none() | _details),
+    st.builds(AdvanceTransaction, _transactions, _transaction_states, _nonces, st.none() | _transactions),
     st.builds(lambda: Audit(an_event())),
 )
 
@@ -119,11 +129,11 @@ class Model:
                 if transaction.id in self.transactions:
                     return "transaction"
                 self.transactions[transaction.id] = transaction
-            case AdvanceTransaction(transaction, expected_state, nonce, detail):
+            case AdvanceTransaction(transaction, expected_state, nonce, seen):
                 before = self.transactions.get(transaction.id)
                 if before is None or (before.state, before.server_nonce) != (expected_state, nonce):
                     return "transaction"
-                if detail is not None and before.detail != detail:
+                if seen is not None and before.requests[0].waits_for != seen.requests[0].waits_for:
                     return "transaction"
                 self.transactions[transaction.id] = replace(
                     transaction,

@@ -17,8 +17,17 @@ from cmpd.clm.audit import first_break
 from cmpd.clm.client import Client
 from cmpd.clm.entities.entity_acts import password_context
 from cmpd.clm.issuance.certificate_request import CertificateRequest
+from cmpd.clm.issuance.issuer import IssuedCertificate, RequestId
 from cmpd.clm.lifecycle.bootstrap import DEMO_ENTITY, DEMO_PASSWORD, DEMO_POLICY
-from cmpd.clm.model import AuditRecord, CertificateState, Entity, EntityState, TransactionState
+from cmpd.clm.model import (
+    Approval,
+    AuditRecord,
+    CertificateState,
+    Entity,
+    EntityState,
+    TransactionRequest,
+    TransactionState,
+)
 from cmpd.clm.pkix.identities import identity_key
 from cmpd.clm.pkix.names import parse_name
 from cmpd.clm.secrets import MasterKey
@@ -136,8 +145,9 @@ async def test_end_entities_of_version_1_are_there_with_what_they_are_found_by(o
 async def test_transactions_of_version_1_go_on(older: str) -> None:
     async with _opened(older) as store:
         (waiting,) = [one async for one in store.transactions(TransactionState.WAITING)]
-        assert waiting.detail == {"approvals": ["operator:one"], "needed": 2}
-        assert (len(waiting.request or b""), waiting.expires) == (90, NOW + 7 * DAY)
+        approval = Approval("certificate", "", 2, ("operator:one",))
+        assert waiting.requests == (TransactionRequest(0, TransactionState.WAITING, None, approval),)
+        assert (len(waiting.message or b""), waiting.expires) == (90, NOW + 7 * DAY)
         (confirming,) = [one async for one in store.transactions(TransactionState.CONFIRMING)]
         request_state = await store.request_state(confirming.id, PUMP)
         assert request_state.transaction == confirming
@@ -171,15 +181,19 @@ async def test_a_certificate_is_issued_and_revoked_in_a_store_of_version_1(older
             parse_name("CN=new"), ec.generate_private_key(ec.SECP256R1()).public_key()
         )
         unit: list[Change] = []
-        issued, _ = client.issue(
-            compiled, await store.entity(PUMP), request, unit,
+        certificates, entity = client.certificates, await store.entity(PUMP)
+        prepared = certificates.prepare(compiled, entity, request, now=NOW, serial=4711)
+        outcome = await certificates.issuer(compiled.authority).issue(RequestId(bytes(16), 0), prepared)
+        assert isinstance(outcome, IssuedCertificate)
+        issued = certificates.add(
+            outcome, unit, policy=DEMO_POLICY, entity=PUMP, replaces=None,
             transaction=bytes(16), confirmed=True, by=Operator(),
         )  # fmt: skip
         await client.commit(unit)
         assert await store.certificate(issued.ca, issued.serial) == issued
         assert issued.requested_by == "operator:test"
         unit = []
-        client.revoke(issued, PRIVILEGE_WITHDRAWN, unit, actor="operator:test")
+        await client.certificates.revoke(issued, PRIVILEGE_WITHDRAWN, unit, actor="operator:test")
         await client.commit(unit)
         authority = await client.catalog.authority(issued.ca)
         assert authority is not None

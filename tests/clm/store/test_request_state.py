@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from dataclasses import replace
 
+from cmpd.clm.model import TransactionRequest, TransactionState
 from cmpd.clm.store.base import RequestState, Store
 from cmpd.clm.store.changes import AddCertificate, AddEntity, OpenTransaction, PutObject
 from tests.support.records import a_certificate, a_transaction, an_entity, an_object
@@ -15,7 +16,8 @@ async def test_nothing_is_found_where_nothing_is(store: Store) -> None:
 
 async def test_the_transaction_comes_with_its_certificate_and_beside_it_the_entity(store: Store) -> None:
     certificate, entity = a_certificate(), an_entity()
-    transaction = a_transaction(ca=certificate.ca, serial=certificate.serial)
+    granted = TransactionRequest(0, TransactionState.CONFIRMING, (certificate.ca, certificate.serial))
+    transaction = a_transaction(requests=(granted,))
     await store.commit([AddCertificate(certificate), AddEntity(entity), OpenTransaction(transaction)])
     known = replace(entity, version=1)
     assert await store.request_state(transaction.id, entity.id) == RequestState(

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import replace
 from typing import Any
 
 import pytest
@@ -15,7 +14,7 @@ from cmpd.clm.store.changes import AdvanceTransaction, Unit
 from tests import cmpclient
 from tests.clm import pki
 from tests.cmp.conftest import MakeWorld
-from tests.cmp.world import OPERATOR, OTHER_PBM, PBM, World
+from tests.cmp.world import OPERATOR, OTHER_PBM, PBM, World, decided_as
 from tests.cmpclient import requests
 
 KEY = pki.key("P-256", 70)
@@ -122,7 +121,7 @@ def test_a_poll_that_meets_the_decision_is_told_of_it(
             met.append(unit)
             found = await world.store.transaction(transaction.transaction_id)
             assert found is not None
-            after = replace(found, state=decided, detail={**found.detail, "reason": "seen"})
+            after = decided_as(found, decided, "seen")
             await commit((AdvanceTransaction(after, found.state, found.server_nonce),))
         await commit(unit)
 
@@ -289,10 +288,10 @@ def test_operators_see_what_waits_and_approve_it(world: World) -> None:
     revoking.send(requests.revocation(device.certificate.issuer, device.certificate.serial_number))
 
     async def pending() -> dict[str, Waiting]:
-        return {one.asks: one async for one in waiting_requests(world.store)}
+        return {one.approval.asks: one async for one in waiting_requests(world.store)}
 
     found = world.run(pending())
-    assert {asks: (one.subject, one.serial) for asks, one in found.items()} == {
+    assert {asks: (one.approval.subject, one.serial) for asks, one in found.items()} == {
         "certificate": ("CN=device", ""),
         "revocation": ("CN=device", f"{device.certificate.serial_number:x}"),
     }

@@ -134,8 +134,9 @@ def spell_otherwise(world: World) -> None:
         x509.NameAttribute(one.oid, one.value, _type=_ASN1Type.PrintableString)
         for one in issuing.certificate.subject
     )
-    certificate = certify_ca(maker, root, subject, issuing.key.public_key(), 365 * 86400, 0)
-    world.run(world.store.commit(install_certificate(maker, stored, [certificate, root.certificate]).unit))
+    certificate = world.run(certify_ca(maker, root, subject, issuing.key.public_key, 365 * 86400, 0))
+    installed = world.run(install_certificate(maker, stored, [certificate, root.certificate]))
+    world.run(world.store.commit(installed.unit))
     assert world.ca("issuing").subject_der != issuing.subject_der
 
 

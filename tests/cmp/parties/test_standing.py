@@ -194,7 +194,7 @@ OTHER_RA = ra_holder("other RA", 177)
 def held_by_operator(world: World, device: cmpclient.Signature) -> None:
     record = world.record(device.certificate)
     unit: list[Any] = []
-    world.clm.revoke(record, HOLD, unit, actor="operator:root")
+    world.run(world.clm.certificates.revoke(record, HOLD, unit, actor="operator:root"))
     world.run(world.store.commit(unit))
 
 
@@ -226,7 +226,8 @@ def test_a_hold_is_released_by_who_put_it_or_somebody_above(make_world: MakeWorl
             assert (response.status, response.fail_info) == ("rejection", ("notAuthorized",))
             assert world.state(device.certificate) is CertificateState.ON_HOLD
             unit: list[Any] = []
-            world.clm.revoke(world.record(device.certificate), RELEASE, unit, actor="operator:root")
+            record = world.record(device.certificate)
+            world.run(world.clm.certificates.revoke(record, RELEASE, unit, actor="operator:root"))
             world.run(world.store.commit(unit))
             assert world.state(device.certificate) is CertificateState.ACTIVE
 

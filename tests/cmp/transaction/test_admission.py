@@ -34,7 +34,7 @@ def _begin(world: World, protection: cmpclient.Protection = PBM) -> cmpclient.Re
 def _look(world: World) -> None:
     """What the daemon does every few seconds."""
     settings = world.settings
-    world.run(world.clm.room.look(settings.transactions_max, settings.transactions_per_party))
+    world.run(world.clm.quota.look(settings.transactions_max, settings.transactions_per_party))
 
 
 def _refusals(world: World) -> list[AuditRecord]:

@@ -354,7 +354,7 @@ def test_what_is_no_pkimessage_is_refused_in_a_signed_error(world: World, what: 
     response = cmpclient.Response.parse(reply.body)
     assert response.kind == "error"
     assert response.fail_info == ("badDataFormat",)
-    assert response.text == "the request is no PKIMessage in DER"
+    assert response.text == "the request is not a DER-encoded PKIMessage"
     assert response.header["pvno"] == 3
     response.verify_signature(world.authority)
     assert world.kept() == before

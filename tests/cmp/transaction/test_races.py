@@ -61,7 +61,7 @@ async def _revoke(world: World, serial: int) -> str:
     record = await world.clm.issued.certificate("issuing-1", serial)
     assert record is not None
     unit: list[Any] = []
-    world.clm.revoke(record, 1, unit, actor="operator:test")
+    await world.clm.certificates.revoke(record, 1, unit, actor="operator:test")
     try:
         await world.clm.commit(unit)
     except Conflict:

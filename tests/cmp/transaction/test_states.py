@@ -32,6 +32,7 @@ waiting     transactionIdInUse  unwrap  badRequest     poll        badRequest  a
 approved    transactionIdInUse  unwrap  badRequest     poll        badRequest  abort
 refused     transactionIdInUse  unwrap  badRequest     poll        badRequest  abort
 challenged  transactionIdInUse  unwrap  badRequest     badRequest  prove       abort
+issuing     transactionIdInUse  unwrap  badRequest     badRequest  badRequest  systemUnavail
 closed      transactionIdInUse  unwrap  certConfirmed  badRequest  badRequest  badRequest"""
 
 
@@ -83,7 +84,7 @@ def decided(state: State) -> Reach:
         transaction = world.client().begin()
         assert transaction.send(CRMF).status == "waiting"
         if state is not State.WAITING:
-            world.decide(transaction.transaction_id, state, challenge="1")
+            world.decide(transaction.transaction_id, state)
         return transaction, None
 
     return reach
@@ -92,6 +93,7 @@ def decided(state: State) -> Reach:
 REACH: dict[State | None, Reach] = {
     None: none,
     State.CONFIRMING: confirming,
+    State.ISSUING: decided(State.ISSUING),
     State.CLOSED: closed,
     **{state: decided(state) for state in (State.WAITING, State.APPROVED, State.REFUSED, State.CHALLENGED)},
 }
