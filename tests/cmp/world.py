@@ -27,6 +27,7 @@ from cmpd.clm.client import Client
 from cmpd.clm.documents.policy import Policy
 from cmpd.clm.documents.rules.pem_certificates import pem_text
 from cmpd.clm.entities.entity_acts import add
+from cmpd.clm.issuance.issuer import IssuerOf, LocalIssuer
 from cmpd.clm.lifecycle.bootstrap import DEMO_ENTITY, DEMO_PASSWORD, DEMO_POLICY, bootstrap
 from cmpd.clm.lifecycle.ca import CAContext, make_issuing
 from cmpd.clm.lifecycle.rollover import roll_over
@@ -117,6 +118,7 @@ class World:
         self.folder = folder
         self._policy = {"ca": "issuing", "template": "device", **TRUST, **(policy or {})}
         self._runner = asyncio.Runner()
+        self._issuer_of: IssuerOf = LocalIssuer
         self.run(self._begin())
 
     def run(self, work: Coroutine[Any, Any, T]) -> T:
@@ -132,6 +134,11 @@ class World:
         """A new process on the same store."""
         self.run(self.store.close())
         self.run(self._open())
+
+    def issue_by(self, issuer_of: IssuerOf) -> None:
+        """Have others issue for the CAs."""
+        self._issuer_of = issuer_of
+        self.run(self._log_in())
 
     # What the server is asked
 
@@ -279,7 +286,13 @@ class World:
 
     async def _log_in(self) -> None:
         self.clm = await Client.login(
-            self.store, MASTER_KEY, "cmpd", self._secret, clock=lambda: self.now, random=os.urandom
+            self.store,
+            MASTER_KEY,
+            "cmpd",
+            self._secret,
+            clock=lambda: self.now,
+            random=os.urandom,
+            issuer_of=self._issuer_of,
         )
         self.responder = Responder(self.clm, self.settings)
 
