@@ -125,3 +125,13 @@ def test_a_policy_comes_back_from_its_document() -> None:
     policy = Policy.of(POLICY, "p", document)
     assert policy.document() == document
     assert Policy.of(POLICY, "p", policy.document()) == policy
+
+
+def test_a_key_by_its_former_name_is_refused_with_the_name_it_has_now() -> None:
+    document = {"ca": "x", "template": "device", "validity": {"wish": "shorten"}}
+    with pytest.raises(DocumentError) as refused:
+        Policy.of(POLICY, "p", document)
+    assert (refused.value.key, refused.value.text) == (
+        "validity.wish",
+        "is called 'requested_validity' now: write that instead",
+    )
