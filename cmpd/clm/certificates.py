@@ -6,7 +6,7 @@ Each act appends the changes that carry it out to a unit of the caller's, its au
 from __future__ import annotations
 
 from collections.abc import Callable
-from typing import TYPE_CHECKING, Any, Protocol
+from typing import TYPE_CHECKING, Protocol
 
 from cryptography import x509
 
@@ -145,16 +145,17 @@ class Certificates:
             requested_by=by.described,
         )
         unit.append(AddCertificate(record))
-        self._audit(
-            unit,
-            by.actor,
-            "certificate.issue",
-            name_of(record),
-            subject=record.subject,
-            policy=policy,
-            confirmed=confirmed,
-            entity=record.entity,
-            by=by.described,
+        unit.append(
+            audited(
+                Act(by.actor, self._now()),
+                "certificate.issue",
+                name_of(record),
+                subject=record.subject,
+                policy=policy,
+                confirmed=confirmed,
+                entity=record.entity,
+                by=by.described,
+            )
         )
         return record
 
@@ -171,7 +172,8 @@ class Certificates:
                 CertificateState.ACTIVE,
             )
         )
-        self._audit(unit, by.actor, "certificate.confirm", name_of(record), entity=record.entity)
+        act = Act(by.actor, self._now())
+        unit.append(audited(act, "certificate.confirm", name_of(record), entity=record.entity))
         await self.retire_replaced(compiled, record, unit)
 
     async def retire_replaced(
@@ -200,7 +202,7 @@ class Certificates:
                 reason=CESSATION_OF_OPERATION,
             )
         )
-        self._audit(unit, actor, "certificate.reject", name_of(record), why=why)
+        unit.append(audited(Act(actor, self._now()), "certificate.reject", name_of(record), why=why))
 
     async def revoke(
         self, record: Certificate, reason: int, unit: list[Change], *, actor: str, by: str = ""
@@ -229,15 +231,12 @@ class Certificates:
         )
         verb = "certificate.release" if reason == REMOVE_FROM_CRL else "certificate.revoke"
         told = {"entity": record.entity} | ({"by": by} if by else {})
-        self._audit(unit, actor, verb, name_of(record), reason=reason, **told)
+        unit.append(audited(Act(actor, self._now()), verb, name_of(record), reason=reason, **told))
 
     async def _tell_issuer(self, record: Certificate, reason: int) -> None:
         authority = await self._catalog.authority(record.ca)
         if authority is not None:
             await self.issuer(authority).revoke(record, reason)
-
-    def _audit(self, unit: list[Change], actor: str, action: str, subject: str, /, **detail: Any) -> None:
-        unit.append(audited(Act(actor, self._now()), action, subject, **detail))
 
 
 def name_of(record: Certificate) -> str:

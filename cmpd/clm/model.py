@@ -232,7 +232,7 @@ class Transaction:
 
     def requests_in(self, state: TransactionState) -> tuple[TransactionRequest, ...]:
         """Its requests in another state, waiting for nothing."""
-        return tuple(TransactionRequest(one.cert_req_id, state, one.certificate) for one in self.requests)
+        return tuple([TransactionRequest(one.cert_req_id, state, one.certificate) for one in self.requests])
 
 
 EVERY_SERIAL = range(1 << 160)

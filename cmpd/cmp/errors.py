@@ -10,14 +10,13 @@ from cmpd.clm.authorities.key_ref import KeyUnavailable
 from cmpd.clm.client import InvalidIdentifier
 from cmpd.clm.issuance.issuer import IssuerUnavailable
 from cmpd.clm.secrets import SecretError
-from cmpd.clm.store.base import StoreError, StoreUnavailable
+from cmpd.clm.store.base import Conflict, StoreError, StoreUnavailable
 from cmpd.cmp.parties.authentication import Authenticator, Context
 from cmpd.cmp.parties.conditions import NOT_VERIFIED
 from cmpd.cmp.parties.party import NOBODY, Party
 from cmpd.cmp.transaction import protector
 from cmpd.cmp.transaction.exchange import (
     HandlerResult,
-    OuterMessage,
     RequestLogEntry,
     TransportRequest,
     TransportResponse,
@@ -53,7 +52,6 @@ class Established:
 
     call: TransportRequest
     entry: RequestLogEntry
-    outer: OuterMessage | None
     message: Message | None = None
     snapshot: ConfigSnapshot | None = None
     named: Entity | None = None
@@ -65,25 +63,31 @@ class Established:
     verified: bool = False
     """Whether the protection was looked at, or need not be."""
 
-    def context(self, clm: Client, transaction: Transaction | None, basic: Entity | None) -> Context:
-        """What authentication goes by; `basic`: whom HTTP Basic authentication proved."""
-        choice = self.choice
-        return Context(
-            compiled=choice.compiled if choice else None,
-            by_default=choice is None or choice.by_default,
-            named=self.named,
-            basic=basic,
-            expected=transaction.party if transaction else None,
-            peer=self.call.peer,
-            anchors=self.snapshot.anchors if self.snapshot else (),
-            likely=self._likely(clm),
-        )
 
-    def _likely(self, clm: Client) -> str | None:
-        try:
-            return clm.default_policy(self.snapshot).authority.id if self.snapshot is not None else None
-        except InvalidIdentifier:
-            return None
+def context_of(
+    clm: Client,
+    call: TransportRequest,
+    snapshot: ConfigSnapshot | None,
+    named: Entity | None,
+    choice: PolicyChoice | None,
+    transaction: Transaction | None,
+    basic: Entity | None,
+) -> Context:
+    """What authentication goes by; `basic`: whom HTTP Basic authentication proved."""
+    try:
+        likely = clm.default_policy(snapshot).authority.id if snapshot is not None else None
+    except InvalidIdentifier:
+        likely = None
+    return Context(
+        compiled=choice.compiled if choice else None,
+        by_default=choice is None or choice.by_default,
+        named=named,
+        basic=basic,
+        expected=transaction.party if transaction else None,
+        peer=call.peer,
+        anchors=snapshot.anchors if snapshot else (),
+        likely=likely,
+    )
 
 
 class ErrorMessages:
@@ -128,7 +132,7 @@ class ErrorMessages:
             return known.party
         call = known.call
         basic = await self.clm.credentials.entity(call.entity) if call.entity is not None else None
-        context = known.context(self.clm, None, basic)
+        context = context_of(self.clm, call, known.snapshot, known.named, known.choice, None, basic)
         return await self._authenticator.by_mac_alone(known.message, context)
 
     async def _authority(self, known: Established) -> Authority | None:
@@ -163,6 +167,8 @@ def failure_of(error: Exception) -> CMPFailure:
     """What the client is told of whatever went wrong."""
     if isinstance(error, CMPFailure):
         return error
+    if isinstance(error, Conflict) and error.what in CONFLICTS:
+        return CMPFailure(*CONFLICTS[error.what], detail=str(error))
     if isinstance(error, StoreUnavailable):
         text = "the server cannot keep records now, try again later"
         return CMPFailure(FailInfo.systemUnavail, text, detail=str(error))

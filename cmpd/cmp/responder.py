@@ -11,16 +11,15 @@ from __future__ import annotations
 
 import hashlib
 import logging
-from dataclasses import replace
 from time import perf_counter
 from typing import TYPE_CHECKING
 
 from cmpd.clm.model import Entity, Transaction
 from cmpd.clm.store.base import Conflict
 from cmpd.cmp import handlers  # noqa: F401 - registers the body types
-from cmpd.cmp.errors import CONFLICTS, ErrorMessages, Established, describe, failure_of
+from cmpd.cmp.errors import CONFLICTS, ErrorMessages, Established, context_of, describe, failure_of
 from cmpd.cmp.parties import grants
-from cmpd.cmp.parties.authentication import Authenticator, Derive
+from cmpd.cmp.parties.authentication import Authenticator, Context, Derive
 from cmpd.cmp.parties.cells import Operation, Target
 from cmpd.cmp.parties.conditions import Facts
 from cmpd.cmp.parties.party import NOBODY, Party
@@ -46,9 +45,7 @@ from cmpd.cmp.wire.schema import DecodeError
 
 if TYPE_CHECKING:
     from cmpd.clm.client import Client
-    from cmpd.clm.configuration.catalog import ConfigSnapshot
     from cmpd.clm.issuance.compiled_policy import CompiledPolicy
-    from cmpd.clm.store.base import RequestState
     from cmpd.config import CMPConfig
 
 log = logging.getLogger(__name__)
@@ -57,18 +54,7 @@ TRIES = 3
 """For conflicts that another try mends: two requests met."""
 
 
-class Phases:
-    """Times the phases of a request."""
-
-    def __init__(self, seconds: dict[str, float]) -> None:
-        """`seconds`: where they are written, by name."""
-        self._seconds = seconds
-        self._began = perf_counter()
-
-    def end(self, phase: str) -> None:
-        """One has ended, the next begins."""
-        now = perf_counter()
-        self._seconds[phase], self._began = now - self._began, now
+MET_TOO_OFTEN = CMPFailure(FailInfo.systemUnavail, "too many requests at once for the same thing, try again")
 
 
 class Responder:
@@ -92,51 +78,56 @@ class Responder:
 
         `envelope`: what it came in, where a nested message held it.
         """
-        known = Established(call, RequestLogEntry(peer=call.peer), outer)
+        entry = RequestLogEntry(peer=call.peer)
         issuance = Issuance()  # one for all tries: no certificate is asked for twice
         for _ in range(TRIES):
             try:
-                return await self._respond(known, issuance)
+                return await self._respond(call, entry, outer, issuance)
             except Conflict as conflict:
                 log.info("trying again: %s", conflict)
-        return await self._errors.refuse(
-            known,
-            CMPFailure(FailInfo.systemUnavail, "too many requests at once for the same thing, try again"),
-        )
+        return await self._errors.refuse(Established(call, entry), MET_TOO_OFTEN)
 
-    async def _respond(self, known: Established, issuance: Issuance) -> TransportResponse:
-        """The steps. Raises Conflict where two requests met and another try mends it."""
-        call, entry = known.call, known.entry
-        clock = Phases(entry.phases)
+    async def _respond(
+        self,
+        call: TransportRequest,
+        entry: RequestLogEntry,
+        outer: OuterMessage | None,
+        issuance: Issuance,
+    ) -> TransportResponse:
+        """The steps; where one fails, what is established by then is what the refusal goes by. Raises
+        Conflict where two requests met and another try mends it."""
+        request = snapshot = named = choice = compiled = None
+        party, verified, began, phases = NOBODY, False, perf_counter(), entry.phases
         try:
             request = _parse(call.body)
-            known = replace(known, message=request)
             entry.request, entry.transaction = request.kind, (request.header.transaction_id or b"").hex()
-            clock.end("decode")
+            decoded = perf_counter()
+            phases["decode"] = decoded - began
 
             digest = hashlib.sha256(call.body).digest()
-            snapshot, state = await self._look_up(request)
-            known, transaction = replace(known, snapshot=snapshot, named=state.entity), state.transaction
+            snapshot, state = await self.clm.request_state(*header_checks.lookup_keys(request.header))
+            named, transaction = state.entity, state.transaction
             if transaction is not None and (again := memory.retransmitted(transaction, digest)) is not None:
-                known = replace(known, verified=True)
-                return await self._again(known, transaction, request, again)
-            now = self.clm.now() if issuance.began is None else issuance.began
-            issuance.began = now
+                verified = True
+                return await self._again(entry, transaction, request, again)
+            now = issuance.began = issuance.began or self.clm.now()
             self._check_header(call, request, transaction, now)
 
             profile = _profile(request, transaction)
             choice = choose(self.clm, snapshot, call, profile)
             entry.policy = choice.compiled.policy.id if choice.compiled is not None else ""
-            known = replace(known, choice=choice, verified=True)
-            basic = await self._basic(call)
-            party = await self._authenticate(known, transaction, basic)
-            known = replace(known, party=party)
-            _describe_party(entry, party)
-            _check_basic(party, basic)
+            proved, verified = call.entity, True  # by HTTP Basic authentication
+            basic = None if proved is None else await self.clm.credentials.entity(proved)
+            context = context_of(self.clm, call, snapshot, named, choice, transaction, basic)
+            party = await self._authenticate(request, context)
+            entry.entity = party.entity.id if party.entity else ""
+            entry.party = party.actor if party.actor != f"entity:{entry.entity}" else ""
+            if basic is not None:
+                _check_basic(party, basic)
             compiled = choice.granted(party)
-            known = replace(known, compiled=compiled)
             _check_begun(request, transaction, party, compiled)
-            clock.end("verify")
+            verified_at = perf_counter()
+            phases["verify"] = verified_at - decoded
 
             exchange = Exchange(
                 call=call,
@@ -153,33 +144,27 @@ class Responder:
                 profile=profile,
                 transaction=transaction,
                 issued=state.certificate,
-                outer=known.outer,
+                outer=outer,
                 issuance=issuance,
             )
             result = await self._act(exchange)
-            clock.end("clm")
-            return await self._conclude(exchange, result, clock)
-        except Conflict as conflict:
-            if conflict.what not in CONFLICTS:
+            phases["clm"] = perf_counter() - verified_at
+            return await self._conclude(exchange, result)
+        except Exception as error:
+            if isinstance(error, Conflict) and error.what not in CONFLICTS:
                 raise
-            fail_info, text = CONFLICTS[conflict.what]
-            return await self._errors.refuse(known, CMPFailure(fail_info, text, detail=str(conflict)))
-        except Exception as error:  # noqa: BLE001 - whatever happens, the client gets an answer
+            known = Established(call, entry, request, snapshot, named, choice, compiled, party, verified)
             return await self._errors.refuse(known, failure_of(error))
 
-    async def _look_up(self, request: Message) -> tuple[ConfigSnapshot, RequestState]:
-        header = request.header
-        return await self.clm.request_state(header_checks.lookup_key(header), header.sender_kid or b"")
-
     async def _again(
-        self, known: Established, transaction: Transaction, request: Message, response: bytes
+        self, entry: RequestLogEntry, transaction: Transaction, request: Message, response: bytes
     ) -> TransportResponse:
         """The recorded response to a message that was sent again."""
         if response == memory.BEING_ANSWERED:
             raise CMPFailure(FailInfo.systemUnavail, "the request is being processed, send it again later")
         await check_sender(self.clm, transaction, request)
-        known.entry.retransmission = True
-        return TransportResponse(response, known.entry)
+        entry.retransmission = True
+        return TransportResponse(response, entry)
 
     def _check_header(
         self, call: TransportRequest, request: Message, transaction: Transaction | None, now: int
@@ -191,18 +176,11 @@ class Responder:
         header_checks.header(request, context)
         check_operation(call.operation, request)
 
-    async def _basic(self, call: TransportRequest) -> Entity | None:
-        """The end entity that HTTP Basic authentication proved."""
-        return await self.clm.credentials.entity(call.entity) if call.entity is not None else None
-
-    async def _authenticate(
-        self, known: Established, transaction: Transaction | None, basic: Entity | None
-    ) -> Party:
+    async def _authenticate(self, request: Message, context: Context) -> Party:
         """Who protected the message. Raises CMPFailure."""
-        request = known.message
-        if request is None or (self.settings.unprotected_genm and _is_unprotected_genm(request)):
+        if self.settings.unprotected_genm and _is_unprotected_genm(request):
             return NOBODY
-        return await self._authenticator.authenticate(request, known.context(self.clm, transaction, basic))
+        return await self._authenticator.authenticate(request, context)
 
     async def _act(self, exchange: Exchange) -> HandlerResult:
         row = BODY_TYPES[exchange.message.tag]
@@ -213,10 +191,11 @@ class Responder:
         await admission.admit(exchange, step)
         return await row.handle(exchange)
 
-    async def _conclude(self, exchange: Exchange, result: HandlerResult, clock: Phases) -> TransportResponse:
+    async def _conclude(self, exchange: Exchange, result: HandlerResult) -> TransportResponse:
         """Protect the response, commit what it says, and only then let it go."""
         if result.response is not None:
             return TransportResponse(result.response, exchange.record)
+        began = perf_counter()
         response, nonce = protector.respond(
             result,
             protector.Addressing.answering(exchange.message),
@@ -225,7 +204,8 @@ class Responder:
             now=exchange.now,
             random=self.clm.random,
         )
-        clock.end("sign")
+        signed = perf_counter()
+        exchange.record.phases["sign"] = signed - began
         unit = exchange.unit
         if result.state is not None:
             unit.append(memory.remember(exchange, result, result.state, response, nonce))
@@ -236,7 +216,7 @@ class Responder:
                 if conflict.what != "transaction":
                     raise
                 return await self._met(exchange, conflict)
-        clock.end("commit")
+        exchange.record.phases["commit"] = perf_counter() - signed
         describe(exchange.record, result)
         return TransportResponse(response, exchange.record)
 
@@ -296,16 +276,11 @@ def _check_begun(
         raise CMPFailure(FailInfo.badRequest, "the transaction was begun under another policy")
 
 
-def _check_basic(party: Party, basic: Entity | None) -> None:
-    if basic is not None and (party.entity is None or party.entity.id != basic.id):
+def _check_basic(party: Party, basic: Entity) -> None:
+    if party.entity is None or party.entity.id != basic.id:
         raise CMPFailure(
             FailInfo.notAuthorized, "the message is protected by another than HTTP authentication named"
         )
-
-
-def _describe_party(entry: RequestLogEntry, party: Party) -> None:
-    entry.entity = party.entity.id if party.entity else ""
-    entry.party = party.actor if party.actor != f"entity:{entry.entity}" else ""
 
 
 __all__ = ["PKIStatus", "RequestLogEntry", "Responder", "TransportRequest", "TransportResponse"]

@@ -190,7 +190,7 @@ def test_a_client_that_polls_gets_its_certificate_when_two_operators_approved(
         assert waiting["subject"] == "C=DE,O=MTG,CN=User"
         assert "1 more must approve" in cmpd(stopped, "cert", "approve", waiting["request"][:8])
         done = stopped.cmpd("cert", "approve", waiting["request"])
-        assert "takes another operator" in done
+        assert "another operator must" in done
         approval = ["-c", str(stopped.config), "cert", "approve", waiting["request"]]
         subprocess.run([sys.executable, "-c", AS_BERT, *approval], check=True, capture_output=True)
         done = enrolment.result()

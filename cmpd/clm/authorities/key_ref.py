@@ -104,8 +104,9 @@ class SoftwareKey(KeyRef):
         return master_key.seal(keypairs.private_der(self._private_key), context)
 
     async def signed(self, structure: ToBeSigned[T_co], *, large: bool = False) -> T_co:
-        result: T_co = await _run(large, structure.sign, self._private_key, self.algorithm.hash)
-        return result
+        if not large:
+            return structure.sign(self._private_key, self.algorithm.hash)
+        return await asyncio.to_thread(structure.sign, self._private_key, self.algorithm.hash)
 
 
 KEY_KINDS: dict[str, Callable[[bytes, MasterKey, str], KeyRef]] = {SoftwareKey.kind: SoftwareKey.opened}

@@ -86,8 +86,9 @@ def prepare(
     extensions, key_id = requested_extensions(
         compiled.profile, policy, request, subject, algorithm, values, deviations, serial
     )
-    check_names(compiled.reserved, policy, template, subject, extensions, replaced)
-    check_usages(template, extensions)
+    parts = [one.value for one in extensions]
+    check_names(compiled.reserved, policy, template, subject, parts, replaced)
+    check_usages(template, parts)
     start, end = policy.validity.apply(
         (request.not_before, request.not_after),
         now=now,

@@ -173,7 +173,8 @@ def certificate_of(row: Sequence[Any]) -> Certificate:
 def transaction_row(transaction: Transaction) -> Row:
     """The columns of `transactions`. Raises StoreError."""
     values = list(_transaction_values(transaction))
-    certificate = transaction.certificate
+    requests = transaction.requests
+    certificate = requests[0].certificate if requests else None
     values[_TRANSACTION_CA] = certificate[0] if certificate else None
     values[_TRANSACTION_SERIAL] = _required_serial(certificate[1]) if certificate else None
     values[_DETAIL] = detail_text(transaction)

@@ -25,11 +25,15 @@ Pair = tuple[str, int]
 
 def detail_text(transaction: Transaction) -> str:
     """The column `detail` of a transaction."""
-    usual = (TransactionRequest(0, transaction.state, transaction.certificate),)
-    if transaction.requests == usual and not transaction.profile and transaction.signer is None:
+    requests = transaction.requests
+    usual = False
+    if len(requests) == 1:
+        (one,) = requests
+        usual = one.cert_req_id == 0 and one.state is transaction.state and one.waits_for is None
+    if usual and not transaction.profile and transaction.signer is None:
         return "{}"
     values: dict[str, Any] = {}
-    if transaction.requests != usual:
+    if not usual:
         values["requests"] = [
             _request_json(one, transaction, first=number == 0)
             for number, one in enumerate(transaction.requests)
@@ -48,11 +52,14 @@ def read_detail(
     if text == "{}":
         return (TransactionRequest(0, state, certificate),), "", None
     values: dict[str, Any] = json.loads(text)
-    written = values.get("requests", [{}])
+    profile, signer = values.get("profile", ""), _pair(values.get("signer"))
+    if "requests" not in values:
+        return (TransactionRequest(0, state, certificate),), profile, signer
     requests = tuple(
-        _request(one, state, certificate if number == 0 else None) for number, one in enumerate(written)
+        _request(one, state, certificate if number == 0 else None)
+        for number, one in enumerate(values["requests"])
     )
-    return requests, values.get("profile", ""), _pair(values.get("signer"))
+    return requests, profile, signer
 
 
 def _request_json(request: TransactionRequest, transaction: Transaction, *, first: bool) -> dict[str, Any]:

@@ -57,7 +57,7 @@ async def certify(exchange: Exchange, request: Message, *, may_wait: bool) -> Ha
         if isinstance(cert_request, KeyGenRequest):
             beneficiary.before_the_key(exchange, OPERATIONS[body])
             cert_request = await generation.completed(exchange, cert_request, request.header.pvno)
-        return await _certify(exchange, request, cert_request, may_wait=may_wait)
+        return await _certify(exchange, request, body, cert_request, may_wait=may_wait)
     except CMPFailure as failure:
         if failure.fail_info in OF_PROTECTION:
             raise
@@ -66,10 +66,9 @@ async def certify(exchange: Exchange, request: Message, *, may_wait: bool) -> Ha
 
 
 async def _certify(
-    exchange: Exchange, request: Message, cert_request: CertRequest, *, may_wait: bool
+    exchange: Exchange, request: Message, body: Body, cert_request: CertRequest, *, may_wait: bool
 ) -> HandlerResult:
     _check_authority(exchange)
-    body = Body(request.tag)
     old: Certificate | None = None
     if body is Body.KUR:
         old = await update.replaced(exchange, cert_request)
@@ -102,7 +101,7 @@ async def _certify(
     )
     if isinstance(outcome, IssuancePending):
         return _pending(exchange, body, cert_request, replace(ticket, ticket=outcome.ticket))
-    return await _granted(exchange, request, cert_request, outcome, ticket)
+    return await _granted(exchange, request, body, cert_request, outcome, ticket)
 
 
 async def collect(exchange: Exchange, request: Message, ticket: IssuerTicket) -> HandlerResult:
@@ -124,7 +123,7 @@ async def collect(exchange: Exchange, request: Message, ticket: IssuerTicket) ->
         return _rejection(exchange, body, cert_request, failure)
     if isinstance(outcome, IssuancePending):
         return _pending(exchange, body, cert_request, replace(ticket, ticket=outcome.ticket))
-    return await _granted(exchange, request, cert_request, outcome, ticket)
+    return await _granted(exchange, request, body, cert_request, outcome, ticket)
 
 
 async def _prepared(
@@ -205,12 +204,13 @@ def _check_possession(exchange: Exchange, request: Message, cert_request: CertRe
 async def _granted(
     exchange: Exchange,
     request: Message,
+    body: Body,
     cert_request: CertRequest,
     issued: IssuedCertificate,
     ticket: IssuerTicket,
 ) -> HandlerResult:
     """The certificate to its requester. Raises CMPFailure."""
-    compiled, body = exchange.compiled, Body(request.tag)
+    compiled = exchange.compiled
     policy, authority = compiled.policy, compiled.authority
     if issued.key_hash != cert_request.key_hash:
         raise CMPFailure(

@@ -95,11 +95,11 @@ def recip_nonce(message: Message, context: HeaderContext) -> None:
         )
 
 
-def lookup_key(header: Header) -> bytes:
-    """The transactionID to look up before the checks: empty, which nothing is found by, where there is
-    none that could be kept."""
+def lookup_keys(header: Header) -> tuple[bytes, bytes]:
+    """The transactionID and senderKID to look up before the checks: empty, which nothing is found by, where
+    there is none; nor a transactionID that could not be kept."""
     value = header.transaction_id or b""
-    return value if len(value) <= LONGEST_FIELD else b""
+    return value if len(value) <= LONGEST_FIELD else b"", header.sender_kid or b""
 
 
 Check = Callable[[Message, HeaderContext], None]

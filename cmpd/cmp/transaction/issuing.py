@@ -26,8 +26,8 @@ Outcome = IssuedCertificate | IssuancePending
 class Issuance:
     """What issuers gave for one message, by certReqId."""
 
-    began: int | None = None
-    """When the message was handled first, in seconds since the epoch."""
+    began: int = 0
+    """When the message was handled first, in seconds since the epoch; 0: it was not."""
     _serials: dict[int, int] = field(default_factory=dict)
     _outcomes: dict[int, tuple[PreparedCertificate, Outcome]] = field(default_factory=dict)
 

@@ -33,9 +33,8 @@ def remember(
     before = exchange.transaction
     if before is None:
         requests = result.requests or (TransactionRequest(0, state),)
-        opened = _opened(exchange, state, requests, expires)
         message = exchange.message.der if state in KEEPING_THE_MESSAGE else None
-        return OpenTransaction(replace(opened, first_response=response, server_nonce=nonce, message=message))
+        return _opened(exchange, state, requests, expires, message, response, nonce)
     after = replace(
         before,
         state=state,
@@ -54,8 +53,7 @@ def claim(exchange: Exchange, cert_req_id: int) -> OpenTransaction | AdvanceTran
     requests = (TransactionRequest(cert_req_id, state),)
     before = exchange.transaction
     if before is None:
-        opened = _opened(exchange, state, requests, expires)
-        return OpenTransaction(replace(opened, message=exchange.message.der))
+        return _opened(exchange, state, requests, expires, exchange.message.der, BEING_ANSWERED, b"")
     after = replace(
         before,
         state=state,
@@ -72,11 +70,14 @@ def _opened(
     state: TransactionState,
     requests: tuple[TransactionRequest, ...],
     expires: int,
-) -> Transaction:
+    message: bytes | None,
+    response: bytes,
+    nonce: bytes,
+) -> OpenTransaction:
     party = exchange.party
     exchange.clm.quota.begin(holder(party))
     signer = party.record
-    return Transaction(
+    transaction = Transaction(
         id=exchange.transaction_id,
         state=state,
         body=exchange.message.tag,
@@ -86,11 +87,13 @@ def _opened(
         opened=exchange.now,
         expires=expires,
         first_digest=exchange.digest,
-        first_response=BEING_ANSWERED,
+        first_response=response,
         last_digest=b"",
         last_response=b"",
-        server_nonce=b"",
+        server_nonce=nonce,
         requests=requests,
+        message=message,
         profile=exchange.profile,
         signer=(signer.ca, signer.serial) if signer else None,
     )
+    return OpenTransaction(transaction)
