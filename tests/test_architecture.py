@@ -60,6 +60,7 @@ LEAVES = (
     "cmpd.printable",
     "cmpd.reasons",
     "cmpd.records",
+    "cmpd.times",
 )
 # Importing a command must not pay for these; a command that needs them imports them when it runs.
 SLOW = ("asn1tools", "asyncio", "cryptography", *(f"cmpd.{room}" for room in ROOMS if room != "cli"))

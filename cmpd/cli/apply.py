@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import Any
 
 from cmpd.cli import COMMANDS
-from cmpd.cli.common import CommandError, StoreCommand, actor, in_workplace, now
+from cmpd.cli.common import CommandError, StoreCommand, actor, now, set_command
 from cmpd.cli.configuring import draft
 from cmpd.cli.identities import advise
 
@@ -23,7 +23,7 @@ def register(subparsers: Any) -> None:
     )
     parser.add_argument("file", metavar="FILE", type=Path)
     parser.add_argument("--dry-run", action="store_true", help="show the difference, and change nothing")
-    parser.set_defaults(run=in_workplace(_apply))
+    set_command(parser, _apply)
 
 
 async def _apply(place: StoreCommand, arguments: argparse.Namespace) -> int:

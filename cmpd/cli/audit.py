@@ -9,12 +9,11 @@ from typing import TYPE_CHECKING, Any
 from cmpd.cli import COMMANDS
 from cmpd.cli.common import (
     StoreCommand,
-    add_json,
-    in_workplace,
     json_text,
     now,
     print_json,
     print_table,
+    set_command,
     time_text,
 )
 
@@ -35,12 +34,10 @@ def register(subparsers: Any) -> None:
     verb.add_argument("--action", metavar="TEXT", help="how the action begins: certificate, ca.rollover …")
     verb.add_argument("--subject", metavar="TEXT", help="a part of what it was done to")
     verb.add_argument("--lines", action="store_true", help="JSON lines, for export: one record a line")
-    add_json(verb)
-    verb.set_defaults(run=in_workplace(_list))
+    set_command(verb, _list, json=True)
 
     verb = verbs.add_parser("verify", help="follow the hash chains; exit status 65 where one is broken")
-    add_json(verb)
-    verb.set_defaults(run=in_workplace(_verify))
+    set_command(verb, _verify, json=True)
 
 
 def _summary(record: AuditRecord) -> dict[str, Any]:

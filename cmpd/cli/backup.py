@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import Any
 
 from cmpd.cli import COMMANDS
-from cmpd.cli.common import CommandError, StoreCommand, in_workplace
+from cmpd.cli.common import CommandError, StoreCommand, set_command
 
 
 def register(subparsers: Any) -> None:
@@ -20,7 +20,7 @@ def register(subparsers: Any) -> None:
         "stay sealed: keep the master key too, and elsewhere. FILE must not exist.",
     )
     parser.add_argument("file", metavar="FILE", type=Path)
-    parser.set_defaults(run=in_workplace(_backup))
+    set_command(parser, _backup)
 
 
 async def _backup(place: StoreCommand, arguments: argparse.Namespace) -> int:

@@ -12,13 +12,11 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Any, TextIO
 
-from cmpd.cli.common import CommandError, StoreCommand, in_workplace
+from cmpd.cli.common import CommandError, StoreCommand, set_command
 from cmpd.cli.configuring import act, draft
 from cmpd.cli.files import create_private
 from cmpd.cli.identities import add_anchor, advise, anchor_of
-
-BAR = 30
-"""Width of the progress bar, in characters."""
+from cmpd.cli.progress import ProgressBar
 
 
 def register_bulk(verbs: Any) -> None:
@@ -34,24 +32,16 @@ def register_bulk(verbs: Any) -> None:
         type=Path,
         help="make a password for those that bring none, and write id,name,password there (CSV, mode 0600)",
     )
-    verb.set_defaults(run=in_workplace(_import))
+    set_command(verb, _import)
 
     verb = verbs.add_parser("export", help="write end entities to stdout, without secrets")
     verb.add_argument("search", nargs="?", help="a part of id, name, reference or identity")
     _add_format(verb)
-    verb.set_defaults(run=in_workplace(_export))
+    set_command(verb, _export)
 
 
 def _add_format(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--format", choices=("csv", "jsonl"), help="default: by the file's name, else jsonl")
-
-
-def show_progress(done: int, total: int) -> None:
-    """Draw the bar on a terminal; nothing elsewhere."""
-    if sys.stderr.isatty():
-        filled = BAR * done // max(1, total)
-        end = "\n" if done >= total else ""
-        print(f"\r[{'#' * filled}{'.' * (BAR - filled)}] {done} of {total}", end=end, file=sys.stderr)
 
 
 @contextmanager
@@ -90,8 +80,12 @@ async def _import(place: StoreCommand, arguments: argparse.Namespace) -> int:
     if arguments.passwords is not None:
         # Before anything is stored: a password that cannot be handed on must not be in use.
         _write_passwords(arguments.passwords, [row for row in rows if row.generated])
-    async for done in importer.store(rows):
-        show_progress(done, len(rows))
+    progress = ProgressBar()
+    try:
+        async for done in importer.store(rows):
+            progress.show("entities", done, len(rows))
+    finally:
+        progress.done()
     print(f"{len(rows)} entities registered")
     subjects = [one for entity in entities for one in entity.identities if one.kind == SUBJECT]
     if subjects:

@@ -12,16 +12,16 @@ from cmpd.cli.addresses import base_url
 from cmpd.cli.common import (
     CommandError,
     StoreCommand,
-    add_json,
     add_password,
-    in_workplace,
     print_json,
     print_table,
     read_password,
+    set_command,
     time_text,
 )
 from cmpd.cli.configuring import act, deleting, draft
 from cmpd.cli.files import write_public
+from cmpd.times import seconds_of
 
 if TYPE_CHECKING:
     from cmpd.clm.authorities.authority import Authority
@@ -60,7 +60,7 @@ def register(subparsers: Any) -> None:
     verb.add_argument("--under", metavar="CA", help="the CA that certifies it (default: it is a root)")
     verb.add_argument("--validity", metavar="SPAN", default="10y", help="how long it is valid (10y)")
     verb.add_argument("--path-length", metavar="N", type=int, help="CAs that may follow below it (any; 0)")
-    verb.set_defaults(run=in_workplace(_create))
+    set_command(verb, _create)
 
     verb = verbs.add_parser("import", help="take in a CA that was made elsewhere, key and all")
     verb.add_argument("name")
@@ -70,39 +70,38 @@ def register(subparsers: Any) -> None:
     verb.add_argument("--pkcs12", metavar="FILE", type=Path, help="all of it, in PKCS #12")
     add_password(verb)
     _add_partitions(verb, default=1)
-    verb.set_defaults(run=in_workplace(_import))
+    set_command(verb, _import)
 
     verb = verbs.add_parser("request", help="make a key, and a PKCS #10 request for another CA to certify")
     _add_new(verb)
     verb.add_argument("--out", metavar="FILE", type=Path, help="where to write the request (default: stdout)")
-    verb.set_defaults(run=in_workplace(_request))
+    set_command(verb, _request)
 
     verb = verbs.add_parser("install", help="take in the certificate that came for a request")
     verb.add_argument("ca")
     verb.add_argument("certificates", metavar="FILE", type=Path, help="its certificate and those above it")
-    verb.set_defaults(run=in_workplace(_install))
+    set_command(verb, _install)
 
     verb = verbs.add_parser("rollover", help="give a CA its next key; the old one serves what it signed")
     verb.add_argument("ca")
     verb.add_argument("--key", metavar="ALGORITHM", help="the new key's (default: as the old one)")
     _add_partitions(verb, default=None)
-    verb.set_defaults(run=in_workplace(_rollover))
+    set_command(verb, _rollover)
 
     verb = verbs.add_parser("signer", help="renew a CA's CMP signer now")
     verb.add_argument("ca")
-    verb.set_defaults(run=in_workplace(_signer))
+    set_command(verb, _signer)
 
     verb = verbs.add_parser("list", help="list CAs")
-    add_json(verb)
-    verb.set_defaults(run=in_workplace(_list))
+    set_command(verb, _list, json=True)
 
     verb = verbs.add_parser("show", help="print a CA's certificate and those above it, in PEM")
     verb.add_argument("ca")
-    verb.set_defaults(run=in_workplace(_show))
+    set_command(verb, _show)
 
     verb = verbs.add_parser("delete", help="delete a CA nothing uses, key and all")
     verb.add_argument("ca")
-    verb.set_defaults(run=in_workplace(deleting("ca")))
+    set_command(verb, deleting("ca"))
 
 
 def _add_url(parser: argparse.ArgumentParser) -> None:
@@ -307,7 +306,7 @@ async def _signer(place: StoreCommand, arguments: argparse.Namespace) -> int:
 async def _list(place: StoreCommand, arguments: argparse.Namespace) -> int:
     from cryptography import x509
 
-    from cmpd.clm.authorities.authority import AuthorityDocument, seconds
+    from cmpd.clm.authorities.authority import AuthorityDocument
     from cmpd.clm.model import ObjectKind
 
     listed: list[dict[str, Any]] = []
@@ -315,9 +314,9 @@ async def _list(place: StoreCommand, arguments: argparse.Namespace) -> int:
         document = AuthorityDocument.of(stored)
         end = signer_end = None
         if document.certificate and document.signer:
-            end = seconds(x509.load_der_x509_certificate(document.certificate).not_valid_after_utc)
+            end = seconds_of(x509.load_der_x509_certificate(document.certificate).not_valid_after_utc)
             signer = x509.load_der_x509_certificate(document.signer.certificate)
-            signer_end = seconds(signer.not_valid_after_utc)
+            signer_end = seconds_of(signer.not_valid_after_utc)
         crls = await place.store.crl_heads(stored.id)
         crl = min(crls, key=lambda head: head.next_update, default=None)
         listed.append(

@@ -12,12 +12,11 @@ from cmpd.cli.common import (
     CommandError,
     StoreCommand,
     actor,
-    add_json,
-    in_workplace,
     login,
     now,
     print_json,
     print_table,
+    set_command,
     time_text,
 )
 from cmpd.cli.configuring import act
@@ -43,14 +42,12 @@ def register(subparsers: Any) -> None:
     verb.add_argument("--state", action="append", default=[], help="active, revoked, …; repeatable")
     verb.add_argument("--subject", metavar="TEXT", help="a part of the subject")
     verb.add_argument("--limit", metavar="N", type=int, help="no more than N")
-    add_json(verb)
-    verb.set_defaults(run=in_workplace(_list))
+    set_command(verb, _list, json=True)
 
     verb = verbs.add_parser("show", help="show a certificate")
     _add_serial(verb)
     verb.add_argument("--pem", action="store_true", help="print it in PEM")
-    add_json(verb)
-    verb.set_defaults(run=in_workplace(_show))
+    set_command(verb, _show, json=True)
 
     verb = verbs.add_parser("revoke", help="revoke a certificate, or put it on hold; the CRL follows at once")
     _add_serial(verb)
@@ -61,27 +58,27 @@ def register(subparsers: Any) -> None:
         default="unspecified",
         help=f"one of {', '.join(REASONS)} (unspecified)",
     )
-    verb.set_defaults(run=in_workplace(_revoke))
+    set_command(verb, _revoke)
 
     verb = verbs.add_parser(
         "block",
         help="let a certificate without an end entity renew itself no more",
     )
     _add_serial(verb)
-    verb.set_defaults(run=in_workplace(_block))
+    set_command(verb, _block)
 
     verb = verbs.add_parser("approve", help="approve a request that waits")
     verb.add_argument("request", help="its transactionID, or how that begins")
-    verb.set_defaults(run=in_workplace(_approve))
+    set_command(verb, _approve)
 
     verb = verbs.add_parser("reject", help="refuse a request that waits")
     verb.add_argument("request", help="its transactionID, or how that begins")
     verb.add_argument("--reason", metavar="TEXT", default="", help="what the client is told")
-    verb.set_defaults(run=in_workplace(_reject))
+    set_command(verb, _reject)
 
     verb = verbs.add_parser("archive", help="put certificates that ended long ago into the store's archive")
     verb.add_argument("--ended", metavar="SPAN", default="1y", help="longer ago than this (1y)")
-    verb.set_defaults(run=in_workplace(_archive))
+    set_command(verb, _archive)
 
 
 def _add_serial(parser: argparse.ArgumentParser) -> None:

@@ -9,8 +9,9 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
 from cmpd.cli import COMMANDS
-from cmpd.cli.common import StoreCommand, add_json, in_workplace, login, now, print_json, time_text
+from cmpd.cli.common import StoreCommand, login, now, print_json, set_command, time_text
 from cmpd.printable import printable
+from cmpd.times import seconds_of
 
 if TYPE_CHECKING:
     from cmpd.clm.authorities.authority import Authority
@@ -43,8 +44,7 @@ def register(subparsers: Any) -> None:
         help=COMMANDS["check"],
         description="Check configuration and store. Exit status 78 where something would not be served.",
     )
-    add_json(parser)
-    parser.set_defaults(run=in_workplace(_check))
+    set_command(parser, _check, json=True)
 
 
 async def _check(place: StoreCommand, arguments: argparse.Namespace) -> int:
@@ -88,7 +88,7 @@ def _ending_tls(config: Config, time: int) -> Iterator[str]:
 
     for path in dict.fromkeys(one.tls_certificate for one in config.listen if one.tls_certificate):
         certificate = x509.load_pem_x509_certificates(path.read_bytes())[0]
-        left = int(certificate.not_valid_after_utc.timestamp()) - time
+        left = seconds_of(certificate.not_valid_after_utc) - time
         if left < SOON:
             when = f"expires in {left // DAY} days" if left > 0 else f"expired {-left // DAY} days ago"
             yield f"the TLS certificate {path} {when}; put a renewed one in its place"

@@ -7,7 +7,7 @@ import os
 from typing import TYPE_CHECKING, Any
 
 from cmpd.cli import COMMANDS
-from cmpd.cli.common import StoreCommand, add_json, in_workplace, now, print_json, print_table, time_text
+from cmpd.cli.common import StoreCommand, now, print_json, print_table, set_command, time_text
 from cmpd.cli.configuring import deleting, draft
 
 if TYPE_CHECKING:
@@ -25,24 +25,23 @@ def register(subparsers: Any) -> None:
     verb.add_argument(
         "--policy", metavar="POLICY", action="append", help="a policy it may use (default: all); repeatable"
     )
-    verb.set_defaults(run=in_workplace(_add))
+    set_command(verb, _add)
 
     verb = verbs.add_parser("list", help="list API clients")
-    add_json(verb)
-    verb.set_defaults(run=in_workplace(_list))
+    set_command(verb, _list, json=True)
 
     verb = verbs.add_parser("rotate", help="give it a new secret, and print it once")
     verb.add_argument("client", help="its id")
     verb.add_argument(
         "--overlap", metavar="SPAN", default="0s", help="how long the old one stays valid: 12h, 7d … (0s)"
     )
-    verb.set_defaults(run=in_workplace(_rotate))
+    set_command(verb, _rotate)
 
     verb = verbs.add_parser("set", help="change what it may use")
     verb.add_argument("client", help="its id")
     verb.add_argument("--default-policy", metavar="POLICY", help="where a request names none; - for none")
     verb.add_argument("--policy", metavar="POLICY", action="append", help="a policy it may use; - for all")
-    verb.set_defaults(run=in_workplace(_set))
+    set_command(verb, _set)
 
     for word, run, text in (
         ("disable", _switch, "keep it out"),
@@ -51,7 +50,7 @@ def register(subparsers: Any) -> None:
     ):
         verb = verbs.add_parser(word, help=text)
         verb.add_argument("client", help="its id")
-        verb.set_defaults(run=in_workplace(run), verb=word)
+        set_command(verb, run, verb=word)
 
 
 def _policies(changes: Draft, arguments: argparse.Namespace) -> dict[str, Any]:

@@ -20,6 +20,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from cmpd.printable import printable
+from cmpd.times import utc_text
 
 if TYPE_CHECKING:
     from cmpd.clm.client import Client
@@ -147,6 +148,16 @@ Command = Callable[[StoreCommand, argparse.Namespace], Coroutine[Any, Any, int]]
 """Carries a command out; gives the exit status."""
 
 
+def set_command(
+    parser: argparse.ArgumentParser, command: Command, *, json: bool = False, **defaults: Any
+) -> None:
+    """Have the parser's command carried out on the store. `json`: it has the option --json. `defaults` are
+    further values of its arguments."""
+    if json:
+        add_json(parser)
+    parser.set_defaults(run=in_workplace(command), **defaults)
+
+
 def in_workplace(command: Command) -> Callable[[argparse.Namespace], int]:
     """Make `run` of a coroutine that takes the workplace and the parsed arguments."""
 
@@ -227,7 +238,7 @@ def time_text(seconds: int | None) -> str:
     """UTC in ISO 8601, or a dash."""
     if seconds is None:
         return "-"
-    return time.strftime("%Y-%m-%dT%H:%M:%SZ", time.gmtime(seconds))
+    return utc_text(seconds)
 
 
 def add_password(parser: argparse.ArgumentParser) -> None:

@@ -14,11 +14,10 @@ from cmpd.cli.common import (
     CommandError,
     StoreCommand,
     actor,
-    add_json,
-    in_workplace,
     now,
     print_json,
     print_table,
+    set_command,
     time_text,
 )
 from cmpd.cli.configuring import act, draft
@@ -37,20 +36,19 @@ def register(subparsers: Any) -> None:
     verbs = parser.add_subparsers(title="commands", metavar="VERB", required=True)
 
     verb = verbs.add_parser("list", help="list the latest CRLs of each CA, and those that were imported")
-    add_json(verb)
-    verb.set_defaults(run=in_workplace(_list))
+    set_command(verb, _list, json=True)
 
     verb = verbs.add_parser("make", help="make a CA's next CRL now; of a CA with several, all of them or one")
     verb.add_argument("ca")
     _add_partition(verb)
-    verb.set_defaults(run=in_workplace(_make))
+    set_command(verb, _make)
 
     verb = verbs.add_parser("show", help="write a CA's latest CRL, in PEM or DER")
     verb.add_argument("ca")
     _add_partition(verb)
     verb.add_argument("--der", action="store_true", help="DER")
     verb.add_argument("--out", metavar="FILE", type=Path, help="where to (default: stdout)")
-    verb.set_defaults(run=in_workplace(_show))
+    set_command(verb, _show)
 
     verb = verbs.add_parser(
         "import",
@@ -65,11 +63,11 @@ def register(subparsers: Any) -> None:
         type=Path,
         help="certificates of issuers below those that policies name, and what is between them",
     )
-    verb.set_defaults(run=in_workplace(_import))
+    set_command(verb, _import)
 
     verb = verbs.add_parser("remove", help="take an imported CRL away")
     verb.add_argument("id", help="of `cmpd crl list`")
-    verb.set_defaults(run=in_workplace(_remove))
+    set_command(verb, _remove)
 
 
 def _add_partition(parser: argparse.ArgumentParser) -> None:

@@ -14,13 +14,12 @@ from cmpd.cli.bulk import register_bulk
 from cmpd.cli.common import (
     CommandError,
     StoreCommand,
-    add_json,
     add_password,
-    in_workplace,
     now,
     print_json,
     print_table,
     read_password,
+    set_command,
     time_text,
 )
 from cmpd.cli.configuring import act
@@ -51,30 +50,26 @@ def register(subparsers: Any) -> None:
     verb.add_argument("--no-password", action="store_true", help="it authenticates by certificate only")
     _add_password_limits(verb)
     add_password(verb)
-    add_json(verb)
-    verb.set_defaults(run=in_workplace(_add))
+    set_command(verb, _add, json=True)
 
     verb = verbs.add_parser("list", help="list end entities")
     verb.add_argument("search", nargs="?", help="a part of id, name, reference or identity")
-    add_json(verb)
-    verb.set_defaults(run=in_workplace(_list))
+    set_command(verb, _list, json=True)
 
     verb = verbs.add_parser("show", help="show an end entity and its certificates")
     _add_entity(verb)
-    add_json(verb)
-    verb.set_defaults(run=in_workplace(_show))
+    set_command(verb, _show, json=True)
 
     verb = verbs.add_parser("password", help="give it a new password; the old one is void at once")
     _add_entity(verb)
     _add_password_limits(verb)
     add_password(verb)
-    add_json(verb)
-    verb.set_defaults(run=in_workplace(_password))
+    set_command(verb, _password, json=True)
 
     for word, help_text in (("block", "refuse it everything"), ("unblock", "let it in again")):
         verb = verbs.add_parser(word, help=help_text)
         _add_entity(verb)
-        verb.set_defaults(run=in_workplace(_set_state), verb=word)
+        set_command(verb, _set_state, verb=word)
 
     register_bulk(verbs)
 

@@ -7,7 +7,7 @@ import os
 from typing import TYPE_CHECKING, Any
 
 from cmpd.cli import COMMANDS
-from cmpd.cli.common import StoreCommand, in_workplace
+from cmpd.cli.common import StoreCommand, set_command
 from cmpd.cli.entity import find
 from cmpd.printable import printable
 
@@ -22,7 +22,7 @@ def register(subparsers: Any) -> None:
     """Add the noun."""
     parser = subparsers.add_parser("explain", help=COMMANDS["explain"])
     parser.add_argument("entity", help="an end entity: its UUID, or its name where only one has it")
-    parser.set_defaults(run=in_workplace(_explain))
+    set_command(parser, _explain)
 
 
 async def _explain(place: StoreCommand, arguments: argparse.Namespace) -> int:

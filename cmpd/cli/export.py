@@ -7,7 +7,7 @@ import os
 from typing import Any
 
 from cmpd.cli import COMMANDS
-from cmpd.cli.common import StoreCommand, in_workplace
+from cmpd.cli.common import StoreCommand, set_command
 
 
 def register(subparsers: Any) -> None:
@@ -19,7 +19,7 @@ def register(subparsers: Any) -> None:
         "as a declaration for `cmpd apply`. No secret is in it: no password, no key.",
     )
     parser.add_argument("--no-entities", action="store_true", help="leave the end entities out")
-    parser.set_defaults(run=in_workplace(_export))
+    set_command(parser, _export)
 
 
 async def _export(place: StoreCommand, arguments: argparse.Namespace) -> int:

@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import Any
 
 from cmpd.cli import COMMANDS
-from cmpd.cli.common import CommandError, StoreCommand, add_json, in_workplace, print_json, print_table
+from cmpd.cli.common import CommandError, StoreCommand, print_json, print_table, set_command
 from cmpd.cli.configuring import add_changes, add_settings, assigned, deleting, draft
 from cmpd.cli.entity import find
 
@@ -26,17 +26,15 @@ def register(subparsers: Any) -> None:
     verb.add_argument("--template", required=True, help="what its certificates look like")
     verb.add_argument("--id", metavar="UUID", help="its UUID (default: a random one)")
     add_settings(verb, EXAMPLE)
-    add_json(verb)
-    verb.set_defaults(run=in_workplace(_add))
+    set_command(verb, _add, json=True)
 
     verb = verbs.add_parser("set", help="change a policy")
     verb.add_argument("policy", help="its name or UUID")
     add_changes(verb, EXAMPLE)
-    verb.set_defaults(run=in_workplace(_set))
+    set_command(verb, _set)
 
     verb = verbs.add_parser("list", help="list policies")
-    add_json(verb)
-    verb.set_defaults(run=in_workplace(_list))
+    set_command(verb, _list, json=True)
 
     verb = verbs.add_parser("add-ra", help="let a registration authority speak for devices")
     verb.add_argument("policy", help="its name or UUID")
@@ -79,12 +77,12 @@ def register(subparsers: Any) -> None:
     verb.add_argument(
         "--pinned", action="store_true", help="the certificate is its own, and needs no id-kp-cmcRA"
     )
-    verb.set_defaults(run=in_workplace(_add_ra))
+    set_command(verb, _add_ra)
 
     verb = verbs.add_parser("remove-ra", help="take a registration authority its rights")
     verb.add_argument("policy", help="its name or UUID")
     verb.add_argument("name", help="what it is called there")
-    verb.set_defaults(run=in_workplace(_remove_ra))
+    set_command(verb, _remove_ra)
 
     for word, run, text in (
         ("show", _show, "show a policy's settings; what is not there has its default"),
@@ -93,7 +91,7 @@ def register(subparsers: Any) -> None:
     ):
         verb = verbs.add_parser(word, help=text)
         verb.add_argument("policy", help="its name or UUID")
-        verb.set_defaults(run=in_workplace(run))
+        set_command(verb, run)
 
 
 def _assigned(document: dict[str, Any], words: list[str]) -> dict[str, Any]:

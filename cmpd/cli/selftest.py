@@ -12,7 +12,7 @@ from urllib.parse import urlsplit
 
 from cmpd.cli import COMMANDS
 from cmpd.cli.addresses import local_url
-from cmpd.cli.common import CommandError, StoreCommand, actor, in_workplace, now
+from cmpd.cli.common import CommandError, StoreCommand, actor, now, set_command
 
 if TYPE_CHECKING:
     from cmpd.client.requester import Send
@@ -41,7 +41,7 @@ def register(subparsers: Any) -> None:
         help="where the server answers (default: the configuration's first listener, /cmp)",
     )
     parser.add_argument("--ca-file", metavar="FILE", help="PEM file with the CAs of an https server")
-    parser.set_defaults(run=in_workplace(_selftest))
+    set_command(parser, _selftest)
 
 
 async def _selftest(place: StoreCommand, arguments: argparse.Namespace) -> int:

@@ -7,7 +7,7 @@ from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any
 
 from cmpd.cli import COMMANDS
-from cmpd.cli.common import StoreCommand, add_json, in_workplace, now, print_json, time_text
+from cmpd.cli.common import StoreCommand, now, print_json, set_command, time_text
 from cmpd.printable import printable
 
 if TYPE_CHECKING:
@@ -32,8 +32,7 @@ def register(subparsers: Any) -> None:
         type=float,
         help="show it again and again, every SECONDS (default: 2)",
     )
-    add_json(parser)
-    parser.set_defaults(run=in_workplace(_status))
+    set_command(parser, _status, json=True)
 
 
 async def _status(place: StoreCommand, arguments: argparse.Namespace) -> int:

@@ -7,7 +7,7 @@ import os
 from typing import Any
 
 from cmpd.cli import COMMANDS
-from cmpd.cli.common import CommandError, StoreCommand, add_json, in_workplace, print_json, print_table
+from cmpd.cli.common import CommandError, StoreCommand, print_json, print_table, set_command
 from cmpd.cli.configuring import add_changes, add_settings, assigned, deleting, draft
 
 EXAMPLE = """validity=90d or extended_key_usage='["serverAuth"]'"""
@@ -22,16 +22,15 @@ def register(subparsers: Any) -> None:
     verb.add_argument("name", help="what policies call it")
     verb.add_argument("--like", metavar="TEMPLATE", help="begin with the settings of this one")
     add_settings(verb, EXAMPLE)
-    verb.set_defaults(run=in_workplace(_add))
+    set_command(verb, _add)
 
     verb = verbs.add_parser("set", help="change a stored template")
     verb.add_argument("template", help="its name")
     add_changes(verb, EXAMPLE)
-    verb.set_defaults(run=in_workplace(_set))
+    set_command(verb, _set)
 
     verb = verbs.add_parser("list", help="list templates, the ready-made ones among them")
-    add_json(verb)
-    verb.set_defaults(run=in_workplace(_list))
+    set_command(verb, _list, json=True)
 
     for word, run, text in (
         ("show", _show, "show a template's settings; what is not there has its default"),
@@ -39,7 +38,7 @@ def register(subparsers: Any) -> None:
     ):
         verb = verbs.add_parser(word, help=text)
         verb.add_argument("template", help="its name")
-        verb.set_defaults(run=in_workplace(run))
+        set_command(verb, run)
 
 
 async def _document(place: StoreCommand, name: str) -> dict[str, Any]:

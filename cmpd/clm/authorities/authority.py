@@ -2,11 +2,9 @@
 
 from __future__ import annotations
 
-import calendar
 import hashlib
 from collections.abc import Sequence
 from dataclasses import dataclass, field, replace
-from datetime import datetime
 from functools import cached_property
 from typing import Any
 
@@ -34,15 +32,11 @@ from cmpd.clm.settings import (
     read,
     setting,
 )
+from cmpd.times import seconds_of
 
 
 class AuthorityError(DocumentError):
     """A CA's document is wrong, or its key does not open; the text says which and why."""
-
-
-def seconds(time: datetime) -> int:
-    """Seconds since the epoch of an X.509 time."""
-    return calendar.timegm(time.timetuple())
 
 
 @dataclass(frozen=True, slots=True)
@@ -136,7 +130,7 @@ class Signer:
     @cached_property
     def not_after(self) -> int:
         """When the certificate ends."""
-        return seconds(self.certificate.not_valid_after_utc)
+        return seconds_of(self.certificate.not_valid_after_utc)
 
     @cached_property
     def key_id(self) -> bytes:
@@ -190,12 +184,12 @@ class Authority:
     @cached_property
     def not_before(self) -> int:
         """When its certificate begins."""
-        return seconds(self.certificate.not_valid_before_utc)
+        return seconds_of(self.certificate.not_valid_before_utc)
 
     @cached_property
     def not_after(self) -> int:
         """When its certificate ends."""
-        return seconds(self.certificate.not_valid_after_utc)
+        return seconds_of(self.certificate.not_valid_after_utc)
 
     @cached_property
     def key_id(self) -> bytes:
@@ -288,8 +282,8 @@ def record_of(
         serial=certificate.serial_number,
         der=der,
         subject=name_text(certificate.subject),
-        not_before=seconds(certificate.not_valid_before_utc),
-        not_after=seconds(certificate.not_valid_after_utc),
+        not_before=seconds_of(certificate.not_valid_before_utc),
+        not_after=seconds_of(certificate.not_valid_after_utc),
         key_id=key_id_of(certificate),
         key_hash=hashlib.sha256(public_der(certificate.public_key())).digest(),
         entity=entity,

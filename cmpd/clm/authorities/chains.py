@@ -8,10 +8,10 @@ from typing import Any
 from cryptography import x509
 from cryptography.hazmat.primitives.serialization import Encoding
 
-from cmpd.clm.authorities.authority import seconds
 from cmpd.clm.pkix import keypairs
 from cmpd.clm.pkix.attributes import name_text
 from cmpd.clm.settings import DocumentError
+from cmpd.times import seconds_of
 
 SKEW = 300
 """Seconds by which clocks may differ."""
@@ -67,7 +67,7 @@ def _check_ca(certificate: x509.Certificate, now: int) -> None:
     else:
         if not usage.key_cert_sign:
             raise CAProblem("certificate", f"{who} may not sign certificates (keyUsage)")
-    if seconds(certificate.not_valid_after_utc) <= now:
+    if seconds_of(certificate.not_valid_after_utc) <= now:
         raise CAProblem("certificate", f"{who} is expired")
-    if seconds(certificate.not_valid_before_utc) > now + SKEW:
+    if seconds_of(certificate.not_valid_before_utc) > now + SKEW:
         raise CAProblem("certificate", f"{who} is not valid yet")

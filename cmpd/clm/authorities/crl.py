@@ -8,13 +8,13 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Iterable
-from datetime import UTC, datetime
 
 from cryptography import x509
 from cryptography.hazmat.primitives.serialization import Encoding
 
 from cmpd.clm.authorities.authority import Authority
 from cmpd.clm.model import CRLHead, StoredCRL
+from cmpd.times import x509_time
 
 REASONS: dict[int, x509.ReasonFlags] = {
     1: x509.ReasonFlags.key_compromise,
@@ -62,8 +62,8 @@ def _builder(
     )
     return x509.CertificateRevocationListBuilder(
         authority.certificate.subject,
-        _time(now),
-        _time(now + authority.crl.validity),
+        x509_time(now),
+        x509_time(now + authority.crl.validity),
         [
             x509.Extension(x509.CRLNumber.oid, False, x509.CRLNumber(number)),
             x509.Extension(
@@ -77,12 +77,8 @@ def _builder(
     )
 
 
-def _time(seconds: int) -> datetime:
-    return datetime.fromtimestamp(seconds, UTC).replace(tzinfo=None)
-
-
 def _entry(serial: int, when: int, reason: int | None) -> x509.RevokedCertificate:
-    builder = x509.RevokedCertificateBuilder(serial, _time(when))
+    builder = x509.RevokedCertificateBuilder(serial, x509_time(when))
     flag = REASONS.get(reason or 0)
     return (builder.add_extension(x509.CRLReason(flag), critical=False) if flag else builder).build()
 

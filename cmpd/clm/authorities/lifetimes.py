@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
-from datetime import UTC, datetime
 from typing import TYPE_CHECKING
+
+from cmpd.times import utc_text
 
 if TYPE_CHECKING:
     from cmpd.clm.authorities.authority import Authority
@@ -26,12 +27,12 @@ def fault_of(authority: Authority, time: int) -> OutOfTime | None:
     """Why the CA can issue nothing at `time` (seconds since the epoch); None where it can."""
     if time < authority.not_before:
         return NotBegun(
-            f"CA {authority.name} begins at {_text(authority.not_before)}, but this machine's clock says "
-            f"{_text(time)}: set the clock"
+            f"CA {authority.name} begins at {utc_text(authority.not_before)}, but this machine's clock says "
+            f"{utc_text(time)}: set the clock"
         )
     if time >= authority.not_after:
         return Expired(
-            f"CA {authority.name} expired at {_text(authority.not_after)}: "
+            f"CA {authority.name} expired at {utc_text(authority.not_after)}: "
             f"`cmpd ca rollover {authority.name}` makes the next one"
         )
     return None
@@ -44,7 +45,3 @@ def faults_of_some(authorities: Iterable[Authority], time: int) -> list[OutOfTim
     if faults and len(faults) == len(every):
         raise faults[0]
     return faults
-
-
-def _text(time: int) -> str:
-    return datetime.fromtimestamp(time, UTC).strftime("%Y-%m-%dT%H:%M:%SZ")

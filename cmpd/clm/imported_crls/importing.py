@@ -17,7 +17,6 @@ from cryptography import x509
 from cryptography.hazmat.primitives.serialization import Encoding
 from cryptography.x509.oid import CRLEntryExtensionOID, ExtensionOID
 
-from cmpd.clm.authorities.authority import seconds
 from cmpd.clm.authorities.crl import SET_BACK
 from cmpd.clm.documents.policy import Policy
 from cmpd.clm.imported_crls.stored import (
@@ -34,6 +33,7 @@ from cmpd.clm.pkix.paths import PathError, build_path, describe, extension
 from cmpd.clm.pkix.unreadable import UNREADABLE, is_readable
 from cmpd.clm.settings import DocumentError
 from cmpd.clm.store.changes import PutCRL, audited
+from cmpd.times import seconds_of
 
 if TYPE_CHECKING:
     from cmpd.clm.model import Act
@@ -224,10 +224,10 @@ def _times(crl: x509.CertificateRevocationList, now: int) -> tuple[int, int]:
     who = _who(crl.issuer)
     if crl.next_update_utc is None:
         raise CRLRefused(f"{who} has no nextUpdate, and so never tells when it is out of date")
-    this_update = seconds(crl.last_update_utc)
+    this_update = seconds_of(crl.last_update_utc)
     if this_update - now > SET_BACK:
         raise CRLRefused(f"{who} is of {crl.last_update_utc:%Y-%m-%d %H:%M:%S} UTC, which is yet to come")
-    return this_update, seconds(crl.next_update_utc)
+    return this_update, seconds_of(crl.next_update_utc)
 
 
 def _check_entries(crl: x509.CertificateRevocationList) -> None:

@@ -18,7 +18,7 @@ from typing import Protocol
 from cryptography import x509
 from cryptography.hazmat.primitives.serialization import Encoding
 
-from cmpd.clm.authorities.authority import Authority, key_id_of, seconds
+from cmpd.clm.authorities.authority import Authority, key_id_of
 from cmpd.clm.authorities.crl import Entry, make_crl
 from cmpd.clm.authorities.key_ref import SoftwareKey
 from cmpd.clm.issuance.prepare import PreparedCertificate
@@ -26,6 +26,7 @@ from cmpd.clm.model import Certificate, CertificateState, StoredCRL
 from cmpd.clm.pkix.attributes import name_text
 from cmpd.clm.pkix.keypairs import public_der
 from cmpd.records import quick_dataclass
+from cmpd.times import seconds_of
 
 
 class IssuerUnavailable(Exception):
@@ -66,8 +67,8 @@ class IssuedCertificate:
             der=certificate.public_bytes(Encoding.DER),
             serial=certificate.serial_number,
             subject=name_text(certificate.subject),
-            not_before=seconds(certificate.not_valid_before_utc),
-            not_after=seconds(certificate.not_valid_after_utc),
+            not_before=seconds_of(certificate.not_valid_before_utc),
+            not_after=seconds_of(certificate.not_valid_after_utc),
             key_id=key_id_of(certificate),
             key_hash=hashlib.sha256(public_der(certificate.public_key())).digest(),
         )

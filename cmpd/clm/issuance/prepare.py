@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import hashlib
 from collections.abc import Callable
-from datetime import UTC, datetime
 from typing import Any
 
 from cryptography import x509
@@ -24,6 +23,7 @@ from cmpd.clm.pkix.attributes import attribute_oid, fill, short_name, split_rdn
 from cmpd.clm.pkix.keypairs import public_der
 from cmpd.clm.refusal import Deviations, RequestRefused
 from cmpd.records import quick_dataclass
+from cmpd.times import x509_time
 
 
 @quick_dataclass(frozen=True, slots=True)
@@ -51,8 +51,8 @@ class PreparedCertificate:
             self.subject,
             self.public_key,
             self.serial,
-            _time(self.not_before),
-            _time(self.not_after),
+            x509_time(self.not_before),
+            x509_time(self.not_after),
             list(self.extensions),
         )
 
@@ -109,10 +109,6 @@ def prepare(
         key_hash=hashlib.sha256(public_der(request.public_key)).digest(),
         modifications=tuple(deviations.modifications),
     )
-
-
-def _time(seconds: int) -> datetime:
-    return datetime.fromtimestamp(seconds, UTC).replace(tzinfo=None)
 
 
 def _composed(

@@ -8,7 +8,6 @@ from __future__ import annotations
 import os
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
-from datetime import UTC, datetime
 from typing import Any
 
 from cryptography import x509
@@ -24,7 +23,6 @@ from cmpd.clm.authorities.authority import (
     load_authority,
     load_key,
     record_of,
-    seconds,
     signer_context,
 )
 from cmpd.clm.authorities.chains import SKEW, CAProblem, ordered_chain
@@ -39,6 +37,7 @@ from cmpd.clm.pkix.usages import EXTENDED_KEY_USAGES, extended_key_usage, extens
 from cmpd.clm.secrets import MasterKey
 from cmpd.clm.settings import check_name
 from cmpd.clm.store.changes import AddCertificate, Audit, Change, PutObject, audited
+from cmpd.times import seconds_of, x509_time
 
 Random = Callable[[int], bytes]
 SIGNER_VALIDITY = 397 * 86400
@@ -234,7 +233,7 @@ async def build(
 ) -> x509.Certificate:
     """A certificate as given. `validity`: notBefore and notAfter in seconds since the epoch. `points`: of
     the issuer, for the certificate to name its CRL."""
-    start, end = (datetime.fromtimestamp(time, UTC).replace(tzinfo=None) for time in validity)
+    start, end = (x509_time(time) for time in validity)
     if end <= start:
         raise CAProblem("validity", "would end before it began; is the CA above it expired?")
     name, key = issuer
@@ -328,8 +327,8 @@ async def _new_signer(
         _titled(certificate.subject, title),
         own.public_key(),
         (
-            max(now - SKEW, seconds(certificate.not_valid_before_utc)),
-            min(now + SIGNER_VALIDITY, seconds(certificate.not_valid_after_utc)),
+            max(now - SKEW, seconds_of(certificate.not_valid_before_utc)),
+            min(now + SIGNER_VALIDITY, seconds_of(certificate.not_valid_after_utc)),
         ),
         [
             extension(x509.SubjectKeyIdentifier.from_public_key(own.public_key())),

@@ -31,6 +31,7 @@ from cmpd.clm.model import StoredObject
 from cmpd.clm.pkix.keypairs import key_name
 from cmpd.clm.pkix.usages import extension
 from cmpd.clm.store.changes import AddCertificate, PutObject
+from cmpd.times import seconds_of
 
 
 async def roll_over(
@@ -92,7 +93,7 @@ async def _cross(
     maker: CAContext, authority: Authority, certificate: x509.Certificate, key: KeyRef
 ) -> dict[str, bytes]:
     """newWithOld and oldWithNew (RFC 9810, section 4.4.1)."""
-    end = min(authority.not_after, int(certificate.not_valid_after_utc.timestamp()))
+    end = min(authority.not_after, seconds_of(certificate.not_valid_after_utc))
     crossed = (
         ("new_with_old", authority.key, authority.certificate, certificate, maker.act.time),
         ("old_with_new", key, certificate, authority.certificate, authority.not_before),

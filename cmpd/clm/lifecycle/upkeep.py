@@ -8,7 +8,7 @@ import time
 from collections.abc import Awaitable, Callable, Iterable
 from contextlib import suppress
 
-from cmpd.clm.authorities.authority import Authority, Signer, seconds
+from cmpd.clm.authorities.authority import Authority, Signer
 from cmpd.clm.authorities.chains import CAProblem
 from cmpd.clm.authorities.crl import is_due
 from cmpd.clm.authorities.key_ref import KeyUnavailable
@@ -20,6 +20,7 @@ from cmpd.clm.model import Act, CertificateState, ObjectKind, StoredCRL
 from cmpd.clm.secrets import MasterKey, SecretError
 from cmpd.clm.store.base import Conflict, Store, StoreError
 from cmpd.clm.store.changes import Change, SetCertificateState
+from cmpd.times import seconds_of
 
 log = logging.getLogger(__name__)
 
@@ -197,7 +198,7 @@ class Upkeep:
 def is_spent(signer: Signer, authority: Authority, now: int) -> bool:
     """Whether a signer is in the last quarter of its life, and its CA would outlive it; or has not begun,
     as one that was made while the clock was ahead."""
-    begin = seconds(signer.certificate.not_valid_before_utc)
+    begin = seconds_of(signer.certificate.not_valid_before_utc)
     return now < begin or (
         now >= signer.not_after - (signer.not_after - begin) // 4 and authority.not_after > signer.not_after
     )

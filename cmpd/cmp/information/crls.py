@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import replace
-from datetime import UTC
 from typing import TYPE_CHECKING, Any
 
 from cryptography import x509
@@ -12,6 +11,7 @@ from cryptography import x509
 from cmpd.cmp.wire import schema
 from cmpd.cmp.wire.failure import CMPFailure, FailInfo
 from cmpd.cmp.wire.schema import DecodeError
+from cmpd.times import seconds_of
 
 if TYPE_CHECKING:
     from cmpd.clm.authorities.authority import Authority
@@ -35,7 +35,7 @@ async def newer(exchange: Exchange, compiled: CompiledPolicy, value: bytes | Non
     found: list[bytes] = []
     for status in _statuses(value):
         since = status.get("thisUpdate")
-        after = int(since[1].replace(tzinfo=UTC).timestamp()) if since is not None else -1
+        after = seconds_of(since[1]) if since is not None else -1
         for authority in await exchange.clm.authorities():
             for partition in _meant(status["source"], authority, compiled):
                 crl = await exchange.clm.crl(authority, partition)

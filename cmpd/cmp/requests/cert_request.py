@@ -9,7 +9,7 @@ from __future__ import annotations
 import hashlib
 from collections.abc import Callable
 from dataclasses import field
-from datetime import UTC, datetime
+from datetime import datetime
 from functools import cache
 from typing import TYPE_CHECKING, Any
 
@@ -25,6 +25,7 @@ from cmpd.cmp.wire.failure import CMPFailure, FailInfo
 from cmpd.cmp.wire.message import Body, Message, parse_algorithm
 from cmpd.cmp.wire.schema import DecodeError
 from cmpd.records import quick_dataclass
+from cmpd.times import seconds_of
 
 if TYPE_CHECKING:
     from cmpd.cmp.protection import PrivateKey
@@ -264,7 +265,7 @@ def _check_algorithm(info: bytes, spki: bytes) -> None:
 
 def _time(validity: dict[str, Any] | None, name: str) -> int | None:
     choice: tuple[str, datetime] | None = (validity or {}).get(name)
-    return int(choice[1].replace(tzinfo=UTC).timestamp()) if choice else None
+    return seconds_of(choice[1]) if choice else None
 
 
 def _old_certificate(controls: Any) -> tuple[bytes, int] | None:
