@@ -211,7 +211,7 @@ async def _find(place: StoreCommand, arguments: argparse.Namespace) -> Certifica
     try:
         serial = int(arguments.serial.replace(":", ""), 16)
     except ValueError:
-        raise CommandError(f"{arguments.serial!r} is no hexadecimal serial number", os.EX_USAGE) from None
+        raise CommandError(f"{arguments.serial!r} is not a hexadecimal serial number", os.EX_USAGE) from None
     chosen = await _id(place, ObjectKind.CA, arguments.ca)
     cas = [chosen] if chosen else [one.id for one in await place.store.objects(ObjectKind.CA)]
     found = [one for ca in cas if (one := await place.store.certificate(ca, serial))]

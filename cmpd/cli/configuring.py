@@ -67,7 +67,7 @@ def assigned(document: dict[str, Any], words: Iterable[str]) -> dict[str, Any]:
     for word in words:
         key, equals, text = word.partition("=")
         if not equals or not key:
-            raise CommandError(f"{word!r} is no setting of the form KEY=VALUE", os.EX_USAGE)
+            raise CommandError(f"{word!r} is not a setting of the form KEY=VALUE", os.EX_USAGE)
         _assign(changed, key.split("."), text, word)
     return changed
 

@@ -46,7 +46,7 @@ def _run(arguments: argparse.Namespace) -> int:
         pem = PEM.search(content)
         if pem:
             reason = f"it is PEM of a {pem[1].decode('ascii', 'replace')}; {reason}"
-        raise CommandError(f"{source} is no PKIMessage ({len(der)} octets): {reason}") from None
+        raise CommandError(f"{source} is not a PKIMessage ({len(der)} octets): {reason}") from None
     return os.EX_OK
 
 

@@ -79,7 +79,7 @@ def register(subparsers: Any) -> None:
     )
     set_command(verb, _add_ra)
 
-    verb = verbs.add_parser("remove-ra", help="take a registration authority its rights")
+    verb = verbs.add_parser("remove-ra", help="take the rights from a registration authority")
     verb.add_argument("policy", help="its name or UUID")
     verb.add_argument("name", help="what it is called there")
     set_command(verb, _remove_ra)

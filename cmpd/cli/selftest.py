@@ -150,7 +150,7 @@ def _sender(url: str, ca_file: str | None) -> Send:
 
     parts = urlsplit(url)
     if parts.scheme not in ("http", "https") or not parts.hostname:
-        raise CommandError(f"{url!r} is no http or https URL with a host", os.EX_USAGE)
+        raise CommandError(f"{url!r} is not an http or https URL with a host", os.EX_USAGE)
 
     def post(request: bytes) -> bytes:
         connection: http.client.HTTPConnection

@@ -120,7 +120,7 @@ class SignatureProtection:
             raise ResponseRejected("the response is signed under another CA")
         if not _is_cmp_signer(signer):
             raise ResponseRejected(
-                "the response is not signed by a CMP signer: its certificate lacks id-kp-cmcCA"
+                "the response is not signed by a CMP signer: its certificate does not have id-kp-cmcCA"
             )
         key = signer.public_key()
         signature.parse(algorithm).verify(key, response.protection, response.protected_part)

@@ -94,7 +94,7 @@ class CertificateState(StrEnum):
 
 @quick_dataclass(frozen=True, slots=True)
 class Certificate:
-    """An issued certificate and its standing."""
+    """An issued certificate and its state."""
 
     ca: str
     """Id of the CA that issued it."""

@@ -22,7 +22,7 @@ class ReservedName(RequestRefused):
     (notAuthorized)."""
 
     def __init__(self, field: str) -> None:
-        super().__init__(field, "this name belongs to a certification authority here")
+        super().__init__(field, "this name belongs to a certification authority of this server")
 
 
 @dataclass(slots=True)

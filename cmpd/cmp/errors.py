@@ -41,7 +41,7 @@ log = logging.getLogger(__name__)
 CONFLICTS: dict[str, tuple[FailInfo, str]] = {
     "limit": (FailInfo.notAuthorized, "the end entity holds as many certificates as the policy allows"),
     "password": (FailInfo.badMessageCheck, NOT_VERIFIED),
-    "state": (FailInfo.certRevoked, "the certificate's standing changed meanwhile"),
+    "state": (FailInfo.certRevoked, "the certificate's state changed in the meantime"),
 }
 """What a client is told where its unit conflicts for a reason that trying again would not mend."""
 

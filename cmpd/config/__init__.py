@@ -101,7 +101,7 @@ def _check_listeners(reader: Reader, config: Config) -> None:
     taken: set[str] = set()
     for address in (*(one.address for one in config.listen), config.admin.listen):
         if address in taken and not address.endswith(":0"):
-            raise reader.error("address", f"{address} is there twice; each listener takes one of its own")
+            raise reader.error("address", f"{address} is there twice; each listener requires one of its own")
         taken.add(address)
     if config.cmp.pbm_iterations_min > config.cmp.pbm_iterations_max:
         raise reader.error("cmp.pbm_iterations_min", "it is larger than cmp.pbm_iterations_max")

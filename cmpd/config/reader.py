@@ -47,7 +47,7 @@ class Reader:
         for name, value in document.items():
             if name not in known:
                 close = difflib.get_close_matches(name, known, 1)
-                hint = f"; {close[0]} is meant?" if close else f"; known here: {', '.join(known)}"
+                hint = f"; {close[0]} is meant?" if close else f"; known are: {', '.join(known)}"
                 raise self.error(prefix + name, f"no such key{hint}")
             values[name] = self._value(prefix + name, hints[name], known[name], value)
         for name, hint in hints.items():

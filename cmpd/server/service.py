@@ -293,7 +293,7 @@ class Service:
             self._handler = self._endpoints()
             log.info("reloaded; changed: %s", ", ".join(result.changed) or "nothing")
             if result.waiting:
-                log.warning("these take a restart, and stay as they were: %s", ", ".join(result.waiting))
+                log.warning("these require a restart, and stay as they were: %s", ", ".join(result.waiting))
 
     # What goes on beside requests
 

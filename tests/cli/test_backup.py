@@ -51,7 +51,7 @@ def test_what_is_no_store_is_not_restored(operator: Operator) -> None:
     rubbish = operator.folder / "rubbish"
     rubbish.write_bytes(b"no database at all" * 100)
     (operator.folder / "cmpd.db").rename(operator.folder / "away.db")
-    assert "no SQLite database" in operator("restore", str(rubbish)).complaint
+    assert "not an SQLite database" in operator("restore", str(rubbish)).complaint
     assert not (operator.folder / "cmpd.db").exists()
 
 

@@ -196,7 +196,7 @@ def test_entities_are_imported_and_exported(cmpd: Operator, tmp_path: Path) -> N
 
 COMPLAINTS: list[tuple[list[str], int, str]] = [
     (["policy", "show", "nothing"], 65, "policy nothing: there is none of that name; there are: default"),
-    (["policy", "set", "default", "excess"], 64, "'excess' is no setting of the form KEY=VALUE"),
+    (["policy", "set", "default", "excess"], 64, "'excess' is not a setting of the form KEY=VALUE"),
     (["policy", "set", "default", "exces=trim"], 65, "exces: unknown key; 'excess' is meant?"),
     (["policy", "set", "default", "ca.name=x"], 64, "ca is not a table"),
     (["policy", "add", "default", "--ca", "issuing", "--template", "device"], 65, "one of that name already"),
@@ -207,7 +207,7 @@ COMPLAINTS: list[tuple[list[str], int, str]] = [
     (["template", "show", "nothing"], 65, "no template 'nothing'"),
     (["template", "add", "x", "--set", "validity=100y"], 0, ""),
     (["ca", "create", "root", "--subject", "CN=x"], 65, "there is a CA root already"),
-    (["ca", "create", "x", "--subject", "x"], 65, "--subject: 'x' is no distinguished name"),
+    (["ca", "create", "x", "--subject", "x"], 65, "--subject: 'x' is not a distinguished name"),
     (["ca", "create", "x", "--subject", "CN=x", "--key", "RSA-512"], 65, "unknown key algorithm 'RSA-512'"),
     (["ca", "create", "x", "--subject", "CN=x", "--under", "issuing"], 65, "pathLenConstraint 0"),
     (["ca", "create", "x", "--subject", "CN=x", "--validity", "soon"], 65, "--validity: a duration"),
@@ -216,7 +216,7 @@ COMPLAINTS: list[tuple[list[str], int, str]] = [
     (["ca", "import", "x", "--pkcs12", "nothing.p12"], 66, "nothing.p12: No such file"),
     (["ca", "install", "root", "nothing.pem"], 66, "nothing.pem: No such file"),
     (["ca", "delete", "root"], 65, "CA root is in use by CA issuing"),
-    (["cert", "show", "xyz"], 64, "no hexadecimal serial number"),
+    (["cert", "show", "xyz"], 64, "not a hexadecimal serial number"),
     (["cert", "show", "1"], 65, "there is no certificate 1"),
     (["cert", "list", "--state", "gone"], 64, "known are unconfirmed, active"),
     (["cert", "list", "--policy", "x"], 65, "there is no policy 'x'"),

@@ -46,13 +46,13 @@ REFUSED = {
     "nothing": (b"", "standard input is empty"),
     "a web page": (
         b"<html></html>",
-        "standard input is no PKIMessage (13 octets): the tag 3c is another type's",
+        "standard input is not a PKIMessage (13 octets): the tag 3c is another type's",
     ),
-    "half a message": (DER[:100], "standard input is no PKIMessage (100 octets): "),
+    "half a message": (DER[:100], "standard input is not a PKIMessage (100 octets): "),
     "a message and more": (DER + b"x", "1 octets trail it"),
     "a certificate": (
         b"-----BEGIN CERTIFICATE-----\nMAMCAQE=\n-----END CERTIFICATE-----\n",
-        "standard input is no PKIMessage (5 octets): it is PEM of a CERTIFICATE; ",
+        "standard input is not a PKIMessage (5 octets): it is PEM of a CERTIFICATE; ",
     ),
     "PEM without base64": (PEM.replace(b"MII", b"!!!"), "no base64 between BEGIN and END"),
 }

@@ -178,7 +178,7 @@ def test_every_act_is_in_the_audit_with_who_did_it_and_without_secrets(
         ),
         (
             ["add", "x", "--identity", "subject=Device 1"],
-            "'Device 1' is no distinguished name such as CN=",
+            "'Device 1' is not a distinguished name such as CN=",
         ),
         (["add", "x", "--identity", "serialNumber="], "is expected, not 'serialNumber='"),
         (["add", "x", "--anchor", "/nonexistent"], "--anchor: /nonexistent cannot be read; a PEM file"),

@@ -159,7 +159,7 @@ def test_the_anchor_is_kept_and_shown(cmpd: Operator) -> None:
 def test_a_stored_subject_that_is_no_name_is_told_of_by_check(cmpd: Operator) -> None:
     put(cmpd, AddEntity(an_entity(identities=(Identity("subject", "Gate 7"),))))
     (line,) = [one for one in cmpd("check", "--json").json["warnings"] if "Gate 7" in one]
-    assert "subject=Gate 7 never matches, as it is no distinguished name: declare one such as" in line
+    assert "subject=Gate 7 never matches: it is not a distinguished name, such as" in line
 
 
 def test_two_who_have_one_name_in_an_older_store_are_told_of_by_check(cmpd: Operator) -> None:
@@ -192,7 +192,7 @@ def test_a_declaration_with_what_is_no_name_is_refused_by_line_and_key(cmpd: Ope
     file.write_text(f'[entity.{ID}]\nname = "gate"\nidentities = ["subject=y"]\n', "utf-8")
     complaint = cmpd("apply", str(file)).complaint
     assert "line 3: entity" in complaint
-    assert "identities[0]: 'y' is no distinguished name such as CN=Device 1,O=Example,C=DE" in complaint
+    assert "identities[0]: 'y' is not a distinguished name such as CN=Device 1,O=Example,C=DE" in complaint
 
 
 def test_an_import_binds_all_its_identities_to_one_anchor(cmpd: Operator) -> None:

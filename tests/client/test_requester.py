@@ -121,5 +121,5 @@ def test_an_answer_that_a_device_signs_is_not_taken(world: World) -> None:
         extra = tuple(one.public_bytes(Encoding.DER) for one in chain)
         return message.encode(header_der, answer.body_der, protection, extra)
 
-    with pytest.raises(requester.ResponseRejected, match="lacks id-kp-cmcCA"):
+    with pytest.raises(requester.ResponseRejected, match="does not have id-kp-cmcCA"):
         _done(requester.enrol(_to(world, impostor), identity, Body.KUR, SUBJECT))

@@ -45,7 +45,7 @@ def check(device: Device, done: Run) -> None:
 
 
 def trust(device: Device) -> tuple[str, str]:
-    """Target the client trusts to have made a key; without, it takes none."""
+    """Whom the client trusts to have made a key; without, it takes none."""
     return "-trusted", str(device.daemon.folder / "ca.pem")
 
 

@@ -96,7 +96,7 @@ def test_a_reload_takes_what_needs_no_restart_and_names_what_does(own_daemon: Da
     own_daemon.configure('# format = "journal"', 'format = "json"')
     own_daemon.configure("# workers = 1", "workers = 2")
     own_daemon.hang_up('"reloaded; changed: http.body_size, log.format"')
-    own_daemon.logs("these take a restart, and stay as they were: workers")
+    own_daemon.logs("these require a restart, and stay as they were: workers")
     request = urllib.request.Request(f"http://{own_daemon.address}/cmp", data=b"x" * 1025, method="POST")
     with pytest.raises(urllib.error.HTTPError) as refusal:
         urllib.request.urlopen(request, timeout=10)
@@ -137,7 +137,7 @@ def test_messages_are_shown_where_asked_for_and_hold_no_secret(
     _enrol(daemon)
     client_of(daemon).transport(b"rubbish")
     assert daemon.stop() == 0
-    for words in ("transactionID", "CN=device", "certTemplate", "certConf", "pkiconf", "no PKIMessage"):
+    for words in ("transactionID", "CN=device", "certTemplate", "certConf", "pkiconf", "not a PKIMessage"):
         assert words in daemon.log, words
     assert "GTTgcdagW" not in daemon.log
 

@@ -126,7 +126,7 @@ BAD_CHAINS: dict[str, tuple[Plan, Plan, Holder]] = {
     "expired": (replace(DEVICE, days=EXPIRED), WORKS, ROOT),
     "not yet valid": (replace(DEVICE, days=YET_TO_COME), WORKS, ROOT),
     "an intermediate expired": (DEVICE, replace(WORKS, days=EXPIRED), ROOT),
-    "an intermediate is no CA": (DEVICE, replace(WORKS, ca=False), ROOT),
+    "an intermediate is not a CA": (DEVICE, replace(WORKS, ca=False), ROOT),
     "an intermediate may not sign certificates": (DEVICE, replace(WORKS, key_cert_sign=False), ROOT),
     "of another root": (DEVICE, WORKS, STRANGE),
     "without digitalSignature": (

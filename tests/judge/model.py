@@ -82,7 +82,7 @@ class Foreign:
     label: str
     vendor: str
     entity: str | None = None
-    """Target it is registered for."""
+    """Whom it is registered for."""
 
 
 @dataclass

@@ -44,7 +44,7 @@ def read_pkcs12(data: bytes, password: str | None, where: str) -> tuple[SigningK
         raise CAProblem(where, "a PKCS #12 file and its password are expected") from None
     certificates = [one.certificate for one in (loaded.cert, *loaded.additional_certs) if one is not None]
     if loaded.key is None or not certificates:
-        raise CAProblem(where, "the PKCS #12 file holds no private key, or no certificate")
+        raise CAProblem(where, "the PKCS #12 file contains no private key, or no certificate")
     try:
         return checked_signing_key(loaded.key), certificates
     except KeyProblem as problem:

@@ -57,9 +57,9 @@ def _check_ca(certificate: x509.Certificate, now: int) -> None:
     who = name_text(certificate.subject) or "the certificate"
     try:
         if not certificate.extensions.get_extension_for_class(x509.BasicConstraints).value.ca:
-            raise CAProblem("certificate", f"{who} is no CA (basicConstraints)")
+            raise CAProblem("certificate", f"{who} is not a CA (basicConstraints)")
     except x509.ExtensionNotFound:
-        raise CAProblem("certificate", f"{who} is no CA: it has no basicConstraints") from None
+        raise CAProblem("certificate", f"{who} is not a CA: it has no basicConstraints") from None
     try:
         usage = certificate.extensions.get_extension_for_class(x509.KeyUsage).value
     except x509.ExtensionNotFound:

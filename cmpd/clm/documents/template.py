@@ -47,7 +47,9 @@ def _extended_key_usage(value: Any, key: str) -> str:
         return str(OID.parse(value, key))
     except DocumentError as error:
         known = ", ".join(EXTENDED_KEY_USAGES)
-        raise DocumentError(key, f"{value!r} is no extended key usage; known are {known} and OIDs") from error
+        raise DocumentError(
+            key, f"{value!r} is not an extended key usage; known are {known} and OIDs"
+        ) from error
 
 
 _EKU_NAMES = {oid: name for name, oid in EXTENDED_KEY_USAGES.items()}

@@ -1,10 +1,10 @@
-"""How much of what strangers fail at is written down.
+"""How many failures of unauthenticated peers are written to the audit.
 
 Who has proved nothing can fail as often as the network carries it. Each failure in the audit would let
 them fill the store's disk, and make each of theirs cost a commit. So a flood is sampled: the first
 `BURST` failures are written down, then one every `INTERVAL` seconds, which says how many were left out.
 Failures of those who proved who they are, and all acts, are written down always; but for what is refused
-for lack of room (`cmpd.clm.entities.transaction_quota`), which is sampled with the strangers'.
+for lack of room (`cmpd.clm.entities.transaction_quota`), which is sampled with those.
 """
 
 from __future__ import annotations

@@ -70,9 +70,7 @@ def futile(entity: Entity, policies: Mapping[str, Policy]) -> Iterator[str]:
 
 def _futile(identity: Identity, policies: Sequence[Policy]) -> str | None:
     if identity.kind == SUBJECT and _name(identity.value) is None:
-        return (
-            "never matches, as it is no distinguished name: declare one such as subject=CN=Device 1,O=Example"
-        )
+        return "never matches: it is not a distinguished name, such as subject=CN=Device 1,O=Example"
     anchors = {policy.name: anchors_of(policy) for policy in policies}
     if identity.anchor:
         if not any(identity.anchor in own for own in anchors.values()):

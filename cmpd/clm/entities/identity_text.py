@@ -134,5 +134,5 @@ def understood(identity: Identity) -> str:
     try:
         encoding = encoding_text(parse_name(identity.value)) if identity.kind == SUBJECT else ""
     except ValueError:
-        return f"{identity_text(identity)}, which is no distinguished name"
+        return f"{identity_text(identity)}, which is not a distinguished name"
     return identity_text(identity) + (f", in the order of encoding {encoding}" if encoding else "")

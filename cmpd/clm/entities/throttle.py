@@ -1,13 +1,13 @@
 """Slowing down who guesses secrets: after a few failures each next try waits longer, up to a cap.
 
-Failures are counted per end entity and per peer address, in bounded space. A peer that has proved an
-entity's secret before is judged by its own failures alone: neither a stranger who guesses at the entity
-from elsewhere, nor a misconfigured neighbour behind the same address, locks it out. A peer that has not,
-and meets a stranger's failures, is told to wait once, and then has its turn however often the stranger
+Failures are counted per end entity and per peer address, in bounded space. A peer that has proved an entity's
+secret before is judged by its own failures alone: neither an unauthenticated peer who guesses at the entity
+from elsewhere, nor a misconfigured neighbour behind the same address, locks it out. A peer that has not, and
+meets the failures of unauthenticated peers, is told to wait once, and then has its turn however often they
 fails meanwhile. Nobody is told to wait longer than `CAP` seconds.
 
 One process's throttle is here; what it tells those of others, and is told, passes through
-`attempts`. Keys are digests, so that what a stranger sends takes no more room than any other.
+`attempts`. Keys are digests, so that what an unauthenticated peer sends takes no more memory than any other.
 """
 
 from __future__ import annotations

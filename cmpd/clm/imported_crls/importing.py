@@ -186,7 +186,7 @@ def _issuer_of(crl: x509.CertificateRevocationList, issuers: Iterable[x509.Certi
         )
     fit = next((one for one in signers if _may_sign_crls(one)), None)
     if fit is None:
-        raise CRLRefused(f"{who}: its issuer may not sign CRLs (keyUsage lacks cRLSign)")
+        raise CRLRefused(f"{who}: its issuer may not sign CRLs (keyUsage does not have cRLSign)")
     return fit
 
 

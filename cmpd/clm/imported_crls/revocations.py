@@ -1,6 +1,6 @@
 """Whether certificates that others issued are revoked, by the CRLs that operators handed in.
 
-Nothing is fetched here. What was issued by this server is not looked up here either: its standing is in the
+Nothing is fetched here. What was issued by this server is not looked up here either: its state is in the
 store. A certificate that stands on a CRL of its issuer is refused even where that CRL is out of date: what
 was revoked stays so. The parsed CRLs are kept, up to `MOST_OCTETS` of them; to see that they still are the
 latest takes a request one small read.

@@ -54,7 +54,7 @@ class ImportedCRL:
             number = extension_of(self.crl, x509.CRLNumber)
         except ValueError:
             raise StoreCorrupt(
-                f"the imported CRL {id_of(stored.partition)} in the store is no CRL any more: "
+                f"the imported CRL {id_of(stored.partition)} in the store is not a CRL any more: "
                 "take it away with `cmpd crl remove` and import it again"
             ) from None
         self.number = number.crl_number if number else None

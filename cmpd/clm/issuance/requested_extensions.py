@@ -66,7 +66,7 @@ def requested_extensions(
         extensions.append(extension(key_usage(usages), critical=True))
     elif profile.template.key_usage:
         raise RequestRefused(
-            "publicKey", f"{algorithm} keys can do nothing of what certificates here are for"
+            "publicKey", f"{algorithm} keys cannot have any of the key usages of this template"
         )
     if building.extended_key_usage is not None:
         extensions.append(building.extended_key_usage)
@@ -162,7 +162,7 @@ def _take_basic_constraints(building: _Building, asked: x509.Extension[Any]) -> 
     own = building.profile.template.basic_constraints
     field_name = "extensions.basicConstraints"
     if asked.value.ca and (own is None or not own.ca):
-        building.deviations.found(f"{field_name}.cA", "CA certificates are not issued here")
+        building.deviations.found(f"{field_name}.cA", "this template does not issue CA certificates")
     elif own is None:
         building.others.append(extension(asked.value, critical=True))
     elif (asked.value.ca, asked.value.path_length) != (own.ca, own.path_length):

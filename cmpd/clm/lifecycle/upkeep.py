@@ -43,7 +43,7 @@ class Upkeep:
         self._catalog = catalog
         self._clock = clock
         self._stale: dict[str, dict[int, object]] = {}
-        """CA → serial numbers of certificates whose CRL does not tell their standing yet, each with a mark of
+        """CA → serial numbers of certificates whose CRL does not tell their state yet, each with a mark of
         the change that made it so."""
         self._wake = asyncio.Event()
         self._making = asyncio.Lock()

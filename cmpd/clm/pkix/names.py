@@ -128,7 +128,7 @@ def parse_name(text: str) -> x509.Name:
             raise _NameSyntaxError(f"it has more than {LONGEST_TEXT} characters")
         return x509.Name(_slashed(text) if text.startswith("/") else _with_commas(text))
     except _NameSyntaxError as error:
-        raise ValueError(f"{_shown(text)} is no distinguished name such as {EXAMPLE}: {error}") from None
+        raise ValueError(f"{_shown(text)} is not a distinguished name such as {EXAMPLE}: {error}") from None
 
 
 def require_lengths(name: x509.Name) -> None:
@@ -139,7 +139,7 @@ def require_lengths(name: x509.Name) -> None:
         except ValueError:
             shown = f"{short_name(attribute.oid)}={attribute.value!s}"
             raise ValueError(
-                f"{_shown(shown)} is too long or too short: C takes 2 octets of UTF-8, CN at most 64"
+                f"{_shown(shown)} is too long or too short: C has 2 octets of UTF-8, CN at most 64"
             ) from None
 
 
@@ -249,7 +249,9 @@ def _type(name: str) -> x509.ObjectIdentifier:
         return TYPES.get(name.lower()) or x509.ObjectIdentifier(name)
     except ValueError:
         known = ", ".join(ATTRIBUTES)
-        raise _NameSyntaxError(f"{_shown(name)} is no attribute type; known are {known} and OIDs") from None
+        raise _NameSyntaxError(
+            f"{_shown(name)} is not an attribute type; known are {known} and OIDs"
+        ) from None
 
 
 def _octets(oid: x509.ObjectIdentifier, value: str) -> Attribute:
@@ -286,7 +288,9 @@ def _unescaped(value: str) -> str:
     try:
         return octets.decode()
     except UnicodeDecodeError:
-        raise _NameSyntaxError(f"the octets behind the backslashes of {_shown(value)} are no UTF-8") from None
+        raise _NameSyntaxError(
+            f"the octets behind the backslashes of {_shown(value)} are not UTF-8"
+        ) from None
 
 
 def _shown(text: str) -> str:

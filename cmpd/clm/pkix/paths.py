@@ -4,10 +4,11 @@
 certificates have, and does not say which certificate of a path is at fault, which a client must be told.
 Signatures and names are checked by `cryptography` all the same.
 
-All that a stranger sends is bounded: the length of a path, and how many issuers are tried. A certificate
-configured as an anchor may itself be the leaf: it is trusted as it is. Anchors must be in their validity
-and obey their own constraints. No certificate policy is demanded, and a path that demands one is refused.
-Revocation is not looked at: what was issued here the store knows, of others `cmpd.clm.imported_crls` does.
+All that an unauthenticated peer sends is bounded: the length of a path, and how many issuers are tried. A
+certificate configured as an anchor may itself be the leaf: it is trusted as it is. Anchors must be in their
+validity and obey their own constraints. No certificate policy is demanded, and a path that demands one is
+refused. Revocation is not looked at: what was issued here the store knows, of others `cmpd.clm.imported_crls`
+does.
 """
 
 from __future__ import annotations
@@ -34,7 +35,7 @@ LONGEST_PATH: Final = 8
 MOST_STEPS: Final = 32
 """Issuers tried for one path, each at the price of a signature check."""
 RSA_BITS: Final = range(2048, 8193)
-"""Smaller issuer keys are weak, larger ones are a stranger's way to waste our time."""
+"""Smaller issuer keys are weak, larger ones would let an unauthenticated peer waste CPU."""
 LONGEST_NAME: Final = 128
 """Characters of a subject in an error's text."""
 
@@ -293,10 +294,12 @@ def _check_ca(certificate: x509.Certificate) -> int | None:
     """What certifies others must be a CA; its pathLenConstraint (RFC 5280, section 6.1.4, k to n)."""
     basic = extension(certificate, x509.BasicConstraints)
     if basic is None or not basic.ca:
-        raise PathError(Fault.NOT_A_CA, certificate, "is no CA: basicConstraints does not say so")
+        raise PathError(Fault.NOT_A_CA, certificate, "is not a CA: basicConstraints does not say so")
     usage = extension(certificate, x509.KeyUsage)
     if usage is not None and not usage.key_cert_sign:
-        raise PathError(Fault.NOT_A_CA, certificate, "may not sign certificates: keyUsage lacks keyCertSign")
+        raise PathError(
+            Fault.NOT_A_CA, certificate, "may not sign certificates: keyUsage does not have keyCertSign"
+        )
     return basic.path_length
 
 

@@ -1,4 +1,5 @@
-"""X.509 from strangers: `cryptography` parses it as it is asked for its parts, and raises all sorts then."""
+"""X.509 from unauthenticated peers: `cryptography` parses it as it is asked for its parts, and raises all
+sorts then."""
 
 from __future__ import annotations
 
@@ -20,7 +21,7 @@ UNREADABLE = (
 _REMEMBERED = 256
 """Certificates kept parsed: those of a transaction come with each of its messages, those of CAs with all."""
 _LONGEST_REMEMBERED = 4096
-"""Octets of one; longer ones are parsed each time, so that strangers cannot fill the memory."""
+"""Octets of one; longer ones are parsed each time, so that unauthenticated peers cannot fill the memory."""
 
 
 def read_certificate(der: bytes) -> x509.Certificate | None:

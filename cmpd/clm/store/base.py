@@ -41,7 +41,7 @@ class StoreUnavailable(StoreError):
 
 
 class StoreCorrupt(StoreError):
-    """The store contradicts itself; an operator has to look."""
+    """The store contradicts itself; an operator must act."""
 
 
 class Conflict(StoreError):

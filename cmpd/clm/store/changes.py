@@ -103,7 +103,7 @@ class AddCertificate:
 
 @quick_dataclass(frozen=True, slots=True)
 class SetCertificateState:
-    """Change a certificate's standing. Conflicts: ``state`` (it is not in one of `expected`)."""
+    """Change a certificate's state. Conflicts: ``state`` (it is not in one of `expected`)."""
 
     ca: str
     serial: int

@@ -197,8 +197,8 @@ def _move_certificate(sql: Statements, book: BatchTotals, change: changes.SetCer
         before = next((state for state, _ in rows if state in change.expected), None)
     moved = 0
     if before is not None:
-        standing = (str(before), str(change.state), change.revoked, change.reason, change.held_by)
-        moved = yield sql.set_certificate_state, (*key, *standing)
+        told = (str(before), str(change.state), change.revoked, change.reason, change.held_by)
+        moved = yield sql.set_certificate_state, (*key, *told)
     if before is None or not moved:
         raise Conflict(
             "state",

@@ -140,10 +140,10 @@ def with_requests(rows: Iterable[tuple[bytes, str, str]]) -> Iterator[tuple[byte
                 old.get("rejected"),
                 old.get("reason") or "",
             )
-        standing = TransactionState(state)
-        request = TransactionRequest(old.get("certReqId", 0), standing, None, waits)
+        was = TransactionState(state)
+        request = TransactionRequest(old.get("certReqId", 0), was, None, waits)
         values: dict[str, Any] = {key: old[key] for key in ("profile", "signer") if key in old}
-        if request != TransactionRequest(0, standing):
-            written = Transaction(id, standing, 0, "", "", None, 0, 0, b"", b"", b"", b"", b"", (request,))
+        if request != TransactionRequest(0, was):
+            written = Transaction(id, was, 0, "", "", None, 0, 0, b"", b"", b"", b"", b"", (request,))
             values["requests"] = [_request_json(request, written, first=True)]
         yield id, json_text(values)

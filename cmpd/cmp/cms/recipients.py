@@ -1,4 +1,4 @@
-"""Target content is encrypted for, each by a key management technique (RFC 9810, section 5.2.2; RFC 9481).
+"""Whom content is encrypted for, each by a key management technique (RFC 9810, section 5.2.2; RFC 9481).
 
 RSA keys get key transport with OAEP; the older PKCS #1 v1.5 is never used in EnvelopedData. EC keys get
 key agreement, ephemeral-static ECDH. A shared secret gets PBKDF2 and AES key wrap, or PWRI-KEK.
@@ -236,6 +236,6 @@ def for_certificate(certificate: x509.Certificate) -> Recipient:
     if not admitted:
         raise CMPFailure(
             FailInfo.badRequest,
-            f"the private key cannot be encrypted for the protection certificate: keyUsage lacks {wanted}",
+            f"no key can be encrypted for the protection certificate: its keyUsage is without {wanted}",
         )
     return recipient

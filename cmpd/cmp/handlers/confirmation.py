@@ -41,9 +41,9 @@ async def confirm(exchange: Exchange) -> HandlerResult:
     status = statuses[0]
     known = {0, -1} if transaction.body == Body.P10CR else {0}
     if status["certReqId"] not in known:
-        raise CMPFailure(FailInfo.badRequest, f"certReqId {status['certReqId']} is none that was answered")
+        raise CMPFailure(FailInfo.badRequest, f"certReqId {status['certReqId']} was not in the response")
     if not hmac.compare_digest(status["certHash"], _hash(exchange, record, status)):
-        raise CMPFailure(FailInfo.badCertId, "certHash matches no certificate of this transaction")
+        raise CMPFailure(FailInfo.badCertId, "certHash does not match the certificate of this transaction")
     info = status.get("statusInfo")
     if is_accepted(info):
         await exchange.clm.certificates.confirm(exchange.compiled, record, exchange.unit, by=exchange.party)
@@ -73,7 +73,7 @@ def _awaiting(exchange: Exchange) -> Certificate:
     if record is None:
         raise CMPFailure(FailInfo.systemFailure, "the transaction has lost its certificate")
     if exchange.now > transaction.expires or record.state is CertificateState.REJECTED:
-        raise CMPFailure(FailInfo.badRequest, "the time to confirm is over, the certificate was taken back")
+        raise CMPFailure(FailInfo.badRequest, "the time to confirm is over, the certificate was rejected")
     if record.state is not CertificateState.UNCONFIRMED:
         raise CMPFailure(FailInfo.certRevoked, "the certificate was revoked meanwhile")
     return record
@@ -84,7 +84,7 @@ def _hash(exchange: Exchange, record: Certificate, status: dict[str, Any]) -> by
     named = status.get("hashAlg")
     if named is not None:
         if exchange.message.header.pvno < CMP2021:
-            raise CMPFailure(FailInfo.badRequest, "hashAlg takes pvno 3")
+            raise CMPFailure(FailInfo.badRequest, "hashAlg requires pvno 3")
         return hashing.digest(_named_hash(named), record.der)
     own = signature.certificate_hash(x509.load_der_x509_certificate(record.der))
     if own is None:
@@ -101,7 +101,7 @@ def _named_hash(der: bytes) -> str:
         return signature.hash_algorithm(parse_algorithm(der))
     except DecodeError as error:
         raise CMPFailure(
-            FailInfo.badDataFormat, "hashAlg is no AlgorithmIdentifier", detail=str(error)
+            FailInfo.badDataFormat, "hashAlg is not an AlgorithmIdentifier", detail=str(error)
         ) from None
 
 

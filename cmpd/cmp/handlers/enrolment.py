@@ -187,7 +187,7 @@ def _check_authority(exchange: Exchange) -> None:
     if not authority.not_before <= exchange.now <= authority.not_after:
         raise CMPFailure(
             FailInfo.systemFailure,
-            "the CA's certificate is not valid at this time, an operator has to look",
+            "the CA's certificate is not valid at this time, an operator must act",
             detail=f"CA {authority.name}: the clock is off, or `cmpd ca rollover` is overdue",
         )
 

@@ -44,5 +44,5 @@ def _read(value: bytes) -> Message:
         return message.parse(bytes(originals[0]))
     except DecodeError as error:
         raise CMPFailure(
-            FailInfo.badDataFormat, "origPKIMessage holds no PKIMessage", detail=str(error)
+            FailInfo.badDataFormat, "origPKIMessage does not contain a PKIMessage", detail=str(error)
         ) from None

@@ -122,10 +122,12 @@ async def _named(exchange: Exchange, template: dict[str, Any]) -> Certificate:
     """The certificate that issuer and serialNumber name."""
     for field in sorted(REQUESTED):
         if field not in template:
-            raise CMPFailure(FailInfo.badCertTemplate, f"certDetails lacks {field}")
+            raise CMPFailure(FailInfo.badCertTemplate, f"certDetails does not contain {field}")
     record = await exchange.clm.issued.by_issuer(bytes(template["issuer"]), template["serialNumber"])
     if record is None:
-        raise CMPFailure(FailInfo.badCertId, "no certificate of this issuer and serialNumber was issued here")
+        raise CMPFailure(
+            FailInfo.badCertId, "this server issued no certificate with this issuer and serialNumber"
+        )
     return record
 
 
@@ -137,7 +139,7 @@ def _reason(extensions: Any) -> int:
             return REASONS[schema.decode("CRLReason", extension["extnValue"])]
         except DecodeError as error:
             raise CMPFailure(
-                FailInfo.badDataFormat, "reasonCode is no CRLReason", detail=str(error)
+                FailInfo.badDataFormat, "reasonCode is not a CRLReason", detail=str(error)
             ) from None
     return REASONS["unspecified"]
 

@@ -24,10 +24,10 @@ async def replaced(exchange: Exchange, cert_request: CertRequest) -> Certificate
     elif own is None:
         if exchange.party.capacity is not Capacity.RA:
             exchange.require(Operation.KUR, Target.OTHERS)
-            raise CMPFailure(FailInfo.badCertId, "there is no certificate to be updated")
+            raise CMPFailure(FailInfo.badCertId, "there is no certificate to update")
         raise CMPFailure(
             FailInfo.notAuthorized,
-            "a key update requires oldCertID, or the signature of a certificate that was issued here",
+            "a key update requires oldCertID, or the signature of a certificate that this server issued",
         )
     _check_window(exchange, own)
     if cert_request.key_hash == own.key_hash and not exchange.compiled.policy.same_key_renewal:
@@ -52,7 +52,7 @@ async def _others(exchange: Exchange, named: tuple[bytes, int]) -> Certificate:
         exchange.require(Operation.KUR, Target.OTHERS)
     old = await exchange.clm.issued.by_issuer(*named)
     if old is None:
-        raise CMPFailure(FailInfo.badCertId, "oldCertID names no certificate that was issued here")
+        raise CMPFailure(FailInfo.badCertId, "oldCertID does not name a certificate that this server issued")
     certificate = x509.load_der_x509_certificate(old.der)
     exchange.require(
         Operation.KUR,
@@ -66,7 +66,7 @@ async def _others(exchange: Exchange, named: tuple[bytes, int]) -> Certificate:
 
 
 def completed(exchange: Exchange, cert_request: CertRequest, old: Certificate) -> CertRequest:
-    """The wish with the old certificate's subject and SAN where it leaves them out.
+    """The certificate request with the old certificate's subject and SAN where it leaves them out.
 
     Raises CMPFailure where it wants others and the policy does not let it.
     """

@@ -46,12 +46,14 @@ async def newer(exchange: Exchange, compiled: CompiledPolicy, value: bytes | Non
 
 def _statuses(value: bytes | None) -> list[dict[str, Any]]:
     if value is None:
-        raise CMPFailure(FailInfo.badDataFormat, "crlStatusList lacks its value: which CRLs are asked for")
+        raise CMPFailure(
+            FailInfo.badDataFormat, "crlStatusList has no value: it must say which CRLs are requested"
+        )
     try:
         statuses: list[dict[str, Any]] = schema.decode("RawCRLStatusList", value)
     except DecodeError as error:
         raise CMPFailure(
-            FailInfo.badDataFormat, "crlStatusList is no list of CRLStatus", detail=str(error)
+            FailInfo.badDataFormat, "crlStatusList is not a list of CRLStatus", detail=str(error)
         ) from None
     if not 1 <= len(statuses) <= MOST_SOURCES:
         raise CMPFailure(

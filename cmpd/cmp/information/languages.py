@@ -22,11 +22,11 @@ async def supported(exchange: Exchange, compiled: CompiledPolicy, value: bytes |
         offered: list[str] = schema.decode("SuppLangTagsValue", value or b"")
     except DecodeError as error:
         raise CMPFailure(
-            FailInfo.badDataFormat, "suppLangTags is no list of language tags", detail=str(error)
+            FailInfo.badDataFormat, "suppLangTags is not a list of language tags", detail=str(error)
         ) from None
     for tag in offered:
         if tag.split("-")[0].lower() in SPOKEN:
             return schema.encode("SuppLangTagsValue", [tag])
     raise CMPFailure(
-        FailInfo.badRequest, f"suppLangTags offers no language that is spoken here: {', '.join(SPOKEN)}"
+        FailInfo.badRequest, f"suppLangTags has no language that is supported: {', '.join(SPOKEN)}"
     )

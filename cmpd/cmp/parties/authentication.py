@@ -100,7 +100,9 @@ class Context:
 
     def no_ra(self) -> CMPFailure:
         """The failure of a certificate that the policy names as a registration authority's, and is none."""
-        why = "it is named as a registration authority's, and lacks the extended key usage id-kp-cmcRA"
+        why = (
+            "it is named as a registration authority's, and does not have the extended key usage id-kp-cmcRA"
+        )
         text = f"{NOT_TRUSTED}: {why}" if self.by_default else NOT_TRUSTED
         return CMPFailure(FailInfo.signerNotTrusted, text, detail=why)
 
@@ -186,7 +188,8 @@ class Authenticator:
             )
         if not protection_certs.may_sign(certificate):
             raise CMPFailure(
-                FailInfo.signerNotTrusted, "the protection certificate's keyUsage lacks digitalSignature"
+                FailInfo.signerNotTrusted,
+                "the protection certificate's keyUsage does not have digitalSignature",
             )
         party = replace(await self._trust(certificate, extra, context), signature=parsed.name)
         policy = context.policy
@@ -208,7 +211,9 @@ class Authenticator:
             extra = [read_certificate(der) for der in message.extra_certs]
         except UNREADABLE as error:
             raise CMPFailure(
-                FailInfo.badDataFormat, "extraCerts holds what is no certificate", detail=str(error)
+                FailInfo.badDataFormat,
+                "extraCerts contains something that is not a certificate",
+                detail=str(error),
             ) from None
         return [certificate for certificate in extra if certificate is not None]
 

@@ -37,7 +37,7 @@ class Operation(StrEnum):
 
 
 class Target(StrEnum):
-    """Target it is about, seen from the party."""
+    """Whom it is about, seen from the party."""
 
     NONE = "-"
     """Nobody in particular."""
@@ -90,4 +90,4 @@ ABOUT: Final[dict[Operation, tuple[Target, ...]]] = {
     Operation.ASK_PUBLIC: (Target.NONE,),
     Operation.ASK_TEMPLATE: (Target.NONE,),
 }
-"""Target each operation can be about."""
+"""Whom each operation can be about."""

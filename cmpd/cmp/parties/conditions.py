@@ -154,7 +154,7 @@ CENTRAL_KEY_GENERATION: Final = Condition(
     lambda f: f.policy.central_key_generation,
     Denial(
         FailInfo.badCertTemplate,
-        "publicKey: it is missing, and keys are not made here under this policy",
+        "publicKey: it is missing, and this policy does not generate keys",
     ),
     "central_key_generation",
 )

@@ -24,12 +24,12 @@ INVALID_IDENTIFIER: Final = "invalid identifier"
 """What a client is told of a policy that it named and cannot use, whatever the reason."""
 
 
-_BY_DEFAULT = not_authorized("the end entity may not use the policy served here")
+_BY_DEFAULT = not_authorized("the end entity may not use the policy of this address")
 _NO_ENTITY = not_authorized("no end entity is registered for this protection certificate")
 _INVALID = Denial(FailInfo.badRequest, INVALID_IDENTIFIER)
-_UNKNOWN_PROFILE = Denial(FailInfo.badRequest, "certProfile {profile!r} is not known here")
+_UNKNOWN_PROFILE = Denial(FailInfo.badRequest, "certProfile {profile!r} is not known")
 _UNTRUSTED = Denial(FailInfo.signerNotTrusted, when.NOT_TRUSTED)
-_HOUSE = not_authorized("subject: this name belongs to a certification authority here")
+_HOUSE = not_authorized("subject: this name belongs to a certification authority of this server")
 _NOT_ITS_OWN = not_authorized("the certificate is not the requester's to revoke")
 _OWN_SIGNATURE = not_authorized(
     "the certificate is revoked by its own signature, or by its end entity's password"
@@ -38,7 +38,7 @@ _SIGNATURE_FOR_UPDATE = Denial(
     FailInfo.wrongIntegrity, "a key update requires the signature of the certificate being updated"
 )
 _ISSUED_FOR_UPDATE = not_authorized(
-    "a key update requires the signature of a certificate that was issued here"
+    "a key update requires the signature of a certificate that this server issued"
 )
 _OLD_CERT_ID = Denial(FailInfo.badCertId, "oldCertID is not the certificate that protects the message")
 _OTHER_NAMES = not_authorized("subject: a certificate without an end entity gets its own names only")

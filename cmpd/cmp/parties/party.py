@@ -33,7 +33,7 @@ class Capacity(StrEnum):
     NEWCOMER = "newcomer"
     """A certificate under a trust anchor of the policy, for which nobody is registered."""
     RA = "registration authority"
-    """Target a row of the policy's registration authorities names."""
+    """Whom a row of the policy's registration authorities names."""
 
 
 BY_PASSWORD: Final = (Capacity.PASSWORD, Capacity.LOGIN)

@@ -1,6 +1,6 @@
 """MAC protection with a shared secret (RFC 9810, section 5.1.3.1; RFC 9481, section 6).
 
-The parameters are the sender's choice, and a stranger may be the sender: they are bounded before any
+The parameters are the sender's choice, and the sender may be unauthenticated: they are bounded before any
 key is derived from them. A response repeats its request's algorithm, so that a key is derived once.
 """
 
@@ -87,7 +87,7 @@ def permit(algorithm: MacAlgorithm, rules: MacRules) -> None:
 def parameters(algorithm: Algorithm, type_name: str, name: str) -> dict[str, Any]:
     """The decoded parameters. Raises CMPFailure badAlg."""
     if algorithm.parameters is None:
-        raise CMPFailure(FailInfo.badAlg, f"{name} lacks its parameters")
+        raise CMPFailure(FailInfo.badAlg, f"{name} has no parameters, and requires them")
     try:
         decoded: dict[str, Any] = schema.decode(type_name, algorithm.parameters)
     except schema.DecodeError as error:
@@ -106,7 +106,7 @@ def member(role: str, identifier: dict[str, Any], known: dict[str, str]) -> str:
     if oid not in known:
         raise CMPFailure(FailInfo.badAlg, f"{role} {mac_table.describe(oid)} is not supported")
     if identifier.get("parameters") not in (None, hashing.NULL):
-        raise CMPFailure(FailInfo.badAlg, f"{role} {known[oid]} takes no parameters")
+        raise CMPFailure(FailInfo.badAlg, f"{role} {known[oid]} allows no parameters")
     return known[oid]
 
 
@@ -130,7 +130,7 @@ def bounded_iterations(count: int, least: int, most: int) -> int:
 
 
 def shown(number: int) -> str:
-    """A number a stranger chose, in few characters."""
+    """A number that an unauthenticated peer chose, in few characters."""
     return str(number) if abs(number) < 1 << 64 else f"a number of {number.bit_length()} bits"
 
 

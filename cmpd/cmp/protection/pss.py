@@ -40,7 +40,7 @@ def read(row: SignatureAlgorithm, parameters: bytes | None) -> SignatureAlgorith
     """The row with the parameters that DER has. Raises CMPFailure badAlg; so it does where SHA-1 is meant by
     leaving a field out."""
     if parameters is None:
-        raise CMPFailure(FailInfo.badAlg, f"{row.name} lacks its parameters")
+        raise CMPFailure(FailInfo.badAlg, f"{row.name} has no parameters, and requires them")
     try:
         value = schema.decode("RSASSA-PSS-params", parameters)
         if "maskGenAlgorithm" not in value or "hashAlgorithm" not in value:

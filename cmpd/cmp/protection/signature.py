@@ -64,14 +64,14 @@ class SignatureAlgorithm:
 def _absent(row: Row, parameters: bytes | None) -> Row:
     """No parameters (RFC 8410, section 3; RFC 5758, section 3.2)."""
     if parameters is not None:
-        raise CMPFailure(FailInfo.badAlg, f"{row.name} takes no parameters")
+        raise CMPFailure(FailInfo.badAlg, f"{row.name} allows no parameters")
     return row
 
 
 def _null(row: Row, parameters: bytes | None) -> Row:
     """NULL, or none, which is tolerated (RFC 4055, section 5)."""
     if parameters not in (None, hashing.NULL):
-        raise CMPFailure(FailInfo.badAlg, f"{row.name} takes no parameters but NULL")
+        raise CMPFailure(FailInfo.badAlg, f"{row.name} allows no parameters but NULL")
     return row
 
 

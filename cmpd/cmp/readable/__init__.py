@@ -36,4 +36,4 @@ def shown(der: bytes) -> str:
     try:
         return readable(der)
     except DecodeError as error:
-        return f"no PKIMessage, {len(der)} octets: {error}"
+        return f"not a PKIMessage, {len(der)} octets: {error}"

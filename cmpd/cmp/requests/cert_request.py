@@ -75,7 +75,7 @@ class KeyGenRequest:
     prove: Callable[[], None]
     """Sees that there is no proof of possession; raises CMPFailure."""
     with_key: Callable[[PrivateKey], CertRequest]
-    """The wish for the certificate of a key made for it."""
+    """The certificate request for a key made for it."""
 
 
 def read_cert_request(message: Message) -> CertRequest | KeyGenRequest:
@@ -96,7 +96,7 @@ def _read_crmf(item: dict[str, Any], sender: bytes) -> CertRequest | KeyGenReque
         cert_req = schema.decode("RawCertRequest", raw)
     except DecodeError as error:
         raise CMPFailure(
-            FailInfo.badDataFormat, "the CertReqMsg holds no CertRequest", detail=str(error)
+            FailInfo.badDataFormat, "the CertReqMsg does not contain a CertRequest", detail=str(error)
         ) from None
     if cert_req["certReqId"] != CRMF_ID:
         raise CMPFailure(FailInfo.badRequest, f"certReqId is {cert_req['certReqId']}, 0 is expected")
@@ -137,7 +137,7 @@ def _keyless(template: dict[str, Any], popo: tuple[str, Any] | None, controls: A
     def prove() -> None:
         if popo is not None and popo[0] != "raVerified":  # which Bouncy Castle 1.86 says where none is set
             raise CMPFailure(
-                FailInfo.badPOP, f"popo {popo[0]} has nothing to prove: certTemplate holds no public key"
+                FailInfo.badPOP, f"popo {popo[0]} has nothing to prove: certTemplate contains no public key"
             )
 
     def with_key(key: PrivateKey) -> CertRequest:
@@ -167,7 +167,7 @@ def _read_pkcs10(message: Message) -> CertRequest:
         parsed = x509.load_der_x509_csr(der)
     except UNREADABLE as error:
         raise CMPFailure(
-            FailInfo.badDataFormat, "the p10cr holds no PKCS #10 request", detail=str(error)
+            FailInfo.badDataFormat, "the p10cr is not a PKCS #10 request", detail=str(error)
         ) from None
     request, key_hash = _request(parsed, None)
 
@@ -275,9 +275,9 @@ def _old_certificate(controls: Any) -> tuple[bytes, int] | None:
         try:
             value = schema.decode("RawCertId", control["value"])
         except DecodeError as error:
-            raise CMPFailure(FailInfo.badDataFormat, "oldCertID is no CertId", detail=str(error)) from None
+            raise CMPFailure(FailInfo.badDataFormat, "oldCertID is not a CertId", detail=str(error)) from None
         kind, issuer = value["issuer"]
         if kind != "directoryName":
-            raise CMPFailure(FailInfo.badCertId, "oldCertID's issuer is no directoryName")
+            raise CMPFailure(FailInfo.badCertId, "oldCertID's issuer is not a directoryName")
         return bytes(issuer), value["serialNumber"]
     return None

@@ -66,7 +66,8 @@ class DeferredPOP:
         """Raises CMPFailure where the key cannot do what the popo says it is for."""
         if KEYS.family(key) != self.use.family:
             raise CMPFailure(
-                FailInfo.badPOP, f"popo {self.use.name} is for {self.use.family} keys, and the key is none"
+                FailInfo.badPOP,
+                f"popo {self.use.name} is for {self.use.family} keys, and this is another kind of key",
             )
 
     def completed(self, request: CertificateRequest) -> CertificateRequest:

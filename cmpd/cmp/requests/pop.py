@@ -48,7 +48,8 @@ def verify(
         signed = _signing_key_input(value["poposkInput"], template, sender)
     elif "subject" not in template or "publicKey" not in template:
         raise CMPFailure(
-            FailInfo.badPOP, "popo lacks poposkInput, though certTemplate has not both subject and publicKey"
+            FailInfo.badPOP,
+            "popo must contain poposkInput, since certTemplate does not contain both subject and publicKey",
         )
     _check(value["algorithmIdentifier"], value["signature"], signed, public_key)
 

@@ -17,7 +17,7 @@ from cmpd.records import quick_dataclass
 NONCE_OCTETS = 16
 """RFC 9483, section 3.1: 128 bits of randomness at the least."""
 LONGEST_FIELD = 128
-"""Octets of transactionID, nonces and senderKID that are worth keeping; a stranger chooses them."""
+"""Octets of transactionID, nonces and senderKID that are kept; an unauthenticated peer chooses them."""
 
 
 @quick_dataclass(frozen=True, slots=True)
@@ -42,7 +42,7 @@ def version(message: Message, context: HeaderContext) -> None:
 
 def body_type(message: Message, context: HeaderContext) -> None:
     if message.tag not in BODY_TYPES:
-        raise CMPFailure(FailInfo.badRequest, f"body type {message.kind} is not served here")
+        raise CMPFailure(FailInfo.badRequest, f"body type {message.kind} is not supported")
 
 
 def message_time(message: Message, context: HeaderContext) -> None:

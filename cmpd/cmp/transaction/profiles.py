@@ -29,7 +29,7 @@ def names(message: Message, *, most: int = 1) -> list[str]:
         given: list[str] = schema.decode("CertProfileValue", value)
     except DecodeError as error:
         raise CMPFailure(
-            FailInfo.badDataFormat, "certProfile is no list of names", detail=str(error)
+            FailInfo.badDataFormat, "certProfile is not a list of names", detail=str(error)
         ) from None
     if len(given) > most:
         raise CMPFailure(
@@ -55,4 +55,4 @@ def select(clm: Client, snapshot: ConfigSnapshot, compiled: CompiledPolicy, name
 
 def unknown(name: str, detail: str) -> CMPFailure:
     """What a client is told of a profile that is not there, or not for it."""
-    return CMPFailure(FailInfo.badRequest, f"certProfile {name!r} is not known here", detail=detail)
+    return CMPFailure(FailInfo.badRequest, f"certProfile {name!r} is not known", detail=detail)

@@ -156,11 +156,11 @@ def parse(der: bytes) -> Message:
     outer = schema.decode("RawMessage", der)
     header_der, body_der = bytes(outer["header"]), bytes(outer["body"])
     if not body_der or body_der[0] & 0xE0 != 0xA0:
-        raise DecodeError("the body is no PKIBody")
+        raise DecodeError("the body is not a PKIBody")
     tag = body_der[0] & 0x1F
     protection = outer.get("protection")
     if protection is not None and protection[1] % 8:
-        raise DecodeError("the protection is no whole number of octets")
+        raise DecodeError("the protection is not a whole number of octets")
     return Message(
         der=der,
         header_der=header_der,

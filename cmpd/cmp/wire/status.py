@@ -7,7 +7,7 @@ from typing import Any
 from cmpd.cmp.wire.failure import CMPFailure, FailInfo, PKIStatus
 
 LONGEST_TEXT = 512
-"""Characters of one statusString; texts quote what strangers sent."""
+"""Characters of one statusString; texts quote what unauthenticated peers sent."""
 
 
 def status_info(status: PKIStatus, fail_info: FailInfo | None = None, text: str = "") -> dict[str, Any]:

@@ -47,7 +47,7 @@ class Overview:
     imported_crls: dict[str, int]
     """Issuer → when the first of its imported CRLs is out of date."""
     certificates: dict[str, int]
-    """By standing."""
+    """By state."""
     expiring: int
     """Active ones that end within 30 days; counted, as `waiting`, up to MOST."""
     waiting: int

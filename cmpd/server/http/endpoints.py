@@ -95,11 +95,11 @@ class Endpoints:
         publication = self._publications.find(path)
         if publication is not None:
             return await self._publication(request, publication)
-        return plain(404, "nothing is served here")
+        return plain(404, "there is nothing at this address")
 
     async def _cmp(self, request: HTTPRequest, address: CMPAddress) -> HTTPResponse:
         if request.method != "POST":
-            return plain(405, "CMP takes POST", (b"allow", b"POST"))
+            return plain(405, "CMP requires POST", (b"allow", b"POST"))
         media_type = (request.header(b"content-type") or b"").partition(b";")[0].strip().lower()
         if media_type != PKIXCMP:
             return plain(415, "the content type of CMP is application/pkixcmp")

@@ -45,7 +45,7 @@ class Publications:
     async def _serve(self, place: Place, request: HTTPRequest) -> HTTPResponse:
         found = await self._client.publication(*place)
         if found is None:
-            return plain(404, "nothing is published here; certificates name where their CRL is")
+            return plain(404, "nothing is published at this address; certificates name where their CRL is")
         der, modified = found
         tag = self._tag(place, der)
         headers = (

@@ -18,7 +18,7 @@ if TYPE_CHECKING:
 PIECES = 2048
 """Most chunks of one body: a chunk of one octet costs as much work as one of thousands."""
 STATUSES = {
-    400: "this is no request of HTTP/1.0 or HTTP/1.1",
+    400: "this is not an HTTP/1.0 or HTTP/1.1 request",
     431: "the head of the request is too long",
     501: "no transfer coding but chunked is taken",
 }
@@ -140,7 +140,7 @@ class RequestReader:
             elif name == b"connection":
                 connection += b"," + value.lower()
         if not head.http_version.startswith(b"1."):
-            raise RequestError(plain(505, "HTTP/1.0 and HTTP/1.1 are spoken here"))
+            raise RequestError(plain(505, "only HTTP/1.0 and HTTP/1.1 are supported"))
         if framings > 1:
             # A proxy that reads the other one sees another body here, and a request that is none.
             raise RequestError(plain(400, "Content-Length and Transfer-Encoding do not go together"))

@@ -103,7 +103,7 @@ def open_sockets(config: Config, given: InheritedSockets) -> list[WorkerSockets]
             if len(given.serving) != len(config.listen):
                 raise ConfigError(
                     f"listen: {len(config.listen)} listeners are configured, and the socket unit has "
-                    f"{len(given.serving)}; each [[listen]] takes one ListenStream=, in the same order"
+                    f"{len(given.serving)}; each [[listen]] requires one ListenStream=, in the same order"
                 )
             return [WorkerSockets(tuple(given.serving), admin, shared=True)] * config.workers
         first = [listen(one.address) for one in config.listen]

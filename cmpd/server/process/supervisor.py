@@ -219,7 +219,7 @@ class Supervisor:
         short = now - worker.started < QUICK
         self._due[worker.slot] = now + QUICK if short else now
         how = f"signal {signal.Signals(-status).name}" if status < 0 else f"status {status}"
-        log.warning("worker %d ended with %s; another takes its place", worker.pid, how)
+        log.warning("worker %d ended with %s; another one is started", worker.pid, how)
 
     def _look_after(self) -> None:
         now = time.monotonic()

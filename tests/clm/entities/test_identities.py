@@ -104,13 +104,13 @@ FAULTS: list[tuple[Any, str]] = [
     ("imei=1", "identities: subject=…, serialNumber=… or fingerprint=… is expected, not 'imei=1'"),
     ("serialNumber=", "identities: subject=…, serialNumber=…"),
     (7, "identities: a text is expected"),
-    ("subject=Device 1", "identities: 'Device 1' is no distinguished name such as CN="),
+    ("subject=Device 1", "identities: 'Device 1' is not a distinguished name such as CN="),
     (
         {"kind": "imei", "value": "1"},
         "identities.kind: one of subject, serialNumber, fingerprint is expected",
     ),
     ({"kind": "subject"}, "identities.value: is missing"),
-    ({"kind": "subject", "value": "x"}, "identities.value: 'x' is no distinguished name"),
+    ({"kind": "subject", "value": "x"}, "identities.value: 'x' is not a distinguished name"),
     (
         {"kind": "subject", "value": "CN=x", "anker": ""},
         "identities: unknown key 'anker'; known are kind, value",

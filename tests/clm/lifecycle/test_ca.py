@@ -247,7 +247,7 @@ def test_an_expired_ca_and_a_device_are_not_imported(pki: PKI) -> None:
         .not_valid_after(start + timedelta(days=9))
         .sign(own, keypairs.signature_hash(own))
     )
-    with pytest.raises(CAProblem, match="is no CA"):
+    with pytest.raises(CAProblem, match="is not a CA"):
         done(import_ca(pki.maker, "here", [device], SoftwareKey(own), URL))
 
 

@@ -179,7 +179,7 @@ def test_a_serial_number_alone_compares_as_within_a_name() -> None:
 def test_what_certificates_must_not_have_is_read_all_the_same_and_told(text: str) -> None:
     name = parse_name(text)
     assert rfc4514_text(name) == text
-    with pytest.raises(ValueError, match="is too long or too short: C takes 2 octets"):
+    with pytest.raises(ValueError, match="is too long or too short: C has 2 octets"):
         require_lengths(name)
 
 
@@ -273,14 +273,14 @@ def test_the_order_of_encoding_is_told(text: str, encoded: str) -> None:
         ("CN", "are expected where 'CN' stands"),
         ("=x", "are expected where '=x' stands"),
         ("CN=a,,O=b", "are expected where '' stands"),
-        ("XY=1", "'XY' is no attribute type; known are CN, O,"),
-        ("9.9.9=1", "'9.9.9' is no attribute type"),
+        ("XY=1", "'XY' is not an attribute type; known are CN, O,"),
+        ("9.9.9=1", "'9.9.9' is not an attribute type"),
         ("CN=", "CN has no value"),
         ("CN=a;O=b", r"a ; that is meant is written \\;"),
         ('CN=a "b"', r"a \" that is meant"),
         ('CN="a', "a quotation mark is not closed"),
         ("CN=a\\", "a backslash is followed by nothing"),
-        (r"CN=\C3", "are no UTF-8"),
+        (r"CN=\C3", "are not UTF-8"),
         ("CN=#0401", r"a # that is meant is written \\#"),
         ("CN=a+CN=a", "'CN=a' stands twice in one RDN"),
         ("/CN=host/printer", "are expected where 'printer' stands"),
@@ -291,7 +291,7 @@ def test_the_order_of_encoding_is_told(text: str, encoded: str) -> None:
 def test_what_is_no_name_is_refused_in_one_line_of_our_own(text: str, why: str) -> None:
     with pytest.raises(ValueError, match=why) as caught:
         parse_name(text)
-    assert "is no distinguished name such as CN=Device 1,O=Example,C=DE: " in str(caught.value)
+    assert "is not a distinguished name such as CN=Device 1,O=Example,C=DE: " in str(caught.value)
     assert str(caught.value).isprintable()
 
 

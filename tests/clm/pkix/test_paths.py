@@ -50,10 +50,10 @@ FAULTS: list[tuple[str, Fault, dict[str, dict[str, Any]]]] = [
     ("expired anchor", Fault.EXPIRED, {"root": {"days": (-10, -1)}}),
     ("leaf not valid yet", Fault.NOT_YET_VALID, {"leaf": {"days": (1, 2)}}),
     ("intermediate not valid yet", Fault.NOT_YET_VALID, {"intermediate": {"days": (1, 2)}}),
-    ("intermediate is no CA", Fault.NOT_A_CA, {"intermediate": {"ca": False}}),
+    ("intermediate is not a CA", Fault.NOT_A_CA, {"intermediate": {"ca": False}}),
     ("intermediate without basicConstraints", Fault.NOT_A_CA, {"intermediate": {"basic_constraints": False}}),
     ("intermediate without keyCertSign", Fault.NOT_A_CA, {"intermediate": {"key_cert_sign": False}}),
-    ("anchor is no CA", Fault.NOT_A_CA, {"root": {"ca": False}}),
+    ("anchor is not a CA", Fault.NOT_A_CA, {"root": {"ca": False}}),
     ("pathLen of the anchor", Fault.PATH_LENGTH, {"root": {"path_length": 0}}),
     ("critical extension in leaf", Fault.CRITICAL_EXTENSION, {"leaf": {"extensions": ((UNKNOWN, True),)}}),
     (

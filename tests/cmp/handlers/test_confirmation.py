@@ -94,13 +94,13 @@ WRONG: dict[str, tuple[Callable[[cmpclient.Response], Any], dict[str, Any], str,
         lambda response: requests.confirmation(response.certificate, certHash=b""),
         {},
         "badCertId",
-        "certHash matches no certificate",
+        "certHash does not match the certificate",
     ),
     "certHash of another certificate": (
         lambda response: requests.confirmation(MACHINE.certificate),
         {},
         "badCertId",
-        "certHash matches no certificate",
+        "certHash does not match the certificate",
     ),
     "certHash by another hash": (
         lambda response: requests.confirmation(
@@ -138,7 +138,7 @@ WRONG: dict[str, tuple[Callable[[cmpclient.Response], Any], dict[str, Any], str,
         lambda response: requests.confirmation(response.certificate, digest="sha256"),
         {},
         "badRequest",
-        "hashAlg takes pvno 3",
+        "hashAlg requires pvno 3",
     ),
     "hashAlg unknown": (
         lambda response: requests.confirmation(

@@ -221,10 +221,10 @@ ANY_CRMF: dict[str, Row] = {
     "subjectUID is chosen": Row("badCertTemplate", "subjectUID", {"subjectUID": (b"\x01", 8)}),
     "subject is missing": Row("badCertTemplate", "subject: it is missing", {"subject": None}),
     "publicKey is missing": Row(
-        "badCertTemplate", "keys are not made here", {"publicKey": OMIT, "proof": None}
+        "badCertTemplate", "does not generate keys", {"publicKey": OMIT, "proof": None}
     ),
     "publicKey is empty": Row(
-        "badCertTemplate", "keys are not made here", {"publicKey": spki(P256, b""), "proof": None}
+        "badCertTemplate", "does not generate keys", {"publicKey": spki(P256, b""), "proof": None}
     ),
     "publicKey is of an unknown kind": Row(
         "badCertTemplate", "publicKey", {"publicKey": spki(identifier("1.2.3.4"), bytes(32))}

@@ -123,22 +123,22 @@ def revoke(reason: int | None = None) -> Callable[[World, cmpclient.Signature], 
 ROWS: dict[str, Row] = {
     "no serialNumber": Row(
         "badCertTemplate",
-        "certDetails lacks serialNumber",
+        "certDetails does not contain serialNumber",
         lambda certificate: revocation(certificate, serialNumber=OMIT),
     ),
     "no issuer": Row(
         "badCertTemplate",
-        "certDetails lacks issuer",
+        "certDetails does not contain issuer",
         lambda certificate: revocation(certificate, issuer=OMIT),
     ),
     "neither": Row(
         "badCertTemplate",
-        "certDetails lacks",
+        "certDetails does not contain",
         lambda certificate: revocation(certificate, issuer=OMIT, serialNumber=OMIT),
     ),
     "an unknown serialNumber": Row(
         "badCertId",
-        "no certificate of this issuer",
+        "this server issued no certificate",
         lambda certificate: revocation(certificate, serialNumber=certificate.serial_number + 1),
     ),
     "serialNumber 0": Row(
@@ -152,7 +152,7 @@ ROWS: dict[str, Row] = {
     ),
     "an unknown issuer": Row(
         "badCertId",
-        "no certificate of this issuer",
+        "this server issued no certificate",
         lambda certificate: revocation(certificate, issuer=pki.name("nobody").public_bytes()),
     ),
     "an empty issuer": Row(
@@ -162,13 +162,13 @@ ROWS: dict[str, Row] = {
         "badCertId", "no certificate", lambda certificate: revocation(certificate, issuer=b"\x05\x00")
     ),
     "reasonCode 7, which is not used": Row(
-        "badDataFormat", "reasonCode is no CRLReason", with_entry(reason_of(b"\x0a\x01\x07"))
+        "badDataFormat", "reasonCode is not a CRLReason", with_entry(reason_of(b"\x0a\x01\x07"))
     ),
     "reasonCode 11": Row(
-        "badDataFormat", "reasonCode is no CRLReason", with_entry(reason_of(b"\x0a\x01\x0b"))
+        "badDataFormat", "reasonCode is not a CRLReason", with_entry(reason_of(b"\x0a\x01\x0b"))
     ),
     "reasonCode of rubbish": Row(
-        "badDataFormat", "reasonCode is no CRLReason", with_entry(reason_of(b"\x05\x00"))
+        "badDataFormat", "reasonCode is not a CRLReason", with_entry(reason_of(b"\x05\x00"))
     ),
     "reasonCode of nothing": Row("badDataFormat", "reasonCode", with_entry(reason_of(b""))),
     "revoked already": Row("certRevoked", "revoked already", before=revoke(1)),

@@ -118,7 +118,7 @@ def revoked(world: World, old: cmpclient.Signature) -> cmpclient.Protection:
 ROWS: dict[str, Row] = {
     "under a MAC": Row("wrongIntegrity", "requires the signature", protection=lambda world, old: PBM),
     "by a vendor certificate": Row(
-        "notAuthorized", "issued here", protection=lambda world, old: signed_by(MACHINE)
+        "notAuthorized", "that this server issued", protection=lambda world, old: signed_by(MACHINE)
     ),
     "by a revoked certificate": Row("certRevoked", "is revoked", protection=revoked),
     "oldCertID names another certificate": Row(
@@ -144,11 +144,11 @@ ROWS: dict[str, Row] = {
     ),
     "oldCertID's issuer is a DNS name": Row(
         "badCertId",
-        "no directoryName",
+        "not a directoryName",
         lambda world, old: control(cert_id(("dNSName", "ca.example"), old.certificate.serial_number)),
     ),
-    "oldCertID is no CertId": Row(
-        "badDataFormat", "oldCertID is no CertId", lambda world, old: control(b"\x05\x00")
+    "oldCertID is not a CertId": Row(
+        "badDataFormat", "oldCertID is not a CertId", lambda world, old: control(b"\x05\x00")
     ),
     "another subject": Row(
         "badCertTemplate", "keeps the old certificate's", lambda world, old: update("CN=somebody else")
@@ -176,12 +176,12 @@ ROWS: dict[str, Row] = {
     ),
     "an RA names a certificate that was not issued here": Row(
         "badCertId",
-        "oldCertID names no certificate",
+        "oldCertID does not name a certificate",
         lambda world, old: update(old=MACHINE.certificate),
         lambda world, old: signed_by(ra_holder()),
     ),
     "an RA names none": Row(
-        "notAuthorized", "issued here", protection=lambda world, old: signed_by(ra_holder())
+        "notAuthorized", "that this server issued", protection=lambda world, old: signed_by(ra_holder())
     ),
 }
 

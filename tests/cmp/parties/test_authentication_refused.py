@@ -224,7 +224,7 @@ ROWS: dict[str, Row] = {
     "signature: sender is NULL-DN": Row(
         "badMessageCheck", "sender is not the subject", machine, by_mac(sender=x509.Name([]))
     ),
-    "signature: sender is no directoryName": Row(
+    "signature: sender is not a directoryName": Row(
         "badMessageCheck",
         "sender is not the subject",
         machine,
@@ -234,7 +234,10 @@ ROWS: dict[str, Row] = {
         "badMessageCheck", "neither in extraCerts nor known", machine, by_mac(sender_kid=bytes(20))
     ),
     "signature: extraCerts holds no certificate": Row(
-        "badDataFormat", "extraCerts holds what is no certificate", machine, by_mac(extra_certs=[b"\x30\x00"])
+        "badDataFormat",
+        "extraCerts contains something that is not a certificate",
+        machine,
+        by_mac(extra_certs=[b"\x30\x00"]),
     ),
     "signature: extraCerts holds too many": Row(
         "badDataFormat", "more than 32", machine, by_mac(extra_certs=[MACHINE.der] * 33)
@@ -248,7 +251,7 @@ ROWS: dict[str, Row] = {
         lambda world: signed_by(plan(96).issue(replace(VENDOR, key=pki.key("P-256", 97)))),
     ),
     "signature: keyUsage without digitalSignature": Row(
-        "signerNotTrusted", "lacks digitalSignature", vendor(extensions=((ENCIPHERING, True),))
+        "signerNotTrusted", "does not have digitalSignature", vendor(extensions=((ENCIPHERING, True),))
     ),
     "signature: an expired certificate": Row("signerNotTrusted", "", vendor(days=(-10, -1))),
     "signature: a certificate of tomorrow": Row("signerNotTrusted", "", vendor(days=(1, 10))),

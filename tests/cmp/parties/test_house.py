@@ -57,7 +57,7 @@ def test_a_name_of_the_house_is_for_nobody(world: World, kind: str, subject: str
         for name in (parse_name(subject), printable(subject)):
             response = protection.begin().send(asks(kind, name))
             assert (response.status, response.fail_info) == ("rejection", ("notAuthorized",))
-            assert response.text == "subject: this name belongs to a certification authority here"
+            assert response.text == "subject: this name belongs to a certification authority of this server"
     assert len(world.certificates()) == before
 
 

@@ -174,7 +174,7 @@ def test_one_that_is_pinned_needs_no_cmcra_and_vouches_for_no_other(make_world: 
     unpinned.change_policy(ra_certificates=[pem_text(plain.der)])
     refused = unpinned.client(client).begin().send_as_is(unpinned.client(client).begin().compose(asks()))
     assert refused.fail_info == ("signerNotTrusted",)
-    assert "lacks the extended key usage id-kp-cmcRA" in refused.text
+    assert "does not have the extended key usage id-kp-cmcRA" in refused.text
     pinned = trusting(make_world, row(certificates=[pem_text(plain.der)], pinned=True))
     assert pinned.client(client).begin().send(asks()).status == "accepted"
     root = trusting(make_world, row(pinned=True))  # the root itself is the RA, and certifies none
@@ -255,7 +255,7 @@ def test_a_questions_profile_is_for_the_policies_that_name_the_registration_auth
         info = {"1.3.6.1.5.5.7.4.21": schema.encode("CertProfileValue", [name])}
         response = world.client(RA).begin().send(requests.general_message(CA_CERTS), general_info=info)
         assert response.fail_info == ("badRequest",)
-        assert response.text == f"certProfile {name!r} is not known here"
+        assert response.text == f"certProfile {name!r} is not known"
 
 
 CONTRADICTIONS: list[tuple[list[dict[str, Any]], str, str]] = [

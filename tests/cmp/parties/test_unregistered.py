@@ -71,7 +71,7 @@ def test_a_certificate_without_an_entity_uses_no_other_policy(
     calls = {"path": {"policy": policy}, "name": {"policy_name": NAMES[policy]}, "certProfile": {}}
     info = {CERT_PROFILE: schema.encode("CertProfileValue", [NAMES[policy]])} if how == "certProfile" else {}
     response = attacked.client(device, call=calls[how]).begin().send(asks(kind), general_info=info)
-    text = f"certProfile {NAMES[policy]!r} is not known here" if info else "invalid identifier"
+    text = f"certProfile {NAMES[policy]!r} is not known" if info else "invalid identifier"
     assert (response.kind, response.fail_info, response.text) == ("error", ("badRequest",), text)
     assert len(attacked.certificates()) == before
 

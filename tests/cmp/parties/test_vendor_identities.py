@@ -1,4 +1,4 @@
-"""Target a certificate from elsewhere names: an identity, and the trust anchor that vouches for it."""
+"""Whom a certificate from elsewhere names: an identity, and the trust anchor that vouches for it."""
 
 from __future__ import annotations
 

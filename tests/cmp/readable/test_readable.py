@@ -118,7 +118,7 @@ def test_long_octet_strings_are_cut_and_counted_unless_all_is_asked_for() -> Non
 
 
 def test_what_is_no_message_is_one_line_in_the_log() -> None:
-    assert shown(b"GET / HTTP/1.1\r\n").startswith("no PKIMessage, 16 octets: ")
+    assert shown(b"GET / HTTP/1.1\r\n").startswith("not a PKIMessage, 16 octets: ")
     assert len(shown(b"").splitlines()) == 1
 
 

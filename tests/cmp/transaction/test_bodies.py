@@ -38,7 +38,7 @@ def ccr() -> Iterator[None]:
 
 def test_a_body_type_without_a_row_is_refused(world: World) -> None:
     refused = world.client().begin().send(CCR)
-    assert (refused.fail_info, refused.text) == (("badRequest",), "body type ccr is not served here")
+    assert (refused.fail_info, refused.text) == (("badRequest",), "body type ccr is not supported")
 
 
 @pytest.mark.usefixtures("ccr")
@@ -53,7 +53,7 @@ def test_a_row_is_all_that_a_body_type_takes(world: World) -> None:
         refused = world.client().begin().send(CCR, general_info=info)
         assert (refused.fail_info, refused.text) == (
             ("badRequest",),
-            f"certProfile {name!r} is not known here",
+            f"certProfile {name!r} is not known",
         )
     there = world.client(call={"operation": "crosscertification"})
     assert there.begin().send(CCR).kind == "pkiconf"

@@ -236,7 +236,7 @@ def test_every_body_of_cmp_is_served_or_refused() -> None:
 def test_bodies_that_no_client_sends_are_refused(world: World, kind: str) -> None:
     transaction = world.client().begin()
     request = transaction.compose((kind, NOT_SERVED[kind]))
-    check_refusal(world, transaction, request, "badRequest", f"body type {kind} is not served here")
+    check_refusal(world, transaction, request, "badRequest", f"body type {kind} is not supported")
 
 
 @pytest.mark.parametrize("tag", [tag for tag in range(27, 31) if tag not in list(Body)])

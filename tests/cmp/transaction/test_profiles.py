@@ -108,7 +108,7 @@ def test_what_is_no_profile_of_the_client_is_refused_by_its_name(
     response = offering.client().begin().send(request(kind), general_info=profile(name))
     assert response.kind == "error"
     assert response.fail_info == ("badRequest",)
-    assert response.text == f"certProfile {name!r} is not known here"
+    assert response.text == f"certProfile {name!r} is not known"
     assert len(offering.certificates()) == before
 
 

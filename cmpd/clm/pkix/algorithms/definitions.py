@@ -116,7 +116,8 @@ class KeyAlgorithm:
     """Where the server chooses the key it makes for a device, the lowest first; None: never chosen, nor
     made for a device."""
     bearable: Callable[[Any], bool] | None = None
-    """Whether verifying with a public key costs no more than a stranger may spend; None: it never does."""
+    """Whether verifying with a public key costs no more than an unauthenticated peer may spend; None: it
+    never does."""
 
     @property
     def signs(self) -> bool:

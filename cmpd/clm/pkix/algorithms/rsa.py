@@ -15,7 +15,8 @@ OID: Final = "1.2.840.113549.1.1.1"
 PSS_OID: Final = "1.2.840.113549.1.1.10"
 
 LARGEST_MODULUS: Final = 8192
-"""Bits. Checking a signature with a larger key costs milliseconds a stranger can spend at will."""
+"""Bits. Checking a signature with a larger key costs milliseconds, which an unauthenticated peer could spend
+at will."""
 LARGEST_EXPONENT: Final = 64
 """Bits, for the same reason."""
 

@@ -31,7 +31,11 @@ _BY_STATE: tuple[tuple[str, type[StoreError], str], ...] = (
         StoreError,
         "{shown}: {text}; make the user the owner of the database, or grant it what is missing",
     ),
-    ("42P01", StoreError, "{shown} holds no store of cmpd, or only part of one: {text}; see `cmpd init`"),
+    (
+        "42P01",
+        StoreError,
+        "{shown} does not contain a store of cmpd, or only part of one: {text}; see `cmpd init`",
+    ),
 )
 
 _BY_TEXT: tuple[tuple[str, type[StoreError], str], ...] = (

@@ -47,7 +47,7 @@ def prepare(address: DatabaseAddress) -> None:
     """Check that a store is there, and migrate it where its schema is older. Raises StoreError."""
     with _transaction(address) as connection:
         if not _has_store(connection):
-            raise StoreError(f"{address.shown} holds no store of cmpd; make one with `cmpd init`")
+            raise StoreError(f"{address.shown} does not contain a store of cmpd; make one with `cmpd init`")
         row = connection.execute(VERSION).fetchone()
         version = row[0] if row else 0
         if version > len(MIGRATIONS):

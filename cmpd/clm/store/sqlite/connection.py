@@ -140,7 +140,7 @@ def _apply(connection: sqlite3.Connection, version: int) -> None:
                 connection.executemany(step.write, step.compute(rows))
             else:
                 connection.execute(step)
-    connection.execute(f"PRAGMA application_id = {APPLICATION_ID:d}")  # a PRAGMA takes no parameters
+    connection.execute(f"PRAGMA application_id = {APPLICATION_ID:d}")  # a PRAGMA allows no parameters
     connection.execute(f"PRAGMA user_version = {len(MIGRATIONS):d}")
 
 

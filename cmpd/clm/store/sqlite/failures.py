@@ -30,7 +30,7 @@ _FAILURES: dict[int, tuple[type[StoreError], str]] = {
         StoreCorrupt,
         "the store {path} is damaged ({name}): stop cmpd and restore a backup",
     ),
-    sqlite3.SQLITE_NOTADB: (StoreCorrupt, "{path} is no SQLite database: restore a backup of the store"),
+    sqlite3.SQLITE_NOTADB: (StoreCorrupt, "{path} is not an SQLite database: restore a backup of the store"),
 }
 
 

@@ -58,7 +58,7 @@ async def _refusal(url: str) -> str:
         (f"known:{PASSWORD}", "strict", "?sslmode=require", "does not speak: enable it there"),
         ("stranger", "strict", "", "pg_hba.conf"),
         (f"known:{PASSWORD}", "missing", "", 'database "missing" does not exist; make it with `createdb`'),
-        (f"known:{PASSWORD}", "strict", "", "holds no store of cmpd; make one with `cmpd init`"),
+        (f"known:{PASSWORD}", "strict", "", "does not contain a store of cmpd; make one with `cmpd init`"),
     ],
 )
 async def test_why_the_server_refuses(

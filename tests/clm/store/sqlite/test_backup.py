@@ -98,7 +98,7 @@ def test_only_a_whole_backup_is_restored(store: Store, path: Path, tmp_path: Pat
     with pytest.raises(StoreError, match="cannot open"):
         restore(tmp_path / "missing.db", target)
     (tmp_path / "rubbish").write_bytes(b"rubbish" * 1000)
-    with pytest.raises(StoreError, match="is no SQLite database"):
+    with pytest.raises(StoreError, match="is not an SQLite database"):
         restore(tmp_path / "rubbish", target)
     (tmp_path / "restored.db-wal").write_bytes(b"of another store")
     with pytest.raises(StoreError, match="move it away"):

@@ -216,7 +216,7 @@ def _directory(path: Path) -> None:
     ("become", "text"),
     [
         (_no_file, "there is no store .*; make one with `cmpd init`"),
-        (_rubbish, "is no SQLite database"),
+        (_rubbish, "is not an SQLite database"),
         (_empty, "is not a store of cmpd; make one with `cmpd init`"),
         (_foreign, "is not a store of cmpd; make one with `cmpd init`"),
         (_later, "schema 999 of a later cmpd.* install the later cmpd again"),
