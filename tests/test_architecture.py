@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import ast
+import re
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -221,3 +222,45 @@ def test_test_folders_mirror_the_package() -> None:
         if folder.parts and folder.parts[0] not in of_their_own and not (PACKAGE / folder).is_dir()
     ]
     assert strays == []
+
+
+@pytest.mark.parametrize("path", MODULES, ids=_name)
+def test_no_module_only_passes_names_on(path: Path) -> None:
+    """A package may say what it is, and bring in its modules, which register themselves."""
+    body = ast.parse(path.read_text("utf-8")).body[1:]
+    only_imports = all(
+        isinstance(node, ast.Import | ast.ImportFrom) or _is_assignment_of(node, "__all__") for node in body
+    )
+    passed_on = [one for one in _imported(path) if one not in NAMES and one != "__future__.annotations"]
+    assert not (only_imports and passed_on), f"{_name(path)} only imports"
+
+
+def _is_assignment_of(node: ast.stmt, name: str) -> bool:
+    return isinstance(node, ast.Assign) and any(
+        isinstance(target, ast.Name) and target.id == name for target in node.targets
+    )
+
+
+# Words of this house that an engineer of the field would have to learn, and what they are called instead.
+PRIVATE_WORDS = {
+    "wish": "certificate request, requested",
+    "outset": "request state",
+    "edition": "configuration snapshot",
+    "herald": "notifier",
+    "stranger": "unauthenticated peer",
+    "standing": "state",
+    "allowance": "rate limit",
+}
+SPOKEN = [
+    path
+    for path in (*MODULES, *sorted((PROJECT / "docs").glob("*.md")), PROJECT / "README.md")
+    # The migration has to know the old name of a key.
+    if path.name not in ("computed.py", "validity.py", "ddl.py")
+]
+
+
+@pytest.mark.parametrize("path", SPOKEN, ids=lambda path: str(path.relative_to(PROJECT)))
+def test_the_words_are_those_of_the_field(path: Path) -> None:
+    text = path.read_text("utf-8").lower()
+    found = {word for word in PRIVATE_WORDS if re.search(rf"\b{word}(?:s|es|ed)?\b", text)}
+    assert {word: PRIVATE_WORDS[word] for word in found} == {}

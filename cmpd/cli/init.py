@@ -108,7 +108,7 @@ def _write_config(path: Path, arguments: argparse.Namespace) -> None:
 
     Group and mode let the daemon's user read it, and nobody else: a store's URL may hold a password.
     """
-    from cmpd.clm.store.ownership import hand_over
+    from cmpd.clm.store.place import hand_over
 
     package = Path(__file__).resolve().parents[1]
     packaged = package / "cmpd.conf"

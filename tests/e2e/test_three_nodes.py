@@ -15,7 +15,7 @@ import pytest
 from cryptography import x509
 from cryptography.hazmat.primitives.serialization import Encoding
 
-from cmpd.clm.store.postgres.ddl import MIGRATIONS
+from cmpd.clm.store.postgres.sql import MIGRATIONS
 from tests.e2e.harness import PROJECT, Daemon, Device, have, run
 from tests.e2e.soak import Findings, Soak
 from tests.support.postgres import MISSING, PostgresServer, binaries

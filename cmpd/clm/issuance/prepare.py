@@ -56,10 +56,6 @@ class PreparedCertificate:
             list(self.extensions),
         )
 
-    def unsigned(self) -> x509.Certificate:
-        """The certificate without a signature (RFC 9925)."""
-        return self.builder().create_unsigned()
-
 
 def prepare(
     compiled: CompiledPolicy,

@@ -25,11 +25,11 @@ def open_store(where: str, *, synchronous: str = "full", node: str = "") -> Stor
     """
     if is_postgres(where):
         _require_psycopg()
-        from cmpd.clm.store.postgres import PostgresStore
+        from cmpd.clm.store.postgres.store import PostgresStore
 
         return PostgresStore(where, synchronous=synchronous, node=node)
     _require_path(where)
-    from cmpd.clm.store.sqlite import SQLiteStore
+    from cmpd.clm.store.sqlite.store import SQLiteStore
 
     return SQLiteStore(where, synchronous=synchronous)
 

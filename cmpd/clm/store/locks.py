@@ -11,7 +11,7 @@ from collections.abc import AsyncIterator, Iterator
 from pathlib import Path
 
 from cmpd.clm.store.base import StoreUnavailable
-from cmpd.clm.store.ownership import hand_over
+from cmpd.clm.store.place import hand_over
 
 _FIRST_PAUSE = 0.005
 _LONGEST_PAUSE = 0.25

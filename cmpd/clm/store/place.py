@@ -1,7 +1,10 @@
-"""Where a store is, as operators write it: the path of a file, or a postgresql:// URL."""
+"""Where a store is, as operators write it: the path of a file, or a postgresql:// URL; and whose its files
+are."""
 
 from __future__ import annotations
 
+import os
+from pathlib import Path
 from urllib.parse import urlsplit
 
 _POSTGRES = ("postgresql://", "postgres://")
@@ -22,3 +25,11 @@ def shown(where: str) -> str:
         return f"{where.partition('://')[0]}://?"
     userinfo, at, hosts = parts.netloc.rpartition("@")
     return f"{parts.scheme}://{userinfo.partition(':')[0]}{at}{hosts}{parts.path}"
+
+
+def hand_over(descriptor: int, path: Path) -> None:
+    """Give a file that root made to the owner of its folder: an operator works on the store as root, the
+    daemon as a user of its own, and each has to open what the other made."""
+    if os.geteuid() == 0:
+        owner = path.parent.stat()
+        os.fchown(descriptor, owner.st_uid, owner.st_gid)

@@ -48,7 +48,7 @@ PAGE = 500
 _, _TRANSACTION, _CERTIFICATE, _ENTITY = spans(
     ("value",), TRANSACTION_COLUMNS, CERTIFICATE_COLUMNS, ENTITY_COLUMNS
 )
-"""What the row of `outset` consists of."""
+"""What the row of `request_state` consists of."""
 _HELD, _HOLDER = spans(CERTIFICATE_COLUMNS, ENTITY_COLUMNS)
 """What the row of `holder` consists of."""
 

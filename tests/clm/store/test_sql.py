@@ -12,7 +12,7 @@ from cmpd.clm.model import Certificate
 from cmpd.clm.store.columns import CERTIFICATE_COLUMNS, spans
 from cmpd.clm.store.dialect import Engine, Listed, rendered
 from cmpd.clm.store.sql import Statements, statements
-from cmpd.clm.store.sqlite.ddl import MIGRATIONS
+from cmpd.clm.store.sqlite.sql import MIGRATIONS
 from tests.support.postgres import PostgresServer
 
 NAMES = [field.name for field in fields(Statements)]

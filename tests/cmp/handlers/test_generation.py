@@ -302,7 +302,7 @@ LENGTH = {bits: {RSA_KEY_LENGTH: schema.encode("RsaKeyLenCtrl", bits)} for bits 
         (asked(proof=("keyEncipherment", ("subsequentMessage", 0))), "badPOP", "no public key"),
         (asked(algorithm=X25519), "badCertTemplate", "are not generated"),
         (asked(algorithm=SECP256K1), "badCertTemplate", "are not generated"),
-        (asked(algorithm=key_identifier(KEYS["ML-DSA-44"])), "badCertTemplate", "this policy does not generate"),
+        (asked(algorithm=key_identifier(KEYS["ML-DSA-44"])), "badCertTemplate", "does not generate"),
         (asked(algorithm=NULL), "badDataFormat", "no algorithm"),
         (asked(algorithm=RSA, controls=LENGTH[1024]), "badCertTemplate", "of this length"),
         (asked(algorithm=RSA, controls=LENGTH[2049]), "badCertTemplate", "of this length"),

@@ -1,5 +1,1 @@
-"""The store in a PostgreSQL database; needs psycopg (the extra ``cmpd[postgres]``)."""
-
-from cmpd.clm.store.postgres.store import PostgresStore
-
-__all__ = ["PostgresStore"]
+"""PostgreSQL: transactions, what only it has of SQL, and several nodes on one database."""

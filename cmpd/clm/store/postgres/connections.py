@@ -20,7 +20,7 @@ from psycopg import AsyncConnection, AsyncRawCursor
 from cmpd.clm.store.base import StoreError, StoreUnavailable
 from cmpd.clm.store.postgres.address import DatabaseAddress
 from cmpd.clm.store.postgres.failures import not_connected, translated
-from cmpd.clm.store.postgres.statements import SETTINGS, SYNC_AT_LEAST_HERE, SYNC_LATER
+from cmpd.clm.store.postgres.sql import SETTINGS, SYNC_AT_LEAST_HERE, SYNC_LATER
 from cmpd.clm.store.rows import Row
 
 Connection: TypeAlias = AsyncConnection[Row]

@@ -9,7 +9,7 @@ import psycopg
 
 from cmpd.clm.store.postgres.address import parse
 from cmpd.clm.store.postgres.failures import not_connected, translated
-from cmpd.clm.store.postgres.statements import SYNC_HERE_ALONE
+from cmpd.clm.store.postgres.sql import SYNC_HERE_ALONE
 from cmpd.clm.store.rows import Row
 from cmpd.clm.store.sides import BATCH, Side
 from cmpd.clm.store.tables import Table

@@ -9,16 +9,16 @@ import psycopg
 
 from cmpd.clm.store.base import StoreError
 from cmpd.clm.store.computed import Computed
-from cmpd.clm.store.postgres.ddl import (
+from cmpd.clm.store.postgres.failures import not_connected, translated
+from cmpd.clm.store.postgres.sql import (
     CHANGE_VERSION,
     HAS_VERSION,
     MIGRATIONS,
     SET_VERSION,
+    SYNC_HERE_ALONE,
     VERSION,
     VERSION_TABLE,
 )
-from cmpd.clm.store.postgres.failures import not_connected, translated
-from cmpd.clm.store.postgres.statements import SYNC_HERE_ALONE
 
 if TYPE_CHECKING:
     from collections.abc import Iterator

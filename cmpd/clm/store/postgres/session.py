@@ -16,14 +16,7 @@ import psycopg
 from cmpd.clm.store.base import StoreError, StoreUnavailable
 from cmpd.clm.store.postgres.connections import connect, connected
 from cmpd.clm.store.postgres.failures import translated
-from cmpd.clm.store.postgres.statements import (
-    LISTEN,
-    LOCK,
-    POSTGRES,
-    TRY_LOCK,
-    TRY_LOCK_SHARED,
-    WAIT_FOR_LOCKS,
-)
+from cmpd.clm.store.postgres.sql import LISTEN, LOCK, POSTGRES, TRY_LOCK, TRY_LOCK_SHARED, WAIT_FOR_LOCKS
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator

@@ -42,7 +42,7 @@ from cmpd.clm.store.postgres.address import parse
 from cmpd.clm.store.postgres.connections import Connection, Connections, Retry, commit
 from cmpd.clm.store.postgres.failures import is_engine_failure, is_lost, is_passing, translated
 from cmpd.clm.store.postgres.session import CRL_LOCKS, SERVING_LOCKS, Session, held, locked
-from cmpd.clm.store.postgres.statements import DAMAGED, FORGET_TOKENS, LOOK, POSTGRES, SHARED_LOCK_COUNT
+from cmpd.clm.store.postgres.sql import DAMAGED, FORGET_TOKENS, LOOK, POSTGRES, SHARED_LOCK_COUNT
 from cmpd.clm.store.postgres.units import alone, together
 from cmpd.clm.store.reading import Reading
 from cmpd.clm.store.rows import Row

@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Any
 
 from cmpd.clm.store.base import StoreError
 from cmpd.clm.store.effects import EFFECTS, BatchTotals, Effect, close_book
-from cmpd.clm.store.postgres.statements import POSTGRES, TOKEN
+from cmpd.clm.store.postgres.sql import POSTGRES, TOKEN
 
 if TYPE_CHECKING:
     from psycopg import AsyncCursor

@@ -1,5 +1,1 @@
-"""The store in a SQLite file."""
-
-from cmpd.clm.store.sqlite.store import SQLiteStore
-
-__all__ = ["SQLiteStore"]
+"""SQLite: one file, several processes on one machine."""

@@ -9,7 +9,7 @@ from collections.abc import Iterator
 from pathlib import Path
 
 from cmpd.clm.store.base import StoreError
-from cmpd.clm.store.ownership import hand_over
+from cmpd.clm.store.place import hand_over
 from cmpd.clm.store.sqlite.connection import copy_whole, require_store
 from cmpd.clm.store.sqlite.failures import translated
 

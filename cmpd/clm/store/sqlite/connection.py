@@ -10,9 +10,9 @@ from urllib.parse import quote
 
 from cmpd.clm.store.base import StoreError
 from cmpd.clm.store.computed import Computed
-from cmpd.clm.store.ownership import hand_over
-from cmpd.clm.store.sqlite.ddl import APPLICATION_ID, MIGRATIONS
+from cmpd.clm.store.place import hand_over
 from cmpd.clm.store.sqlite.failures import translated
+from cmpd.clm.store.sqlite.sql import APPLICATION_ID, MIGRATIONS
 
 SYNCHRONOUS = ("full", "normal")
 """``full`` syncs every commit. ``normal`` syncs at checkpoints only: a power cut may take back the last

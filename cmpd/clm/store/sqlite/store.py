@@ -42,7 +42,7 @@ from cmpd.clm.store.rows import Row
 from cmpd.clm.store.sqlite import connection as connections
 from cmpd.clm.store.sqlite.backup import back_up
 from cmpd.clm.store.sqlite.failures import is_busy, is_engine_failure, translated
-from cmpd.clm.store.sqlite.statements import SQLITE
+from cmpd.clm.store.sqlite.sql import SQLITE
 
 CHAIN = "main"
 """The one audit chain: as SQLite lets one process write at a time, one chain costs no one anything."""

@@ -16,10 +16,9 @@ from cmpd.clm.audit import first_break
 from cmpd.clm.store import create_store
 from cmpd.clm.store.base import CertificateQuery, Conflict, StoreError, StoreUnavailable
 from cmpd.clm.store.changes import AddCertificate, AddEntity, Audit, Change, Unit, UpdateEntity
-from cmpd.clm.store.postgres import PostgresStore
 from cmpd.clm.store.postgres.address import parse
 from cmpd.clm.store.postgres.connections import connect
-from cmpd.clm.store.postgres.store import OutcomeUnknown
+from cmpd.clm.store.postgres.store import OutcomeUnknown, PostgresStore
 from tests.support.postgres import PostgresServer
 from tests.support.records import a_certificate, an_entity, an_event
 from tests.support.wire import Wire

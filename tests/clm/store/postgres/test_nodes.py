@@ -10,7 +10,7 @@ import pytest
 
 from cmpd.clm.audit import first_break
 from cmpd.clm.store.changes import AddCertificate, Audit, PutObject
-from cmpd.clm.store.postgres import PostgresStore
+from cmpd.clm.store.postgres.store import PostgresStore
 from tests.support.postgres import PostgresServer
 from tests.support.records import a_certificate, an_event, an_object
 

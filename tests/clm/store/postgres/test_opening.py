@@ -15,7 +15,7 @@ from cmpd.clm.store import create_store, open_store
 from cmpd.clm.store.base import StoreError
 from cmpd.clm.store.postgres import migrations
 from cmpd.clm.store.postgres.address import parse
-from cmpd.clm.store.postgres.ddl import MIGRATIONS
+from cmpd.clm.store.postgres.sql import MIGRATIONS
 from tests.support.postgres import PostgresServer
 
 PASSWORD = "GTTgcdagW-OGJ73"

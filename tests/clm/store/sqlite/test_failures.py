@@ -16,7 +16,7 @@ import pytest
 from cmpd.clm.store import create_store, open_store
 from cmpd.clm.store.base import CertificateQuery, StoreCorrupt, StoreError, StoreUnavailable
 from cmpd.clm.store.changes import AddCertificate, Audit
-from cmpd.clm.store.sqlite import SQLiteStore
+from cmpd.clm.store.sqlite.store import SQLiteStore
 from tests.support.records import a_certificate, an_event
 
 

@@ -16,7 +16,7 @@ from cmpd.clm.store import create_store, open_store
 from cmpd.clm.store.base import StoreError
 from cmpd.clm.store.changes import AddCertificate
 from cmpd.clm.store.sqlite import connection as connections
-from cmpd.clm.store.sqlite.ddl import MIGRATIONS
+from cmpd.clm.store.sqlite.sql import MIGRATIONS
 from tests.support.records import a_certificate
 
 ADDED = ("CREATE TABLE added (number INTEGER)", "INSERT INTO added (number) VALUES (1)")

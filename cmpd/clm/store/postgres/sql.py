@@ -1,11 +1,21 @@
-"""What PostgreSQL is told while it serves, beside the statements that it shares with SQLite (`sql`)."""
+"""The SQL of PostgreSQL: the statements that it shares with SQLite (`cmpd.clm.store.sql`), its tables, where
+it notes the schema's version, and what only it is told while it serves."""
 
 from __future__ import annotations
 
+from cmpd.clm.store.ddl import migrations
 from cmpd.clm.store.dialect import Engine
 from cmpd.clm.store.sql import statements
 
 POSTGRES = statements(Engine.POSTGRES)
+
+MIGRATIONS = migrations(Engine.POSTGRES)
+
+VERSION_TABLE = "CREATE TABLE cmpd_schema (version integer NOT NULL)"
+SET_VERSION = "INSERT INTO cmpd_schema (version) VALUES (%s)"
+CHANGE_VERSION = "UPDATE cmpd_schema SET version = %s"
+VERSION = "SELECT version FROM cmpd_schema"
+HAS_VERSION = "SELECT to_regclass('cmpd_schema') IS NOT NULL"
 
 LISTEN = "LISTEN cmpd_configuration"
 """Heard when a configuration document changes; the schema's trigger notifies."""
