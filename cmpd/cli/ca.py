@@ -209,7 +209,7 @@ async def _create(place: StoreCommand, arguments: argparse.Namespace) -> int:
 
 async def _import(place: StoreCommand, arguments: argparse.Namespace) -> int:
     from cmpd.clm.authorities.ca_files import read_certificates, read_key, read_pkcs12
-    from cmpd.clm.authorities.key_ref import SoftwareKey
+    from cmpd.clm.authorities.key_kinds.software import SoftwareKey
     from cmpd.clm.lifecycle.ca import import_ca
     from cmpd.clm.secrets import require_private
 

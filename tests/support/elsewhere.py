@@ -40,6 +40,10 @@ class SlowKey(KeyRef):
         self.labels[label] = self
 
     @classmethod
+    async def generate(cls, algorithm: str) -> KeyRef:
+        return cls(algorithm.encode(), keypairs.generate(algorithm))
+
+    @classmethod
     def opened(cls, stored: bytes, master_key: MasterKey, context: str) -> KeyRef:
         if stored not in cls.labels:
             raise keypairs.KeyProblem("the token has no key of that label")

@@ -11,7 +11,7 @@ from cryptography import x509
 
 from cmpd.clm.authorities.authority import Authority
 from cmpd.clm.authorities.crl import Entry, make_crl
-from cmpd.clm.authorities.key_ref import SoftwareKey
+from cmpd.clm.authorities.key_kinds.software import SoftwareKey
 from cmpd.clm.issuance.certificate_request import CertificateRequest
 from cmpd.clm.issuance.compiled_policy import CompiledPolicy
 from cmpd.clm.issuance.issuer import IssuedCertificate, LocalIssuer, RequestId

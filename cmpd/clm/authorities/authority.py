@@ -11,7 +11,7 @@ from typing import Any
 from cryptography import x509
 from cryptography.hazmat.primitives.serialization import Encoding
 
-from cmpd.clm.authorities.key_ref import KEY_KINDS, KeyRef, SoftwareKey
+from cmpd.clm.authorities.key_ref import KeyRef, key_class, key_kinds
 from cmpd.clm.documents.crl_points import PARTITIONS, CrlPoints
 from cmpd.clm.model import Certificate, CertificateState, StoredObject
 from cmpd.clm.pkix.attributes import name_text
@@ -95,8 +95,8 @@ class AuthorityDocument:
     """Counts rollovers."""
     crl_partitions: int = setting(PARTITIONS, 1)
     """How many CRLs the certificates are spread over. Never changed: certificates name theirs."""
-    key_kind: str = setting(member(lambda: KEY_KINDS), SoftwareKey.kind)
-    """Where the key is: a name in `KEY_KINDS`."""
+    key_kind: str = setting(member(key_kinds), "software")
+    """Where the key is: one of `key_kinds`."""
     former_urls: tuple[str, ...] = setting(listing(TEXT), ())
     """What `url` was before, as certificates go on naming it."""
 
@@ -223,7 +223,7 @@ def signer_context(id: str, which: str) -> str:
 def load_key(stored: StoredObject, document: AuthorityDocument, master_key: MasterKey) -> KeyRef:
     """A CA's private key. Raises AuthorityError, or SecretError for the wrong master key."""
     try:
-        return KEY_KINDS[document.key_kind](document.key, master_key, key_context(stored.id))
+        return key_class(document.key_kind).opened(document.key, master_key, key_context(stored.id))
     except KeyProblem as problem:
         raise AuthorityError(f"CA {stored.name}: key", str(problem)) from problem
 

@@ -1,10 +1,11 @@
 """A CA's private key: where it is kept, and how it signs.
 
 Everything that signs for a CA goes through a `KeyRef`. It signs asynchronously, so that a key in a token or
-behind a network may take its time and the event loop goes on. `SoftwareKey` is the one kind there is; another
-kind is a subclass with a name in `KEY_KINDS`. What it has to do is to sign octets: certificates, CRLs and
-PKCS #10 requests come of that without any DER of its own, since `cryptography` hands the octets that are to
-be signed to any subclass of its private key classes (`KeyRef.signed`).
+behind a network may take its time and the event loop goes on. Each kind of key is a subclass in a module of
+`cmpd.clm.authorities.key_kinds`, which has the kind's name; ``software`` is the one there is. What it has to
+do is to sign octets: certificates, CRLs and PKCS #10 requests come of that without any DER of its own, since
+`cryptography` hands the octets that are to be signed to any subclass of its private key classes
+(`KeyRef.signed`).
 """
 
 from __future__ import annotations
@@ -13,14 +14,14 @@ import asyncio
 from abc import ABC, abstractmethod
 from collections.abc import Callable
 from functools import cached_property
+from importlib import import_module
+from pkgutil import iter_modules
 from typing import Any, ClassVar, Protocol, TypeVar
 
 from cryptography.hazmat.primitives.asymmetric import ec, ed448, ed25519, mldsa, rsa
 from cryptography.hazmat.primitives.asymmetric.types import CertificatePublicKeyTypes
 
-from cmpd.clm.pkix import keypairs
 from cmpd.clm.pkix.algorithms import KEYS, SIGNATURES, SignatureAlgorithm
-from cmpd.clm.pkix.keypairs import SigningKey
 from cmpd.clm.secrets import MasterKey
 
 T_co = TypeVar("T_co", covariant=True)
@@ -47,12 +48,31 @@ class ToBeSigned(Protocol[T_co]):
     def sign(self, private_key: Any, algorithm: Any, /) -> T_co: ...
 
 
+KEY_KINDS: dict[str, type[KeyRef]] = {}
+"""Those that were needed so far, by name."""
+
+PACKAGE = "cmpd.clm.authorities.key_kinds"
+
+
 class KeyRef(ABC):
     """A private key of a CA, wherever it is."""
 
     kind: ClassVar[str]
-    """The name in `KEY_KINDS`."""
+    """Its name: that of its module."""
     public_key: CertificatePublicKeyTypes
+
+    def __init_subclass__(cls) -> None:
+        KEY_KINDS[cls.kind] = cls
+
+    @classmethod
+    @abstractmethod
+    async def generate(cls, algorithm: str) -> KeyRef:
+        """A new one; `algorithm` as in `keypairs.generate`. Raises KeyProblem, KeyUnavailable."""
+
+    @classmethod
+    @abstractmethod
+    def opened(cls, stored: bytes, master_key: MasterKey, context: str) -> KeyRef:
+        """The key of which `stored` gave this. Raises KeyProblem, SecretError."""
 
     @abstractmethod
     async def sign(self, data: bytes) -> bytes:
@@ -60,7 +80,7 @@ class KeyRef(ABC):
 
     @abstractmethod
     def stored(self, master_key: MasterKey, context: str) -> bytes:
-        """What the store keeps, for `KEY_KINDS` to open it: a secret is sealed for `context`."""
+        """What the store keeps, for `opened`: a secret is sealed for `context`."""
 
     @cached_property
     def algorithm(self) -> SignatureAlgorithm:
@@ -78,40 +98,17 @@ class KeyRef(ABC):
         return result
 
 
-class SoftwareKey(KeyRef):
-    """A key in this process's memory; the store has it as PKCS #8, sealed."""
-
-    kind = "software"
-
-    def __init__(self, private_key: SigningKey) -> None:
-        self._private_key = private_key
-        self.public_key = private_key.public_key()
-
-    @classmethod
-    def generate(cls, algorithm: str) -> SoftwareKey:
-        """A new one; `algorithm` as in `keypairs.generate`. Raises KeyProblem."""
-        return cls(keypairs.generate(algorithm))
-
-    @classmethod
-    def opened(cls, stored: bytes, master_key: MasterKey, context: str) -> SoftwareKey:
-        """Raises KeyProblem, SecretError."""
-        return cls(keypairs.load_private(master_key.open(stored, context), trusted=True))
-
-    async def sign(self, data: bytes) -> bytes:
-        return self.algorithm.sign(self._private_key, data)
-
-    def stored(self, master_key: MasterKey, context: str) -> bytes:
-        return master_key.seal(keypairs.private_der(self._private_key), context)
-
-    async def signed(self, structure: ToBeSigned[T_co], *, large: bool = False) -> T_co:
-        if not large:
-            return structure.sign(self._private_key, self.algorithm.hash)
-        return await asyncio.to_thread(structure.sign, self._private_key, self.algorithm.hash)
+def key_kinds() -> list[str]:
+    """The names of all kinds: a module of `cmpd.clm.authorities.key_kinds` each."""
+    path = import_module(PACKAGE).__path__
+    return sorted({module.name for module in iter_modules(path)} | KEY_KINDS.keys())
 
 
-KEY_KINDS: dict[str, Callable[[bytes, MasterKey, str], KeyRef]] = {SoftwareKey.kind: SoftwareKey.opened}
-"""Kind → what opens a key of that kind: takes what `KeyRef.stored` gave, the master key and the context.
-Raises KeyProblem, SecretError."""
+def key_class(kind: str) -> type[KeyRef]:
+    """The kind of that name, one of `key_kinds`; its module is not imported before it is needed."""
+    if kind not in KEY_KINDS:
+        import_module(f"{PACKAGE}.{kind}")
+    return KEY_KINDS[kind]
 
 
 async def _run(large: bool, function: Callable[..., Any], *arguments: Any) -> Any:

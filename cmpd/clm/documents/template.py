@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import tomllib
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
 from functools import cache
 from importlib import resources
@@ -11,7 +12,7 @@ from typing import Any
 from cryptography import x509
 
 from cmpd.clm.pkix.attributes import split_rdn
-from cmpd.clm.pkix.usages import EXTENDED_KEY_USAGES, KEY_USAGES
+from cmpd.clm.pkix.usages import EXTENDED_KEY_USAGES, KEY_USAGES, extension
 from cmpd.clm.settings import (
     BASE64,
     DURATION,
@@ -108,6 +109,9 @@ class ExtraExtension:
     """Whether who does not know it must refuse the certificate."""
 
 
+UrlOf = Callable[[str, str], x509.GeneralName]
+
+
 @dataclass(frozen=True, slots=True)
 class Template:
     """What an issued certificate looks like. SKI and AKI are always there."""
@@ -170,6 +174,37 @@ class Template:
     def is_ca(self) -> bool:
         """Whether it makes CA certificates."""
         return self.basic_constraints is not None and self.basic_constraints.ca
+
+    def constants(self, url_of: UrlOf) -> Iterator[x509.Extension[Any]]:
+        """The extensions that are the same in every certificate under one CA, but those that name the CA and
+        its CRLs. `url_of(key, pattern)` fills a URL for the CA."""
+        constraints = self.basic_constraints
+        if constraints is not None:
+            yield extension(x509.BasicConstraints(constraints.ca, constraints.path_length), critical=True)
+        access = [
+            x509.AccessDescription(method, url_of(key, url))
+            for key, method, urls in (
+                ("ocsp", x509.OID_OCSP, self.ocsp),
+                ("ca_issuers", x509.OID_CA_ISSUERS, self.ca_issuers),
+            )
+            for url in urls
+        ]
+        if access:
+            yield extension(x509.AuthorityInformationAccess(access))
+        if self.certificate_policies:
+            yield extension(
+                x509.CertificatePolicies(
+                    [
+                        x509.PolicyInformation(x509.ObjectIdentifier(one.oid), [one.cps] if one.cps else None)
+                        for one in self.certificate_policies
+                    ]
+                )
+            )
+        if self.ocsp_no_check:
+            yield extension(x509.OCSPNoCheck())
+        for extra in self.extensions:
+            oid = x509.ObjectIdentifier(extra.oid)
+            yield x509.Extension(oid, extra.critical, x509.UnrecognizedExtension(oid, extra.der))
 
     def _contradictions(self) -> None:
         if not self.validity:

@@ -20,7 +20,7 @@ from cryptography.hazmat.primitives.serialization import Encoding
 
 from cmpd.clm.authorities.authority import Authority, key_id_of
 from cmpd.clm.authorities.crl import Entry, make_crl
-from cmpd.clm.authorities.key_ref import SoftwareKey
+from cmpd.clm.authorities.key_kinds.software import SoftwareKey
 from cmpd.clm.issuance.prepare import PreparedCertificate
 from cmpd.clm.model import Certificate, CertificateState, StoredCRL
 from cmpd.clm.pkix.attributes import name_text

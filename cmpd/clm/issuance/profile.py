@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import Any
 
@@ -87,7 +87,8 @@ TAKEABLE_OIDS = {
 
 
 def _constants(template: Template, authority: Authority) -> tuple[tuple[x509.Extension[Any], ...], ...]:
-    shared = tuple(_constant(template, authority))
+    key_id = extension(x509.AuthorityKeyIdentifier(authority.key_id, None, None))
+    shared = (key_id, *template.constants(lambda key, url: _url(template, authority, key, url)))
     points = authority.points
     if not template.crl_distribution_points:
         return (shared,) * points.partitions
@@ -108,37 +109,6 @@ def _point(
             "put {url}/crl/{crl}.crl among them",
         )
     return point(names)
-
-
-def _constant(template: Template, authority: Authority) -> Iterable[x509.Extension[Any]]:
-    yield extension(x509.AuthorityKeyIdentifier(authority.key_id, None, None))
-    constraints = template.basic_constraints
-    if constraints is not None:
-        yield extension(x509.BasicConstraints(constraints.ca, constraints.path_length), critical=True)
-    access = [
-        x509.AccessDescription(method, _url(template, authority, key, url))
-        for key, method, urls in (
-            ("ocsp", x509.OID_OCSP, template.ocsp),
-            ("ca_issuers", x509.OID_CA_ISSUERS, template.ca_issuers),
-        )
-        for url in urls
-    ]
-    if access:
-        yield extension(x509.AuthorityInformationAccess(access))
-    if template.certificate_policies:
-        yield extension(
-            x509.CertificatePolicies(
-                [
-                    x509.PolicyInformation(x509.ObjectIdentifier(one.oid), [one.cps] if one.cps else None)
-                    for one in template.certificate_policies
-                ]
-            )
-        )
-    if template.ocsp_no_check:
-        yield extension(x509.OCSPNoCheck())
-    for extra in template.extensions:
-        oid = x509.ObjectIdentifier(extra.oid)
-        yield x509.Extension(oid, extra.critical, x509.UnrecognizedExtension(oid, extra.der))
 
 
 def _url(

@@ -26,7 +26,7 @@ from cmpd.clm.authorities.authority import (
     signer_context,
 )
 from cmpd.clm.authorities.chains import SKEW, CAProblem, ordered_chain
-from cmpd.clm.authorities.key_ref import KeyRef, SoftwareKey
+from cmpd.clm.authorities.key_ref import KeyRef, key_class
 from cmpd.clm.documents.crl_points import PARTITIONS, CrlPoints
 from cmpd.clm.model import Act, ObjectKind, StoredObject
 from cmpd.clm.pkix import keypairs
@@ -53,6 +53,8 @@ class CAContext:
     act: Act
     master_key: MasterKey
     random: Random = os.urandom
+    key_kind: str = "software"
+    """Where new keys of CAs are to be: one of `key_kinds`."""
 
     def audit(self, action: str, stored: StoredObject, **detail: Any) -> Audit:
         """The audit change for something done to a CA."""
@@ -84,7 +86,7 @@ async def make_root(
     crl_partitions: int = 1,
 ) -> CAChange:
     """A new key and its self-signed certificate, valid for `validity` seconds. Raises CAProblem."""
-    key = generate(algorithm)
+    key = await generate(maker, algorithm)
     certificate = await self_signed(maker, subject, key, validity)
     made = await finish(maker, "create", name, certificate, (), key, url, None, crl_partitions=crl_partitions)
     record = record_of(certificate, ca=made.stored.id, issued=maker.act.time)
@@ -105,7 +107,7 @@ async def make_issuing(
     """A new key, certified by a CA of this store; never valid beyond it. Raises CAProblem."""
     if subject == parent.certificate.subject:
         raise CAProblem("subject", "is that of the CA above it; give it another")
-    key = generate(algorithm)
+    key = await generate(maker, algorithm)
     certificate = await certify_ca(maker, parent, subject, key.public_key, validity, path_length)
     chain = (parent.certificate_der, *parent.chain)
     made = await finish(
@@ -136,7 +138,7 @@ async def request_ca(
     maker: CAContext, name: str, subject: x509.Name, algorithm: str, url: str, crl_partitions: int = 1
 ) -> tuple[CAChange, str]:
     """A new key that another CA is to certify: (the CA that waits, PKCS #10 in PEM)."""
-    key = generate(algorithm)
+    key = await generate(maker, algorithm)
     document = AuthorityDocument(b"", name_text(subject), url, crl_partitions=crl_partitions)
     stored = _stored(name, document)
     stored = _with_key(maker, stored, document, key)
@@ -244,10 +246,10 @@ async def build(
     return await key.signed(builder)
 
 
-def generate(algorithm: str) -> KeyRef:
-    """A new key by name. Raises CAProblem."""
+async def generate(maker: CAContext, algorithm: str) -> KeyRef:
+    """A new key by name. Raises CAProblem, KeyUnavailable."""
     try:
-        return SoftwareKey.generate(algorithm)
+        return await key_class(maker.key_kind).generate(algorithm)
     except keypairs.KeyProblem as problem:
         raise CAProblem("key", str(problem)) from problem
 

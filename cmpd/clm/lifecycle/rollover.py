@@ -52,7 +52,7 @@ async def roll_over(
         raise CAProblem(
             "parent", "the CA was certified elsewhere; make the next one with `cmpd ca request` there"
         )
-    key = generate(algorithm or key_name(authority.certificate.public_key()))
+    key = await generate(maker, algorithm or key_name(authority.certificate.public_key()))
     life = authority.not_after - authority.not_before - SKEW
     subject = authority.certificate.subject
     crosses: dict[str, Any] = {}

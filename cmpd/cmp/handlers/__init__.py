@@ -1,5 +1,8 @@
-"""What is done for each body: importing this package registers them all (`cmpd.cmp.transaction.bodies`)."""
+"""What is done for each body: importing this package imports its modules, and each registers the body types
+that it serves (`cmpd.cmp.transaction.bodies`)."""
 
-from cmpd.cmp.handlers import confirmation, enrolment, general, nested, polling, proof, revocation
+from importlib import import_module
+from pkgutil import iter_modules
 
-__all__ = ["confirmation", "enrolment", "general", "nested", "polling", "proof", "revocation"]
+for _module in iter_modules(__path__):
+    import_module(f"{__name__}.{_module.name}")

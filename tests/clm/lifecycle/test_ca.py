@@ -22,7 +22,7 @@ from cryptography.x509.oid import ExtendedKeyUsageOID
 from cmpd.clm.authorities.authority import Authority, AuthorityDocument
 from cmpd.clm.authorities.ca_files import read_certificates, read_key, read_pkcs12
 from cmpd.clm.authorities.chains import CAProblem
-from cmpd.clm.authorities.key_ref import SoftwareKey
+from cmpd.clm.authorities.key_kinds.software import SoftwareKey
 from cmpd.clm.documents.policy import Policy
 from cmpd.clm.documents.template import ready_made
 from cmpd.clm.issuance.certificate_request import CertificateRequest

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Iterator
 from dataclasses import replace
 from typing import Any
 
@@ -11,7 +10,6 @@ import pytest
 from cryptography import x509
 
 from cmpd.clm.authorities.authority import AuthorityDocument
-from cmpd.clm.authorities.key_ref import KEY_KINDS
 from cmpd.clm.housekeeping import expire_transactions
 from cmpd.clm.lifecycle.approval import approve
 from cmpd.clm.lifecycle.approval import waiting as waiting_requests
@@ -35,21 +33,18 @@ SUPERSEDED = 4
 
 
 @pytest.fixture(params=["P-256", "RSA-2048", "Ed25519", "ML-DSA-65"])
-def slow(request: pytest.FixtureRequest, make_world: MakeWorld) -> Iterator[tuple[World, SlowKey]]:
+def slow(request: pytest.FixtureRequest, make_world: MakeWorld) -> tuple[World, SlowKey]:
     """A server whose issuing CA has its key in a token."""
     world = make_world({"ca": "token"})
     world.put_ca("token", request.param)
     authority = world.ca("token")
     key = SlowKey(request.param.encode(), private_key(authority))
-    with pytest.MonkeyPatch.context() as patch:
-        patch.setitem(KEY_KINDS, "slow", SlowKey.opened)
-        stored = world.run(world.store.object(ObjectKind.CA, authority.id))
-        assert stored is not None
-        octets = key.stored(MASTER_KEY, "")
-        document = replace(AuthorityDocument.of(stored), key=octets, key_kind="slow")
-        world.put(ObjectKind.CA, authority.id, "token", document.document())
-        world.authority = authority.certificate
-        yield world, key
+    stored = world.run(world.store.object(ObjectKind.CA, authority.id))
+    assert stored is not None
+    document = replace(AuthorityDocument.of(stored), key=key.stored(MASTER_KEY, ""), key_kind="slow")
+    world.put(ObjectKind.CA, authority.id, "token", document.document())
+    world.authority = authority.certificate
+    return world, key
 
 
 def test_a_key_elsewhere_signs_certificates_and_crls(slow: tuple[World, SlowKey]) -> None:

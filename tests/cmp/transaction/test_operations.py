@@ -14,7 +14,7 @@ from tests.clm import pki
 from tests.cmp.world import World, ra_holder, signed_by
 from tests.cmpclient import requests
 
-assert handlers.__all__  # whose import registers the body types
+assert handlers.__path__  # whose import registers the body types
 OPERATIONS = {name: row.tag for name, row in addresses().items()}
 KEY = pki.key("P-256", 160)
 ID_IT = "1.3.6.1.5.5.7.4."
