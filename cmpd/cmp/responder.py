@@ -38,6 +38,7 @@ from cmpd.cmp.transaction.exchange import (
 from cmpd.cmp.transaction.issuing import Issuance
 from cmpd.cmp.transaction.operations import check_operation
 from cmpd.cmp.transaction.policy_choice import choose
+from cmpd.cmp.transaction.turns import Turns
 from cmpd.cmp.wire import message
 from cmpd.cmp.wire.failure import CMPFailure, FailInfo, PKIStatus
 from cmpd.cmp.wire.message import Body, Message
@@ -54,6 +55,8 @@ TRIES = 3
 """For conflicts that another try mends: two requests met."""
 
 
+MAY_ISSUE = (states.Event.POLL, states.Event.PROVE)
+"""Later messages that may be answered with a certificate, as certificate requests may."""
 MET_TOO_OFTEN = CMPFailure(FailInfo.systemUnavail, "too many requests at once for the same thing, try again")
 
 
@@ -72,6 +75,7 @@ class Responder:
             ),
         )
         self._errors = ErrorMessages(clm, self._authenticator)
+        self._turns = Turns()
 
     async def respond(self, call: TransportRequest, outer: OuterMessage | None = None) -> TransportResponse:
         """The response to a request, whatever its bytes are. Never raises for what was sent.
@@ -98,12 +102,18 @@ class Responder:
         Conflict where two requests met and another try mends it."""
         request = snapshot = named = choice = compiled = None
         party, verified, began, phases = NOBODY, False, perf_counter(), entry.phases
+        turn: bytes | None = None
         try:
             request = _parse(call.body)
             entry.request, entry.transaction = request.kind, (request.header.transaction_id or b"").hex()
             decoded = perf_counter()
             phases["decode"] = decoded - began
 
+            row = BODY_TYPES.get(request.tag)
+            if row is not None and (row.certifies or row.event in MAY_ISSUE):
+                taken = request.header.transaction_id or b""
+                await self._turns.take(taken)
+                turn = taken
             digest = hashlib.sha256(call.body).digest()
             snapshot, state = await self.clm.request_state(*header_checks.lookup_keys(request.header))
             named, transaction = state.entity, state.transaction
@@ -155,6 +165,9 @@ class Responder:
                 raise
             known = Established(call, entry, request, snapshot, named, choice, compiled, party, verified)
             return await self._errors.refuse(known, failure_of(error))
+        finally:
+            if turn is not None:
+                self._turns.give(turn)
 
     async def _again(
         self, entry: RequestLogEntry, transaction: Transaction, request: Message, response: bytes

@@ -41,7 +41,8 @@ def detail_text(transaction: Transaction) -> str:
     if transaction.profile:
         values["profile"] = transaction.profile
     if transaction.signer is not None:
-        values["signer"] = _pair_json(transaction.signer)
+        ca, serial = transaction.signer
+        values["signer"] = [ca, f"{serial:x}"]
     return json_text(values)
 
 

@@ -16,6 +16,7 @@ from cmpd.clm.lifecycle.approval import waiting as waiting_requests
 from cmpd.clm.model import CertificateState, ObjectKind, TransactionState
 from cmpd.clm.store.base import Conflict
 from cmpd.clm.store.changes import AddCertificate, Unit
+from cmpd.cmp.responder import Responder
 from cmpd.cmp.transaction.exchange import TransportRequest, TransportResponse
 from tests.clm import pki
 from tests.cmp.conftest import MakeWorld
@@ -149,13 +150,43 @@ def test_an_issuer_that_cannot_be_asked_while_it_is_polled_for_is_asked_again(
 def test_an_issuer_is_asked_once_however_many_copies_of_a_request_come_at_once(
     patient: tuple[World, PatientIssuer],
 ) -> None:
+    """Within a process they take turns, and get the same response."""
     world, issuer = patient
     issuer.pending = 0
-    transaction = world.client().begin()
-    request = transaction.compose(IR)
+    request = world.client().begin().compose(IR)
     replies = _all(world, [request] * 6)
-    assert sorted(reply.record.status for reply in replies) == ["accepted", *["rejection"] * 5]
-    assert {reply.record.fail_info for reply in replies} == {"", "systemUnavail"}
+    assert {reply.record.retransmission for reply in replies} == {False, True}
+    assert len({reply.body for reply in replies}) == 1
+    assert list(issuer.issued.values()) == [1]
+    assert len(world.certificates()) == 1
+
+
+def test_different_requests_with_one_transactionid_have_one_certificate_issued(
+    patient: tuple[World, PatientIssuer],
+) -> None:
+    world, issuer = patient
+    issuer.pending = 0
+    id = bytes(range(16))
+    asked = [world.client().begin(transaction_id=id).compose(IR) for _ in range(4)]
+    failures = sorted(reply.record.fail_info for reply in _all(world, asked))
+    assert failures == ["", *["transactionIdInUse"] * 3]
+    assert list(issuer.issued.values()) == [1]
+
+
+def test_an_issuer_is_asked_once_however_many_processes_get_copies_of_a_request(
+    patient: tuple[World, PatientIssuer],
+) -> None:
+    """The store knows of the call before it is made: the others are told to come again."""
+    world, issuer = patient
+    issuer.pending = 0
+    processes = [Responder(world.clm, world.settings) for _ in range(6)]
+    request = world.client().begin().compose(IR)
+
+    async def gather() -> list[TransportResponse]:
+        return await asyncio.gather(*(one.respond(TransportRequest(request)) for one in processes))
+
+    replies = world.run(gather())
+    assert sorted(reply.record.fail_info for reply in replies) == ["", *["systemUnavail"] * 5]
     assert list(issuer.issued.values()) == [1]
     accepted = next(reply.body for reply in replies if reply.record.status == "accepted")
     assert world.respond(request).body == accepted, "once it is there, it is given again"
