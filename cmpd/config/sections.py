@@ -63,7 +63,7 @@ class HTTPConfig:
     trusted_proxies: tuple[str, ...] = live(
         (),
         "Addresses or networks whose X-Forwarded-For and X-Forwarded-Proto are believed, such as 10.0.0.0/8; "
-        "unix: whoever comes over a Unix socket.",
+        "unix: peers on a Unix socket.",
     )
 
 
