@@ -242,9 +242,8 @@ async def _revoke(place: StoreCommand, arguments: argparse.Namespace) -> int:
 
     record = await _find(place, arguments)
     client = await login(place)
-    unit: list[Any] = []
     try:
-        await client.certificates.revoke(record, REASONS[arguments.reason], unit, actor=actor())
+        unit = await client.certificates.revoke(record, REASONS[arguments.reason], actor=actor())
     except AlreadyRevoked as error:
         raise CommandError(f"{error}; nothing was changed") from None
     await client.commit(unit)

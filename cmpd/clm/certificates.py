@@ -1,6 +1,7 @@
 """What becomes of certificates: prepared, added when an issuer gave them, confirmed, rejected, revoked, held.
 
-Each act appends the changes that carry it out to a unit of the caller's, its audit event among them.
+Each act gives the changes that carry it out, its audit event among them; the caller commits them with its
+own.
 """
 
 from __future__ import annotations
@@ -12,7 +13,7 @@ from cryptography import x509
 
 from cmpd.clm.issuance.prepare import PreparedCertificate, prepare
 from cmpd.clm.model import Act, Certificate, CertificateState, Entity
-from cmpd.clm.store.changes import AddCertificate, Change, LimitActive, SetCertificateState, audited
+from cmpd.clm.store.changes import AddCertificate, LimitActive, SetCertificateState, Unit, audited
 from cmpd.reasons import REASONS
 
 if TYPE_CHECKING:
@@ -100,31 +101,29 @@ class Certificates:
         compiled: CompiledPolicy,
         entity: Entity | None,
         prepared: PreparedCertificate,
-        unit: list[Change],
         *,
         replaces: Certificate | None = None,
-    ) -> None:
-        """Where the policy bounds how many certificates an end entity may hold (``max_active``), have the
-        commit of `unit` conflict (``limit``) if this one were too many."""
+    ) -> Unit:
+        """Where the policy bounds how many certificates an end entity may hold (``max_active``), what makes
+        the commit conflict (``limit``) if this one were too many."""
         policy = compiled.policy
         if policy.max_active is None or entity is None:
-            return
+            return ()
         # With short lives asked for, none would ever count: half a life is the most that does not.
         half = (prepared.not_after - prepared.not_before) // 2
-        unit.append(
+        return (
             LimitActive(
                 entity.id,
                 policy.id,
                 most=policy.max_active - 1,
                 after=self._now() + min(policy.renewal_window or 0, half),
                 excluding=(replaces.ca, replaces.serial) if replaces else None,
-            )
+            ),
         )
 
     def add(
         self,
         issued: IssuedCertificate,
-        unit: list[Change],
         *,
         policy: str,
         entity: str | None,
@@ -132,9 +131,8 @@ class Certificates:
         transaction: bytes,
         confirmed: bool,
         by: Requester,
-    ) -> Certificate:
-        """Its record. `policy`, `entity`: ids. `by`: who was granted it. It is issued once `unit` is
-        committed."""
+    ) -> tuple[Certificate, Unit]:
+        """(Its record, the changes that store it.) `policy`, `entity`: ids. `by`: who was granted it."""
         record = issued.record(
             entity=entity,
             policy=policy,
@@ -144,69 +142,57 @@ class Certificates:
             replaces=replaces,
             requested_by=by.described,
         )
-        unit.append(AddCertificate(record))
-        unit.append(
-            audited(
-                Act(by.actor, self._now()),
-                "certificate.issue",
-                name_of(record),
-                subject=record.subject,
-                policy=policy,
-                confirmed=confirmed,
-                entity=record.entity,
-                by=by.described,
-            )
+        event = audited(
+            Act(by.actor, self._now()),
+            "certificate.issue",
+            name_of(record),
+            subject=record.subject,
+            policy=policy,
+            confirmed=confirmed,
+            entity=record.entity,
+            by=by.described,
         )
-        return record
+        return record, (AddCertificate(record), event)
 
-    async def confirm(
-        self, compiled: CompiledPolicy | None, record: Certificate, unit: list[Change], *, by: Requester
-    ) -> None:
-        """Accept an issued certificate; what it replaces goes as the policy says."""
-        unit.append(
-            SetCertificateState(
-                record.ca,
-                record.serial,
-                record.policy,
-                (CertificateState.UNCONFIRMED,),
-                CertificateState.ACTIVE,
-            )
+    async def confirm(self, compiled: CompiledPolicy | None, record: Certificate, *, by: Requester) -> Unit:
+        """Accept an issued certificate; what it replaces goes as the policy says. Raises KeyUnavailable,
+        IssuerUnavailable."""
+        unconfirmed, active = (CertificateState.UNCONFIRMED,), CertificateState.ACTIVE
+        return (
+            SetCertificateState(record.ca, record.serial, record.policy, unconfirmed, active),
+            audited(Act(by.actor, self._now()), "certificate.confirm", name_of(record), entity=record.entity),
+            *(await self.retire_replaced(compiled, record)),
         )
-        act = Act(by.actor, self._now())
-        unit.append(audited(act, "certificate.confirm", name_of(record), entity=record.entity))
-        await self.retire_replaced(compiled, record, unit)
 
-    async def retire_replaced(
-        self, compiled: CompiledPolicy | None, record: Certificate, unit: list[Change]
-    ) -> None:
+    async def retire_replaced(self, compiled: CompiledPolicy | None, record: Certificate) -> Unit:
         """After a key update is confirmed: revoke the old certificate as superseded where the policy
         says so."""
         if record.replaces is None or compiled is None or compiled.policy.old_certificate != "revoke":
-            return
+            return ()
         old = await self._store.certificate(*record.replaces)
-        if old is not None and old.state in (*ISSUED, CertificateState.ON_HOLD):
-            await self.revoke(old, SUPERSEDED, unit, actor="cmpd")
+        if old is None or old.state not in (*ISSUED, CertificateState.ON_HOLD):
+            return ()
+        return await self.revoke(old, SUPERSEDED, actor="cmpd")
 
-    async def reject(self, record: Certificate, unit: list[Change], *, why: str, actor: str) -> None:
+    async def reject(self, record: Certificate, *, why: str, actor: str) -> Unit:
         """Take back a certificate that its requester refused or never confirmed. Raises KeyUnavailable,
         IssuerUnavailable."""
         await self._tell_issuer(record, CESSATION_OF_OPERATION)
-        unit.append(
+        now = self._now()
+        return (
             SetCertificateState(
                 record.ca,
                 record.serial,
                 record.policy,
                 (CertificateState.UNCONFIRMED,),
                 CertificateState.REJECTED,
-                revoked=self._now(),
+                revoked=now,
                 reason=CESSATION_OF_OPERATION,
-            )
+            ),
+            audited(Act(actor, now), "certificate.reject", name_of(record), why=why),
         )
-        unit.append(audited(Act(actor, self._now()), "certificate.reject", name_of(record), why=why))
 
-    async def revoke(
-        self, record: Certificate, reason: int, unit: list[Change], *, actor: str, by: str = ""
-    ) -> None:
+    async def revoke(self, record: Certificate, reason: int, *, actor: str, by: str = "") -> Unit:
         """Revoke, hold or release, as CRLReason `reason` says (RFC 5280, section 5.3.1). `by`: how the actor
         proved who it is, where that says more.
 
@@ -216,22 +202,22 @@ class Certificates:
         check_revocable(record, reason)
         expected, state, _ = STATES.get(reason, REVOKE)
         await self._tell_issuer(record, reason)
-        gone = state is not CertificateState.ACTIVE
-        unit.append(
+        gone, now = state is not CertificateState.ACTIVE, self._now()
+        verb = "certificate.release" if reason == REMOVE_FROM_CRL else "certificate.revoke"
+        told = {"entity": record.entity} | ({"by": by} if by else {})
+        return (
             SetCertificateState(
                 record.ca,
                 record.serial,
                 record.policy,
                 expected,
                 state,
-                revoked=self._now() if gone else None,
+                revoked=now if gone else None,
                 reason=reason if gone else None,
                 held_by=actor if state is CertificateState.ON_HOLD else None,
-            )
+            ),
+            audited(Act(actor, now), verb, name_of(record), reason=reason, **told),
         )
-        verb = "certificate.release" if reason == REMOVE_FROM_CRL else "certificate.revoke"
-        told = {"entity": record.entity} | ({"by": by} if by else {})
-        unit.append(audited(Act(actor, self._now()), verb, name_of(record), reason=reason, **told))
 
     async def _tell_issuer(self, record: Certificate, reason: int) -> None:
         authority = await self._catalog.authority(record.ca)

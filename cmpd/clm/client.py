@@ -29,7 +29,9 @@ from cmpd.clm.pkix.identities import FINGERPRINT, SUBJECT, fingerprint_of
 from cmpd.clm.pkix.names import rfc4514_text
 from cmpd.clm.store.changes import (
     AddEntity,
+    Audit,
     Change,
+    Unit,
     UsePassword,
     audited,
 )
@@ -145,17 +147,17 @@ class Client:
 
     # Entities
 
-    def register(self, certificate: x509.Certificate, policy_id: str, unit: list[Change]) -> Entity:
+    def register(self, certificate: x509.Certificate, policy_id: str) -> tuple[Entity, Unit]:
         """A new end entity for the holder of a vendor certificate (a policy's auto_register)."""
         identity = Identity(FINGERPRINT, fingerprint_of(certificate))
-        return self._register(rfc4514_text(certificate.subject), identity, policy_id, unit)
+        return self._register(rfc4514_text(certificate.subject), identity, policy_id)
 
-    def register_subject(self, subject: x509.Name, policy_id: str, unit: list[Change]) -> Entity:
+    def register_subject(self, subject: x509.Name, policy_id: str) -> tuple[Entity, Unit]:
         """A new end entity for the device of that subject, whom an RA speaks for (a policy's register)."""
         name = rfc4514_text(subject)
-        return self._register(name, Identity(SUBJECT, name), policy_id, unit)
+        return self._register(name, Identity(SUBJECT, name), policy_id)
 
-    def _register(self, name: str, identity: Identity, policy_id: str, unit: list[Change]) -> Entity:
+    def _register(self, name: str, identity: Identity, policy_id: str) -> tuple[Entity, Unit]:
         entity = Entity(
             id=str(uuid.UUID(bytes=self.random(16), version=4)),
             name=name,
@@ -163,14 +165,13 @@ class Client:
             identities=(identity,),
             created=self.now(),
         )
-        unit.append(AddEntity(entity))
-        self.audit(unit, f"client:{self.id}", "entity.register", f"entity:{entity.id}", name=entity.name)
-        return entity
+        actor = f"client:{self.id}"
+        event = self.audited(actor, "entity.register", f"entity:{entity.id}", name=entity.name)
+        return entity, (AddEntity(entity), event)
 
-    def use_password(self, entity: Entity, unit: list[Change]) -> None:
+    def use_password(self, entity: Entity) -> Unit:
         """Count the begin of a transaction against a password with a bounded number of uses."""
-        if entity.password_uses is not None:
-            unit.append(UsePassword(entity.id))
+        return () if entity.password_uses is None else (UsePassword(entity.id),)
 
     # Transactions, audit, commit
 
@@ -185,17 +186,9 @@ class Client:
     async def transaction(self, transaction_id: bytes) -> Transaction | None:
         return await self.store.transaction(transaction_id)
 
-    def audit(
-        self,
-        unit: list[Change],
-        actor: str,
-        action: str,
-        subject: str,
-        outcome: str = "ok",
-        /,
-        **detail: Any,
-    ) -> None:
-        unit.append(audited(Act(actor, self.now()), action, subject, outcome, **detail))
+    def audited(self, actor: str, action: str, subject: str, outcome: str = "ok", /, **detail: Any) -> Audit:
+        """The change that writes an act down, as of now."""
+        return audited(Act(actor, self.now()), action, subject, outcome, **detail)
 
     async def audit_sample(
         self, actor: str, action: str, subject: str, outcome: str, /, **detail: Any
@@ -207,9 +200,7 @@ class Client:
             return
         if left_out:
             detail["left_out"] = left_out
-        unit: list[Change] = []
-        self.audit(unit, actor, action, subject, outcome, **detail)
-        await self.commit(unit)
+        await self.commit((self.audited(actor, action, subject, outcome, **detail),))
 
     async def commit(self, unit: Iterable[Change]) -> None:
         """Durable when it returns. Raises Conflict, StoreUnavailable (`cmpd.clm.store.base`)."""

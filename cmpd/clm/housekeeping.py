@@ -53,9 +53,9 @@ async def _closing(client: Client, transaction: Transaction, until: int) -> list
     if transaction.certificate is not None:
         record = await client.issued.certificate(*transaction.certificate)
         if record is not None and record.state is CertificateState.UNCONFIRMED:
-            await client.certificates.reject(record, unit, why="not confirmed in time", actor="cmpd")
+            unit += await client.certificates.reject(record, why="not confirmed in time", actor="cmpd")
     else:
-        client.audit(unit, "cmpd", "request.expire", f"transaction:{transaction.id.hex()}")
+        unit.append(client.audited("cmpd", "request.expire", f"transaction:{transaction.id.hex()}"))
     return unit
 
 

@@ -33,7 +33,6 @@ if TYPE_CHECKING:
     from cmpd.clm.configuration.catalog import ConfigSnapshot
     from cmpd.clm.issuance.compiled_policy import CompiledPolicy
     from cmpd.clm.model import Entity, Transaction
-    from cmpd.clm.store.changes import Change
     from cmpd.cmp.transaction.policy_choice import PolicyChoice
 
 log = logging.getLogger(__name__)
@@ -158,9 +157,7 @@ class ErrorMessages:
             peer = f"peer:{known.call.peer}"
             await self.clm.audit_sample(peer, "request.refuse", subject, outcome, **detail)
             return
-        unit: list[Change] = []
-        self.clm.audit(unit, party.actor, "request.refuse", subject, outcome, **detail)
-        await self.clm.commit(unit)
+        await self.clm.commit((self.clm.audited(party.actor, "request.refuse", subject, outcome, **detail),))
 
 
 def failure_of(error: Exception) -> CMPFailure:

@@ -146,7 +146,7 @@ class Responder:
                 clm=self.clm,
                 settings=self.settings,
                 now=now,
-                record=entry,
+                log_entry=entry,
                 snapshot=snapshot,
                 compiled=compiled,
                 respond=self.respond,
@@ -207,7 +207,7 @@ class Responder:
     async def _conclude(self, exchange: Exchange, result: HandlerResult) -> TransportResponse:
         """Protect the response, commit what it says, and only then let it go."""
         if result.response is not None:
-            return TransportResponse(result.response, exchange.record)
+            return TransportResponse(result.response, exchange.log_entry)
         began = perf_counter()
         response, nonce = protector.respond(
             result,
@@ -218,7 +218,7 @@ class Responder:
             random=self.clm.random,
         )
         signed = perf_counter()
-        exchange.record.phases["sign"] = signed - began
+        exchange.log_entry.phases["sign"] = signed - began
         unit = exchange.unit
         if result.state is not None:
             unit.append(memory.remember(exchange, result, result.state, response, nonce))
@@ -229,9 +229,9 @@ class Responder:
                 if conflict.what != "transaction":
                     raise
                 return await self._met(exchange, conflict)
-        exchange.record.phases["commit"] = perf_counter() - signed
-        describe(exchange.record, result)
-        return TransportResponse(response, exchange.record)
+        exchange.log_entry.phases["commit"] = perf_counter() - signed
+        describe(exchange.log_entry, result)
+        return TransportResponse(response, exchange.log_entry)
 
     async def _met(self, exchange: Exchange, conflict: Conflict) -> TransportResponse:
         """Another process was faster with this transactionID: the same request has its response there, and
@@ -244,8 +244,8 @@ class Responder:
             raise CMPFailure(
                 FailInfo.transactionIdInUse, "transactionID is in use", detail=str(conflict)
             ) from None
-        exchange.record.retransmission = True
-        return TransportResponse(again, exchange.record)
+        exchange.log_entry.retransmission = True
+        return TransportResponse(again, exchange.log_entry)
 
 
 async def _derive_here(algorithm: mac.MacAlgorithm, secret: bytes) -> bytes:

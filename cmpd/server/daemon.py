@@ -48,7 +48,7 @@ def serve(config: Config, trace: MessageTrace = NOTHING) -> int:
     logs.set_up(config.log)
     hardening.harden()
     hardening.allow_files(config.http.max_connections)
-    notifier = systemd.Notifier()
+    notifier = systemd.StatusNotifier()
     preconditions.require(config)
     sockets = listeners.open_sockets(config, systemd.listen_fds())
     asyncio.run(_look_at_calendar(config))

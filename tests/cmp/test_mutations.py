@@ -65,7 +65,7 @@ def check_answer(world: World, request: bytes) -> None:
     assert response.protection is not None
     assert len(response.sender_nonce or b"") == 16
     assert response.transaction_id
-    assert reply.record.fail_info != FailInfo.systemFailure.name
+    assert reply.log_entry.fail_info != FailInfo.systemFailure.name
     assert [(record.serial, record.state) for record in world.certificates()] == before
 
 
@@ -160,4 +160,4 @@ def test_a_body_changed_before_it_is_protected_gives_no_internal_error(
     changed = mutated(BODIES[kind], data)
     reply = world.respond(protected(world, changed or b"\x05\x00"))
     cmpclient.Response.parse(reply.body)
-    assert reply.record.fail_info != FailInfo.systemFailure.name
+    assert reply.log_entry.fail_info != FailInfo.systemFailure.name

@@ -52,7 +52,7 @@ def test_of_somebody_known_every_refusal_is_written_down(make_world: MakeWorld) 
 def test_what_is_refused_before_anybody_spoke_is_not_written_down(tmp_path: Path) -> None:
     world = World(tmp_path)
     for body in (b"", b"no PKIMessage", bytes(100)):
-        assert world.respond(body).record.fail_info == "badDataFormat"
+        assert world.respond(body).log_entry.fail_info == "badDataFormat"
     assert _refusals(world) == []
     world.close()
 
@@ -69,7 +69,7 @@ def test_a_ca_key_that_cannot_be_unsealed_is_a_failure_with_one_line_of_why(
     document = AuthorityDocument.of(stored)
     spoilt = replace(stored, document=replace(document, key=moved).document())
     world.run(world.store.commit([PutObject(spoilt)]))
-    record = world.respond(request).record
+    record = world.respond(request).log_entry
     assert (record.fail_info, record.text) == ("systemFailure", "the server's store failed")
     assert "the secret of ca:issuing-1:key is damaged, or was moved" in record.detail
     assert [one for one in caplog.records if one.exc_info] == []

@@ -93,16 +93,16 @@ class Oracle:
         reply = self._world.respond(octets)
         if time.monotonic() - started > SLOW:
             raise Finding(f"the answer took more than {SLOW} seconds")
-        if reply.record.fail_info in ("systemFailure", "systemUnavail"):
-            raise Finding(f"{reply.record.fail_info}: {reply.record.text}: {reply.record.detail}")
+        if reply.log_entry.fail_info in ("systemFailure", "systemUnavail"):
+            raise Finding(f"{reply.log_entry.fail_info}: {reply.log_entry.text}: {reply.log_entry.detail}")
         try:
             Response.parse(reply.body)
         except ValueError as error:
             raise Finding(f"the answer is no PKIMessage: {error}") from error
-        if reply.record.response in ("ip", "cp", "kup") and not reply.record.retransmission:
+        if reply.log_entry.response in ("ip", "cp", "kup") and not reply.log_entry.retransmission:
             self._judge_issue(octets)
-        if reply.record.response == "rp" and reply.record.status == "accepted":
-            self._judge_revocation(reply.record.serial)
+        if reply.log_entry.response == "rp" and reply.log_entry.status == "accepted":
+            self._judge_revocation(reply.log_entry.serial)
 
     def _judge_issue(self, octets: bytes) -> None:
         issued = len(self._world.certificates())

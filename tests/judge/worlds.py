@@ -315,7 +315,7 @@ class Court:
         if made:
             self._last = made[-1][0]
         moved = {label: (before[label], after[label]) for label in before if before[label] != after[label]}
-        return Outcome(reply.record.response, reply.record.fail_info, reply.record.text, made, moved)
+        return Outcome(reply.log_entry.response, reply.log_entry.fail_info, reply.log_entry.text, made, moved)
 
     def _states(self) -> dict[str, str]:
         numbers = self._database.execute(

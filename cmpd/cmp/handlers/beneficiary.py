@@ -16,6 +16,7 @@ if TYPE_CHECKING:
 
     from cmpd.clm.issuance.prepare import PreparedCertificate
     from cmpd.clm.model import Certificate, Entity
+    from cmpd.clm.store.changes import Unit
     from cmpd.cmp.requests.cert_request import CertRequest
     from cmpd.cmp.transaction.exchange import Exchange
 
@@ -30,7 +31,7 @@ async def granted(
     _require(exchange, operation, cert_request, old, entity, subject, names)
     party = exchange.party
     if party.capacity is Capacity.NEWCOMER and party.certificate is not None:
-        return exchange.clm.register(party.certificate, exchange.compiled.policy.id, exchange.unit)
+        return _added(exchange, exchange.clm.register(party.certificate, exchange.compiled.policy.id))
     if entity is None and party.capacity is Capacity.RA and exchange.compiled.policy.register and old is None:
         return _registered(exchange, subject)
     return entity
@@ -131,4 +132,10 @@ def _registered(exchange: Exchange, subject: x509.Name) -> Entity:
         raise CMPFailure(
             FailInfo.badCertTemplate, "subject: it is empty; under this policy a device is registered by it"
         )
-    return exchange.clm.register_subject(subject, exchange.compiled.policy.id, exchange.unit)
+    return _added(exchange, exchange.clm.register_subject(subject, exchange.compiled.policy.id))
+
+
+def _added(exchange: Exchange, registered: tuple[Entity, Unit]) -> Entity:
+    entity, unit = registered
+    exchange.unit += unit
+    return entity

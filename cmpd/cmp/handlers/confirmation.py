@@ -34,8 +34,8 @@ async def confirm(exchange: Exchange) -> HandlerResult:
         raise CMPFailure(FailInfo.badRequest, "certConf answers more certificates than were issued")
     transaction = exchange.begun
     if not statuses:
-        await exchange.clm.certificates.reject(
-            record, exchange.unit, why="empty certConf", actor=exchange.party.actor
+        exchange.unit += await exchange.clm.certificates.reject(
+            record, why="empty certConf", actor=exchange.party.actor
         )
         return _done(exchange, record)
     status = statuses[0]
@@ -46,10 +46,10 @@ async def confirm(exchange: Exchange) -> HandlerResult:
         raise CMPFailure(FailInfo.badCertId, "certHash does not match the certificate of this transaction")
     info = status.get("statusInfo")
     if is_accepted(info):
-        await exchange.clm.certificates.confirm(exchange.compiled, record, exchange.unit, by=exchange.party)
+        exchange.unit += await exchange.clm.certificates.confirm(exchange.compiled, record, by=exchange.party)
     else:
         why = " ".join((info or {}).get("statusString", ())) or "the client rejects it"
-        await exchange.clm.certificates.reject(record, exchange.unit, why=why, actor=exchange.party.actor)
+        exchange.unit += await exchange.clm.certificates.reject(record, why=why, actor=exchange.party.actor)
     return _done(exchange, record)
 
 
@@ -59,8 +59,8 @@ async def abort(exchange: Exchange) -> HandlerResult:
     transaction = exchange.begun
     if transaction.state is TransactionState.CONFIRMING:
         record = _awaiting(exchange)
-        await exchange.clm.certificates.reject(
-            record, exchange.unit, why="error from the client", actor=exchange.party.actor
+        exchange.unit += await exchange.clm.certificates.reject(
+            record, why="error from the client", actor=exchange.party.actor
         )
         return _done(exchange, record)
     return _done(exchange, None)

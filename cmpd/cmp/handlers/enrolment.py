@@ -84,7 +84,7 @@ async def _certify(
         and not is_encrypted(cert_request)
     )
     if first and exchange.party.capacity in BY_PASSWORD and exchange.party.entity is not None:
-        exchange.clm.use_password(exchange.party.entity, exchange.unit)
+        exchange.unit += exchange.clm.use_password(exchange.party.entity)
     prepared = await _prepared(exchange, operation, cert_request, entity, old)
     pop = cert_request.deferred_pop
     if first and pop is not None and pop.method is Method.CHALLENGE:
@@ -165,14 +165,14 @@ async def _issued(
     """What the issuer gives, asked at most once for each request. Raises CMPFailure, and Conflict before it
     is asked."""
     clm, issuance = exchange.clm, exchange.issuance
-    clm.certificates.limit(exchange.compiled, entity, prepared, exchange.unit, replaces=old)
+    exchange.unit += clm.certificates.limit(exchange.compiled, entity, prepared, replaces=old)
     known = issuance.known(cert_request.id, prepared)
     if known is not None:
         return known
     issuer = clm.certificates.issuer(exchange.compiled.authority)
     if issuer.claims:
         await exchange.commit_claim(memory.claim(exchange, cert_request.id))
-        clm.certificates.limit(exchange.compiled, entity, prepared, exchange.unit, replaces=old)
+        exchange.unit += clm.certificates.limit(exchange.compiled, entity, prepared, replaces=old)
     try:
         return await issuance.issue(issuer, RequestId(exchange.transaction_id, cert_request.id), prepared)
     except (KeyUnavailable, IssuerUnavailable) as error:
@@ -218,9 +218,8 @@ async def _granted(
             "the CA issued a certificate for another key",
             detail=f"CA {authority.name}",
         )
-    record = exchange.clm.certificates.add(
+    record, added = exchange.clm.certificates.add(
         issued,
-        exchange.unit,
         policy=policy.id,
         entity=ticket.entity,
         replaces=ticket.replaces,
@@ -228,8 +227,9 @@ async def _granted(
         confirmed=ticket.confirmed,
         by=exchange.party,
     )
+    exchange.unit += added
     if ticket.confirmed:
-        await exchange.clm.certificates.retire_replaced(compiled, record, exchange.unit)
+        exchange.unit += await exchange.clm.certificates.retire_replaced(compiled, record)
         info, state, expires = general_info.implicit_confirm(), TransactionState.CLOSED, 0
     else:
         expires, state = exchange.now + policy.confirm_wait, TransactionState.CONFIRMING
@@ -269,13 +269,14 @@ def _waiting(
 ) -> HandlerResult:
     """The request waits; an operator decides, the client polls (RFC 9483, section 4.4)."""
     subject, policy = name_text(prepared.subject), exchange.compiled.policy
-    exchange.clm.audit(
-        exchange.unit,
-        exchange.party.actor,
-        "request.wait",
-        f"transaction:{exchange.record.transaction}",
-        subject=subject,
-        policy=policy.id,
+    exchange.unit.append(
+        exchange.clm.audited(
+            exchange.party.actor,
+            "request.wait",
+            f"transaction:{exchange.log_entry.transaction}",
+            subject=subject,
+            policy=policy.id,
+        )
     )
     approval = Approval("certificate", subject, policy.approvals)
     return _waits(exchange, body, cert_request.id, approval)

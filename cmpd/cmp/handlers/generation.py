@@ -62,13 +62,14 @@ async def deliver(exchange: Exchange, key: PrivateKey, record: Certificate, pvno
     """The private key for CertifiedKeyPair, for nobody but the requester: DER of EncryptedKey. `pvno` is
     that of the request."""
     recipient, authority = _recipient(exchange, pvno), await _authority(exchange)
-    exchange.clm.audit(
-        exchange.unit,
-        exchange.party.actor,
-        "key.deliver",
-        name_of(record),
-        algorithm=keypairs.key_name(key.public_key()),
-        recipient=type(recipient).__name__,
+    exchange.unit.append(
+        exchange.clm.audited(
+            exchange.party.actor,
+            "key.deliver",
+            name_of(record),
+            algorithm=keypairs.key_name(key.public_key()),
+            recipient=type(recipient).__name__,
+        )
     )
     return await asyncio.to_thread(key_package.deliver, key, authority, recipient, exchange.clm.random, pvno)
 

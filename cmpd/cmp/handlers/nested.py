@@ -36,9 +36,9 @@ async def unwrap(exchange: Exchange) -> HandlerResult:
     outer = OuterMessage(layer)
     calls = [replace(exchange.call, body=bytes(der), operation=None, entity=None) for der in held]
     replies = await asyncio.gather(*(exchange.respond(call, outer) for call in calls))
-    exchange.record.inner = [reply.record for reply in replies]
+    exchange.log_entry.inner = [reply.log_entry for reply in replies]
     if len(replies) == 1:
-        exchange.record.response = replies[0].record.response
+        exchange.log_entry.response = replies[0].log_entry.response
         return HandlerResult(Body.NESTED, None, response=replies[0].body)
     return HandlerResult(Body.NESTED, [reply.body for reply in replies])
 

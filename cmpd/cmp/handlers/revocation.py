@@ -61,8 +61,8 @@ async def settle(exchange: Exchange, request: Message, *, may_wait: bool) -> Han
         check_revocable(record, reason)
         if not waits:
             by = exchange.party
-            await exchange.clm.certificates.revoke(
-                record, reason, exchange.unit, actor=by.actor, by=by.described
+            exchange.unit += await exchange.clm.certificates.revoke(
+                record, reason, actor=by.actor, by=by.described
             )
     except AlreadyRevoked as error:
         return _refused(exchange, CMPFailure(FailInfo.certRevoked, str(error)))
@@ -97,13 +97,14 @@ def _issued_under(exchange: Exchange, record: Certificate) -> Policy:
 
 def _waiting(exchange: Exchange, record: Certificate, approvals: int) -> HandlerResult:
     """The request stands; an operator decides, the client polls (RFC 9483, section 4.4)."""
-    exchange.clm.audit(
-        exchange.unit,
-        exchange.party.actor,
-        "request.wait",
-        name_of(record),
-        transaction=exchange.record.transaction,
-        policy=exchange.compiled.policy.id,
+    exchange.unit.append(
+        exchange.clm.audited(
+            exchange.party.actor,
+            "request.wait",
+            name_of(record),
+            transaction=exchange.log_entry.transaction,
+            policy=exchange.compiled.policy.id,
+        )
     )
     state = TransactionState.WAITING
     approval = Approval("revocation", record.subject, approvals)

@@ -35,7 +35,7 @@ async def admit(exchange: Exchange, step: Step) -> None:
     if lacking is None:
         return
     key = "cmp.transactions_max" if lacking == FULL else "cmp.transactions_per_party"
-    subject = f"transaction:{exchange.record.transaction}"
+    subject = f"transaction:{exchange.log_entry.transaction}"
     await exchange.clm.audit_sample(
         party.actor, "request.refuse", subject, "systemUnavail", request=exchange.message.kind, text=lacking
     )

@@ -82,7 +82,7 @@ class TransportResponse:
     """The response's DER, and what there is to say of it."""
 
     body: bytes
-    record: RequestLogEntry
+    log_entry: RequestLogEntry
 
 
 @quick_dataclass(frozen=True, slots=True)
@@ -132,7 +132,7 @@ class Exchange:
     clm: Client
     settings: CMPConfig
     now: int
-    record: RequestLogEntry
+    log_entry: RequestLogEntry
     snapshot: ConfigSnapshot
     """The configuration that holds for this request."""
     compiled: CompiledPolicy
@@ -183,13 +183,15 @@ class Exchange:
     def refuse(self, failure: CMPFailure) -> None:
         """Undo what was collected and write the refusal down instead."""
         self.unit.clear()
-        self.record.detail = failure.detail
-        self.clm.audit(
-            self.unit,
-            self.party.actor,
-            "request.refuse",
-            f"transaction:{self.record.transaction}",
-            failure.fail_info.name if failure.fail_info is not None else failure.status.name,
-            request=self.message.kind,
-            text=failure.text,
+        self.log_entry.detail = failure.detail
+        outcome = failure.fail_info.name if failure.fail_info is not None else failure.status.name
+        self.unit.append(
+            self.clm.audited(
+                self.party.actor,
+                "request.refuse",
+                f"transaction:{self.log_entry.transaction}",
+                outcome,
+                request=self.message.kind,
+                text=failure.text,
+            )
         )

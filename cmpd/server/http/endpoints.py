@@ -122,7 +122,7 @@ class Endpoints:
             )
         )
         response = HTTPResponse(200, ((b"content-type", PKIXCMP),), reply.body)
-        self._observer(request, response, reply.record)
+        self._observer(request, response, reply.log_entry)
         return response
 
     async def _publication(

@@ -83,7 +83,7 @@ class Supervisor:
         self,
         slots: int,
         work: Callable[[int, Channel], int],
-        notifier: systemd.Notifier,
+        notifier: systemd.StatusNotifier,
         *,
         drain: float,
         status: str,

@@ -15,7 +15,7 @@ ADMIN = "admin"
 """FileDescriptorName= of the socket that is the admin listener; the others are [[listen]], in order."""
 
 
-class Notifier:
+class StatusNotifier:
     """Tells systemd how the service is; says nothing where nobody listens."""
 
     def __init__(self) -> None:

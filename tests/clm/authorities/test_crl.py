@@ -18,7 +18,7 @@ from cmpd.clm.lifecycle import upkeep
 from cmpd.clm.model import Certificate, CertificateState, StoredCRL
 from cmpd.clm.pkix.names import parse_name
 from cmpd.clm.store.base import Store
-from cmpd.clm.store.changes import AddCertificate, Change, SetCertificateState
+from cmpd.clm.store.changes import AddCertificate, SetCertificateState
 from tests.clm.conftest import NOW, PKI, URL
 from tests.support.issuing import build_crl, issue
 
@@ -176,9 +176,8 @@ def test_what_is_revoked_through_a_client_is_on_the_crl_it_serves_at_once(pki: P
     async def work(store: Store) -> bool:
         client = await pki.client(store)
         await client.upkeep.look_at_calendar()
-        unit: list[object] = []
-        await client.certificates.revoke(record, 1, unit, actor="operator:test")  # type: ignore[arg-type] # changes
-        await client.commit(unit)  # type: ignore[arg-type] # changes
+        unit = await client.certificates.revoke(record, 1, actor="operator:test")
+        await client.commit(unit)
         published = await client.publication("crl", record.ca, None)
         assert published is not None
         crl = x509.load_der_x509_crl(published[0])
@@ -193,8 +192,7 @@ def test_whoever_asks_while_a_crl_is_made_gets_the_new_one(pki: PKI) -> None:
     async def work(store: Store) -> list[int]:
         client = await pki.client(store)
         await client.upkeep.look_at_calendar()
-        unit: list[Change] = []
-        await client.certificates.revoke(record, 1, unit, actor="operator:test")
+        unit = await client.certificates.revoke(record, 1, actor="operator:test")
         async with store.crl_lock(record.ca, 0):
             await client.commit(unit)
             asking = [asyncio.create_task(client.publication("crl", record.ca, None)) for _ in range(2)]

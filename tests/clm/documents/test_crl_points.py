@@ -30,7 +30,7 @@ from cmpd.clm.model import EVERY_SERIAL, Certificate, CertificateState, ObjectKi
 from cmpd.clm.pkix.names import parse_name
 from cmpd.clm.settings import DocumentError
 from cmpd.clm.store.base import Store
-from cmpd.clm.store.changes import AddCertificate, Change, PutObject, SetCertificateState
+from cmpd.clm.store.changes import AddCertificate, PutObject, SetCertificateState
 from tests.clm.conftest import PKI, URL
 from tests.clm.issuance.test_issuing import POLICY
 from tests.support.issuing import done, issue
@@ -158,8 +158,7 @@ def test_only_the_crl_that_a_revocation_is_for_gets_a_new_number(parted: PKI) ->
     async def work(store: Store) -> tuple[list[int], int | None]:
         client = await parted.client(store)
         await client.upkeep.look_at_calendar()
-        unit: list[Change] = []
-        await client.certificates.revoke(record, 1, unit, actor="operator:test")
+        unit = await client.certificates.revoke(record, 1, actor="operator:test")
         await client.commit(unit)
         published = await client.publication("crl", "issuing", own)
         assert published is not None

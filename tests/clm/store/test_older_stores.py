@@ -33,7 +33,6 @@ from cmpd.clm.pkix.names import parse_name
 from cmpd.clm.secrets import MasterKey
 from cmpd.clm.store import open_store
 from cmpd.clm.store.base import CertificateQuery, Store
-from cmpd.clm.store.changes import Change
 from cmpd.clm.store.place import is_postgres
 from tests.support.postgres import PostgresServer
 
@@ -180,20 +179,18 @@ async def test_a_certificate_is_issued_and_revoked_in_a_store_of_version_1(older
         request = CertificateRequest(
             parse_name("CN=new"), ec.generate_private_key(ec.SECP256R1()).public_key()
         )
-        unit: list[Change] = []
         certificates, entity = client.certificates, await store.entity(PUMP)
         prepared = certificates.prepare(compiled, entity, request, now=NOW, serial=4711)
         outcome = await certificates.issuer(compiled.authority).issue(RequestId(bytes(16), 0), prepared)
         assert isinstance(outcome, IssuedCertificate)
-        issued = certificates.add(
-            outcome, unit, policy=DEMO_POLICY, entity=PUMP, replaces=None,
+        issued, unit = certificates.add(
+            outcome, policy=DEMO_POLICY, entity=PUMP, replaces=None,
             transaction=bytes(16), confirmed=True, by=Operator(),
         )  # fmt: skip
         await client.commit(unit)
         assert await store.certificate(issued.ca, issued.serial) == issued
         assert issued.requested_by == "operator:test"
-        unit = []
-        await client.certificates.revoke(issued, PRIVILEGE_WITHDRAWN, unit, actor="operator:test")
+        unit = await client.certificates.revoke(issued, PRIVILEGE_WITHDRAWN, actor="operator:test")
         await client.commit(unit)
         authority = await client.catalog.authority(issued.ca)
         assert authority is not None

@@ -148,7 +148,7 @@ def test_the_same_octets_again_get_the_same_octets_and_no_second_certificate(wor
     world.restart()
     reply = world.respond(transaction.last_request)
     assert reply.body == response.der
-    assert reply.record.retransmission
+    assert reply.log_entry.retransmission
     assert len(world.certificates()) == issued
 
 

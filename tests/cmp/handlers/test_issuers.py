@@ -67,7 +67,7 @@ def test_a_key_that_takes_its_time_holds_up_nobody(slow: tuple[World, SlowKey]) 
     world, key = slow
     asked = [world.client().begin().compose(IR) for _ in range(4)]
     replies = _all(world, asked)
-    assert [reply.record.status for reply in replies] == ["accepted"] * 4
+    assert [reply.log_entry.status for reply in replies] == ["accepted"] * 4
     assert key.most_at_once > 1
 
 
@@ -155,7 +155,7 @@ def test_an_issuer_is_asked_once_however_many_copies_of_a_request_come_at_once(
     issuer.pending = 0
     request = world.client().begin().compose(IR)
     replies = _all(world, [request] * 6)
-    assert {reply.record.retransmission for reply in replies} == {False, True}
+    assert {reply.log_entry.retransmission for reply in replies} == {False, True}
     assert len({reply.body for reply in replies}) == 1
     assert list(issuer.issued.values()) == [1]
     assert len(world.certificates()) == 1
@@ -168,7 +168,7 @@ def test_different_requests_with_one_transactionid_have_one_certificate_issued(
     issuer.pending = 0
     id = bytes(range(16))
     asked = [world.client().begin(transaction_id=id).compose(IR) for _ in range(4)]
-    failures = sorted(reply.record.fail_info for reply in _all(world, asked))
+    failures = sorted(reply.log_entry.fail_info for reply in _all(world, asked))
     assert failures == ["", *["transactionIdInUse"] * 3]
     assert list(issuer.issued.values()) == [1]
 
@@ -186,9 +186,9 @@ def test_an_issuer_is_asked_once_however_many_processes_get_copies_of_a_request(
         return await asyncio.gather(*(one.respond(TransportRequest(request)) for one in processes))
 
     replies = world.run(gather())
-    assert sorted(reply.record.fail_info for reply in replies) == ["", *["systemUnavail"] * 5]
+    assert sorted(reply.log_entry.fail_info for reply in replies) == ["", *["systemUnavail"] * 5]
     assert list(issuer.issued.values()) == [1]
-    accepted = next(reply.body for reply in replies if reply.record.status == "accepted")
+    accepted = next(reply.body for reply in replies if reply.log_entry.status == "accepted")
     assert world.respond(request).body == accepted, "once it is there, it is given again"
     assert len(world.certificates()) == 1
 

@@ -144,10 +144,10 @@ def test_more_members_than_configured_are_refused_whole(make_world: MakeWorld) -
 
 def test_the_records_of_the_members_are_with_the_batchs(world: World) -> None:
     members = [composed(world, CA_CERTS), composed(world, CA_CERTS, OTHER_PBM)]
-    record = world.respond(wrap(world, *members)).record
+    record = world.respond(wrap(world, *members)).log_entry
     assert [one.request for one in record.inner] == ["genm", "genm"]
     assert [one.entity for one in record.inner] == [PBM.reference, OTHER_ENTITY]
-    alone = world.respond(wrap(world, wrap(world, members[0]))).record
+    alone = world.respond(wrap(world, wrap(world, members[0]))).log_entry
     assert [one.request for one in alone.each()] == ["nested", "nested", "genm"]
     assert [one.response for one in alone.each()] == ["genp", "genp", "genp"]
 

@@ -160,7 +160,7 @@ def test_a_certificate_is_known_whatever_becomes_of_its_issuer(
     question = requests.general_message("1.3.6.1.5.5.7.4.17")
     asked = [world.client(holder).begin().compose(question) for holder in (device, revoked)]
     change(world)
-    assert [world.respond(body).record.fail_info for body in asked] == ["", "certRevoked"]
+    assert [world.respond(body).log_entry.fail_info for body in asked] == ["", "certRevoked"]
 
 
 def test_an_issued_certificate_protects_until_its_end(make_world: MakeWorld) -> None:

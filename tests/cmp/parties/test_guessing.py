@@ -83,7 +83,7 @@ def test_another_worker_on_the_store_goes_on_counting(make_world: MakeWorld) -> 
         )
         await clm.credentials.attempts.exchange()
         reply = await Responder(clm, world.settings).respond(TransportRequest(body, peer="192.0.2.1"))
-        return reply.record.fail_info
+        return reply.log_entry.fail_info
 
     body = world.client().begin().compose(BODY)
     assert world.run(at_another_worker(body)) == "systemUnavail"
@@ -102,7 +102,7 @@ def _guess_at_once(world: World, bodies: list[bytes]) -> Counter[str]:
             responder.respond(TransportRequest(body, peer=f"10.0.0.{number}"))
             for number, body in enumerate(bodies)
         )
-        return [reply.record.fail_info for reply in await asyncio.gather(*calls)]
+        return [reply.log_entry.fail_info for reply in await asyncio.gather(*calls)]
 
     return Counter(world.run(guess()))
 

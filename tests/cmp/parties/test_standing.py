@@ -67,7 +67,7 @@ def test_a_blocked_entity_gets_no_recorded_answer_either(make_world: MakeWorld, 
     assert world.respond(request).body == answer
     set_standing(world, EntityState.BLOCKED)
     refused = world.respond(request)
-    assert (refused.record.response, refused.record.fail_info) == ("error", fail_info)
+    assert (refused.log_entry.response, refused.log_entry.fail_info) == ("error", fail_info)
     set_standing(world, EntityState.ACTIVE)
     assert world.respond(request).body == answer
 
@@ -81,7 +81,7 @@ def test_a_certificate_revoked_by_somebody_else_gets_no_recorded_answer_either(
     request, answer = recorded(world, device, asks("kur", NEW_KEY))
     assert world.respond(request).body == answer
     move(world, device, state, 1 if state is CertificateState.REVOKED else 6)
-    assert world.respond(request).record.fail_info == "certRevoked"
+    assert world.respond(request).log_entry.fail_info == "certRevoked"
 
 
 def test_a_request_that_revoked_its_own_signer_gets_its_answer_again(make_world: MakeWorld) -> None:
@@ -193,8 +193,7 @@ OTHER_RA = ra_holder("other RA", 177)
 
 def held_by_operator(world: World, device: cmpclient.Signature) -> None:
     record = world.record(device.certificate)
-    unit: list[Any] = []
-    world.run(world.clm.certificates.revoke(record, HOLD, unit, actor="operator:root"))
+    unit = world.run(world.clm.certificates.revoke(record, HOLD, actor="operator:root"))
     world.run(world.store.commit(unit))
 
 
@@ -225,9 +224,8 @@ def test_a_hold_is_released_by_who_put_it_or_somebody_above(make_world: MakeWorl
         else:
             assert (response.status, response.fail_info) == ("rejection", ("notAuthorized",))
             assert world.state(device.certificate) is CertificateState.ON_HOLD
-            unit: list[Any] = []
             record = world.record(device.certificate)
-            world.run(world.clm.certificates.revoke(record, RELEASE, unit, actor="operator:root"))
+            unit = world.run(world.clm.certificates.revoke(record, RELEASE, actor="operator:root"))
             world.run(world.store.commit(unit))
             assert world.state(device.certificate) is CertificateState.ACTIVE
 

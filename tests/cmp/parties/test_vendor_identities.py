@@ -15,7 +15,6 @@ from cmpd.clm.entities.entity_acts import add
 from cmpd.clm.entities.identity_text import parse_identity
 from cmpd.clm.model import Entity, EntityState, Identity, ObjectKind
 from cmpd.clm.pkix.names import parse_name
-from cmpd.clm.store.changes import Change
 from tests.clm import pki
 from tests.cmp.conftest import MakeWorld
 from tests.cmp.world import MASTER_KEY, OPERATOR, SIGNING, VENDOR, World, ra_holder, signed_by
@@ -188,8 +187,7 @@ def test_an_ra_gets_nothing_for_the_subject_of_who_is_blocked(
 
 @pytest.mark.parametrize("text", ["/CN=Gate 7", f"/O=x/CN={'y' * 70}", "/1.2.3.4=ẞ"])
 def test_whom_an_ra_registered_is_found_by_the_subject_again(world: World, text: str) -> None:
-    unit: list[Change] = []
-    entity = world.clm.register_subject(parse_name(text), POLICIES["A"], unit)
+    entity, unit = world.clm.register_subject(parse_name(text), POLICIES["A"])
     world.run(world.store.commit(unit))
     found = world.run(world.clm.credentials.entity_of_subject(parse_name(text)))
     assert found is not None

@@ -77,7 +77,7 @@ def test_what_does_not_begin_a_transaction_needs_no_room(make_world: MakeWorld) 
     answer = transaction.send_as_is(request)
     _look(world)
     assert _begin(world).fail_info == ("systemUnavail",)
-    assert world.respond(request).record.retransmission
+    assert world.respond(request).log_entry.retransmission
     assert world.client().ask("1.3.6.1.5.5.7.4.17").kind == "genp"
     assert world.client(device).begin().send(requests.general_message()).kind == "genp"
     assert transaction.confirm(answer).kind == "pkiconf"
@@ -146,5 +146,5 @@ def test_refusals_for_lack_of_room_are_written_down_by_name_and_sampled_in_a_flo
     assert event.actor == f"entity:{PBM.reference}"
     assert event.outcome == "systemUnavail"
     assert event.detail["text"] == transaction_quota.FULL
-    record = world.respond(world.client().begin().compose(_enrolment())).record
+    record = world.respond(world.client().begin().compose(_enrolment())).log_entry
     assert record.detail == "1 transactions are remembered, cmp.transactions_max bounds them"

@@ -49,10 +49,10 @@ def test_a_recorded_request_is_nothing_new_to_the_server_at_any_time(world: Worl
     recorded = transaction.compose(("ir", [requests.certificate_request(KEY, "CN=clock")]))
     answer = transaction.send_as_is(recorded)
     transaction.confirm(answer)
-    again = [world.respond(recorded).record]
+    again = [world.respond(recorded).log_entry]
     world.now += 2 * DAY
     world.run(forget_transactions(world.clm))
-    again.append(world.respond(recorded).record)
+    again.append(world.respond(recorded).log_entry)
     assert [(one.retransmission, one.fail_info) for one in again] == [(True, ""), (False, "badTime")]
     assert len(world.certificates()) == 1
 

@@ -43,7 +43,7 @@ def test_a_one_time_password_enrols_once_however_many_ask_at_once(make_world: Ma
     assert entity is not None
     world.run(world.store.commit(set_password(OPERATOR, MASTER_KEY, entity, DEMO_PASSWORD, uses=1)))
     asked = [world.client().begin().compose(BODY) for _ in range(AT_ONCE)]
-    outcomes = [reply.record.fail_info for reply in _all(world, *(_ask(world, one) for one in asked))]
+    outcomes = [reply.log_entry.fail_info for reply in _all(world, *(_ask(world, one) for one in asked))]
     assert sorted(outcomes) == ["", *["badMessageCheck"] * (AT_ONCE - 1)]
     assert len(world.certificates()) == 1
 
@@ -51,7 +51,7 @@ def test_a_one_time_password_enrols_once_however_many_ask_at_once(make_world: Ma
 def test_no_more_certificates_than_the_policy_allows_however_many_ask_at_once(make_world: MakeWorld) -> None:
     world = make_world({"max_active": 2})
     asked = [world.client().begin().compose(BODY) for _ in range(AT_ONCE)]
-    outcomes = [reply.record.fail_info for reply in _all(world, *(_ask(world, one) for one in asked))]
+    outcomes = [reply.log_entry.fail_info for reply in _all(world, *(_ask(world, one) for one in asked))]
     assert sorted(outcomes) == ["", "", *["notAuthorized"] * (AT_ONCE - 2)]
     assert len(world.certificates()) == 2
 
@@ -60,8 +60,7 @@ async def _revoke(world: World, serial: int) -> str:
     """An operator revokes; gives whether it was done."""
     record = await world.clm.issued.certificate("issuing-1", serial)
     assert record is not None
-    unit: list[Any] = []
-    await world.clm.certificates.revoke(record, 1, unit, actor="operator:test")
+    unit = await world.clm.certificates.revoke(record, 1, actor="operator:test")
     try:
         await world.clm.commit(unit)
     except Conflict:
@@ -91,7 +90,7 @@ def test_of_two_acts_that_meet_the_client_is_told_what_holds(
     }
     outcome = dict(zip(acts, _all(world, *(ways[act]() for act in acts)), strict=True))
     reply = outcome.get("certConf")
-    confirmed = reply is not None and reply.record.response == "pkiconf"
+    confirmed = reply is not None and reply.log_entry.response == "pkiconf"
     state = world.state(issued.certificate)
     if outcome.get("rr") == "revoked":
         assert state is CertificateState.REVOKED
@@ -127,6 +126,6 @@ def test_a_certificate_revoked_after_it_was_read_stays_revoked(
 
     with monkeypatch.context() as patch:
         patch.setattr(world.clm, "request_state", look_too_early)
-        assert world.respond(request).record.fail_info == "certRevoked"
+        assert world.respond(request).log_entry.fail_info == "certRevoked"
     assert world.state(issued.certificate) is CertificateState.REVOKED
-    assert world.respond(request).record.fail_info == "certRevoked"
+    assert world.respond(request).log_entry.fail_info == "certRevoked"

@@ -12,7 +12,7 @@ import pytest
 
 from cmpd.server.process import supervisor
 from cmpd.server.process.supervisor import Channel, Supervisor
-from cmpd.server.process.systemd import Notifier
+from cmpd.server.process.systemd import StatusNotifier
 
 Work = Callable[[int, Channel], int]
 
@@ -38,7 +38,7 @@ class Supervised:
                 starts.write(f"{slot} {os.getpid()}\n")
             return work(slot, channel)
 
-        return Supervisor(slots, noted, Notifier(), drain=0.2, status="serving").run()
+        return Supervisor(slots, noted, StatusNotifier(), drain=0.2, status="serving").run()
 
     def started(self) -> list[tuple[int, int]]:
         """(slot, process id) of each start, in order."""
