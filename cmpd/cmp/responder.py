@@ -15,7 +15,7 @@ from time import perf_counter
 from typing import TYPE_CHECKING
 
 from cmpd.clm.model import Entity, Transaction
-from cmpd.clm.store.base import Conflict
+from cmpd.clm.store.base import Conflict, StoreError
 from cmpd.cmp import handlers  # noqa: F401 - registers the body types
 from cmpd.cmp.errors import CONFLICTS, ErrorMessages, Established, context_of, describe, failure_of
 from cmpd.cmp.parties import grants
@@ -57,6 +57,19 @@ TRIES = 3
 
 MAY_ISSUE = (states.Event.POLL, states.Event.PROVE)
 """Later messages that may be answered with a certificate, as certificate requests may."""
+OUTDATED = frozenset(
+    (
+        FailInfo.badCertId,
+        FailInfo.badMessageCheck,
+        FailInfo.badRecipientNonce,
+        FailInfo.badRequest,
+        FailInfo.certConfirmed,
+        FailInfo.certRevoked,
+        FailInfo.notAuthorized,
+        FailInfo.transactionIdInUse,
+    )
+)
+"""What a message may be refused for because a copy of it was answered since it was looked up."""
 MET_TOO_OFTEN = CMPFailure(FailInfo.systemUnavail, "too many requests at once for the same thing, try again")
 
 
@@ -163,8 +176,14 @@ class Responder:
         except Exception as error:
             if isinstance(error, Conflict) and error.what not in CONFLICTS:
                 raise
+            failure = failure_of(error)
+            if request is not None and party is not NOBODY and failure.fail_info in OUTDATED:
+                again = await self._answered_meanwhile(request, hashlib.sha256(call.body).digest())
+                if again is not None:
+                    entry.retransmission = True
+                    return TransportResponse(again, entry)
             known = Established(call, entry, request, snapshot, named, choice, compiled, party, verified)
-            return await self._errors.refuse(known, failure_of(error))
+            return await self._errors.refuse(known, failure)
         finally:
             if turn is not None:
                 self._turns.give(turn)
@@ -208,6 +227,11 @@ class Responder:
         """Protect the response, commit what it says, and only then let it go."""
         if result.response is not None:
             return TransportResponse(result.response, exchange.log_entry)
+        if result.fail_info is not None and exchange.transaction is None:
+            again = await self._answered_meanwhile(exchange.message, exchange.digest)
+            if again is not None:
+                exchange.log_entry.retransmission = True
+                return TransportResponse(again, exchange.log_entry)
         began = perf_counter()
         response, nonce = protector.respond(
             result,
@@ -221,7 +245,9 @@ class Responder:
         exchange.log_entry.phases["sign"] = signed - began
         unit = exchange.unit
         if result.state is not None:
-            unit.append(memory.remember(exchange, result, result.state, response, nonce))
+            # The first to conflict: a copy of a message that was answered in between finds that answer, and
+            # not what it left of a password or a limit.
+            unit.insert(0, memory.remember(exchange, result, result.state, response, nonce))
         if unit:
             try:
                 await self.clm.commit(unit)
@@ -232,6 +258,19 @@ class Responder:
         exchange.log_entry.phases["commit"] = perf_counter() - signed
         describe(exchange.log_entry, result)
         return TransportResponse(response, exchange.log_entry)
+
+    async def _answered_meanwhile(self, request: Message, digest: bytes) -> bytes | None:
+        """The response to a copy of the message, where it was recorded since this one was looked up: what is
+        refused now may be what the copy has done. None for others, and where the store cannot say."""
+        try:
+            transaction = await self.clm.transaction(header_checks.lookup_keys(request.header)[0])
+            again = memory.retransmitted(transaction, digest) if transaction else None
+            if transaction is None or again is None or again == memory.BEING_ANSWERED:
+                return None
+            await check_sender(self.clm, transaction, request)
+        except (CMPFailure, StoreError):
+            return None
+        return again
 
     async def _met(self, exchange: Exchange, conflict: Conflict) -> TransportResponse:
         """Another process was faster with this transactionID: the same request has its response there, and
