@@ -294,8 +294,10 @@ async def _block(place: StoreCommand, arguments: argparse.Namespace) -> int:
 async def _approve(place: StoreCommand, arguments: argparse.Namespace) -> int:
     from cmpd.clm.lifecycle import approval
 
-    request = await approval.find(place.store, arguments.request)
-    await place.store.commit(approval.approve(act(), request))
+    who = act()
+    request = await approval.decide(
+        place.store, arguments.request, lambda waiting: approval.approve(who, waiting)
+    )
     missing = request.approval.needed - len(request.approval.approvals) - 1
     print(f"request {request.id} approved" + (f"; {missing} more must approve it" if missing > 0 else ""))
     return os.EX_OK
@@ -304,8 +306,10 @@ async def _approve(place: StoreCommand, arguments: argparse.Namespace) -> int:
 async def _reject(place: StoreCommand, arguments: argparse.Namespace) -> int:
     from cmpd.clm.lifecycle import approval
 
-    request = await approval.find(place.store, arguments.request)
-    await place.store.commit(approval.reject(act(), request, arguments.reason))
+    who, why = act(), arguments.reason
+    request = await approval.decide(
+        place.store, arguments.request, lambda waiting: approval.reject(who, waiting, why)
+    )
     print(f"request {request.id} refused")
     return os.EX_OK
 

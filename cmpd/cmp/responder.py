@@ -217,7 +217,8 @@ class Responder:
     async def _act(self, exchange: Exchange) -> HandlerResult:
         row = BODY_TYPES[exchange.message.tag]
         state = exchange.transaction.state if exchange.transaction else None
-        step = states.step(state, row.event)
+        certificate = exchange.issued.state if exchange.issued else None
+        step = states.step(state, row.event, certificate)
         if step is states.Step.BEGIN:
             exchange.require(Operation.BEGIN, Target.NONE)
         await admission.admit(exchange, step)

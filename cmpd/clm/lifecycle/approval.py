@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Callable
 from dataclasses import dataclass, replace
 
 from cmpd.clm.model import Act, Approval, Transaction, TransactionRequest, TransactionState
-from cmpd.clm.store.base import Store
-from cmpd.clm.store.changes import AdvanceTransaction, Unit, audited
+from cmpd.clm.store.base import Conflict, Store
+from cmpd.clm.store.changes import DecideTransaction, Unit, audited
+
+TRIES = 5
+"""Of a decision that meets another one."""
 
 
 class CannotDecide(Exception):
@@ -52,6 +55,19 @@ async def find(store: Store, id: str) -> Waiting:
     raise CannotDecide(f"no request {id} waits; `cmpd cert list --pending` shows those that do")
 
 
+async def decide(store: Store, id: str, decision: Callable[[Waiting], Unit]) -> Waiting:
+    """Carry out a decision (`approve`, `reject`) on the request that `find` finds, as it is when it was
+    decided: anew where another operator decided at the same moment. Raises CannotDecide, StoreError."""
+    for _ in range(TRIES):
+        request = await find(store, id)
+        try:
+            await store.commit(decision(request))
+        except Conflict:
+            continue
+        return request
+    raise CannotDecide("others decide on this request at the same moment, or it has expired; try again")
+
+
 def approve(act: Act, request: Waiting) -> Unit:
     """One approval; with the last that is needed the next pollReq gets the certificate.
 
@@ -77,4 +93,4 @@ def _decided(act: Act, request: Waiting, state: TransactionState, approval: Appr
     told = {"subject": approval.subject, "policy": old.policy}
     event = audited(act, f"request.{action}", f"transaction:{request.id}", **told)
     changed = replace(old, state=state, requests=requests)
-    return (AdvanceTransaction(changed, old.state, old.server_nonce, old), event)
+    return (DecideTransaction(changed, old, act.time), event)

@@ -95,6 +95,18 @@ class AdvanceTransaction:
 
 
 @quick_dataclass(frozen=True, slots=True)
+class DecideTransaction:
+    """Write what an operator decided of a transaction: its state and its requests, and nothing that belongs
+    to messages, so that a device that polls meanwhile neither hinders it nor undoes it. Conflicts:
+    ``transaction`` (its state or requests are not those of `before`, or it expired before `time`)."""
+
+    transaction: Transaction
+    before: Transaction
+    time: int
+    """Of the decision, in seconds since the epoch."""
+
+
+@quick_dataclass(frozen=True, slots=True)
 class AddCertificate:
     """Conflicts: ``serial``."""
 
@@ -180,6 +192,7 @@ Change = (
     | UsePassword
     | OpenTransaction
     | AdvanceTransaction
+    | DecideTransaction
     | AddCertificate
     | SetCertificateState
     | AssignCertificate

@@ -179,6 +179,16 @@ def _advance_transaction(sql: Statements, book: BatchTotals, change: changes.Adv
         )
 
 
+def _decide_transaction(sql: Statements, book: BatchTotals, change: changes.DecideTransaction) -> Effect:
+    decided, before = change.transaction, change.before
+    values = (decided.id, str(decided.state), detail_text(decided))
+    held = (str(before.state), detail_text(before), change.time)
+    if not (yield sql.decide_transaction, (*values, *held)):
+        raise Conflict(
+            "transaction", f"transaction {decided.id.hex()} was decided on meanwhile, or has expired"
+        )
+
+
 def _add_certificate(sql: Statements, book: BatchTotals, change: changes.AddCertificate) -> Effect:
     certificate = change.certificate
     added = yield sql.add_certificate, certificate_row(certificate)
@@ -295,6 +305,7 @@ EFFECTS: Mapping[type, Callable[[Statements, BatchTotals, Any], Effect]] = {
     changes.UsePassword: _use_password,
     changes.OpenTransaction: _open_transaction,
     changes.AdvanceTransaction: _advance_transaction,
+    changes.DecideTransaction: _decide_transaction,
     changes.AddCertificate: _add_certificate,
     changes.SetCertificateState: _move_certificate,
     changes.AssignCertificate: _assign_certificate,

@@ -215,6 +215,9 @@ class Statements:
     advance_transaction: str = """
         UPDATE transactions SET {moving.settings}
         WHERE id = ?1 AND state = ?11 AND server_nonce = ?12 AND detail = coalesce(?13, detail)"""
+    decide_transaction: str = """
+        UPDATE transactions SET state = ?2, detail = ?3
+        WHERE id = ?1 AND state = ?4 AND detail = ?5 AND expires >= ?6"""
     transaction: str = "SELECT {transaction} FROM transactions WHERE id = ?1"
     open_transactions: str = """
         SELECT {transaction} FROM transactions

@@ -44,7 +44,9 @@ def remember(
         server_nonce=nonce,
         requests=before.requests_in(state) if result.requests is None else result.requests,
     )
-    return AdvanceTransaction(after, expected=before.state, expected_nonce=before.server_nonce)
+    # While it waits operators decide on it: what they decided is not to be written over.
+    seen = before if before.state is TransactionState.WAITING else None
+    return AdvanceTransaction(after, before.state, before.server_nonce, seen)
 
 
 def claim(exchange: Exchange, cert_req_id: int) -> OpenTransaction | AdvanceTransaction:

@@ -11,6 +11,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from enum import StrEnum
 
+from cmpd.clm.model import CertificateState
 from cmpd.clm.model import TransactionState as State
 from cmpd.cmp.wire.failure import CMPFailure, FailInfo
 
@@ -113,9 +114,25 @@ TABLE: dict[State | None, Row] = {
 }
 
 
-def step(state: State | None, event: Event) -> Step:
-    """The step that `event` takes in `state`. Raises CMPFailure where it fits no step."""
+LATE_CONFIRMATION: dict[CertificateState | None, Refusal] = {
+    None: _CONFIRMED,
+    CertificateState.UNCONFIRMED: _CONFIRMED,
+    CertificateState.ACTIVE: _CONFIRMED,
+    CertificateState.ON_HOLD: _CONFIRMED,
+    CertificateState.REVOKED: _CONFIRMED,
+    CertificateState.REJECTED: Refusal(
+        FailInfo.badRequest, "the time to confirm is over, or the certificate was rejected before"
+    ),
+}
+"""What a certConf in a finished transaction is told, by the state of its certificate (None: it has none)."""
+
+
+def step(state: State | None, event: Event, certificate: CertificateState | None = None) -> Step:
+    """The step that `event` takes in `state`; `certificate`: the state of the transaction's certificate.
+    Raises CMPFailure where it fits no step."""
     outcome = TABLE[state][event]
+    if outcome is _CONFIRMED:
+        outcome = LATE_CONFIRMATION[certificate]
     if isinstance(outcome, Refusal):
         raise CMPFailure(outcome.fail_info, outcome.text, detail=f"{event} in state {state or 'none'}")
     return outcome

@@ -6,10 +6,10 @@ from dataclasses import replace
 
 import pytest
 
-from cmpd.clm.lifecycle.approval import CannotDecide, Waiting, approve, find, reject, waiting
+from cmpd.clm.lifecycle.approval import CannotDecide, Waiting, approve, decide, find, reject, waiting
 from cmpd.clm.model import Act, Approval, TransactionRequest, TransactionState
 from cmpd.clm.store.base import Conflict, Store
-from cmpd.clm.store.changes import OpenTransaction
+from cmpd.clm.store.changes import OpenTransaction, Unit
 from tests.clm.conftest import NOW, PKI
 from tests.support.records import a_transaction
 
@@ -76,10 +76,43 @@ def test_of_two_who_approve_at_once_neither_approval_is_lost(pki: PKI) -> None:
     request(pki, 2)
     seen = pki.run(found)
     pki.commit(*approve(ANNE, seen))
-    with pytest.raises(Conflict, match="has moved on"):
+    with pytest.raises(Conflict, match="was decided on meanwhile"):
         pki.commit(*approve(BERT, seen))
-    pki.commit(*approve(BERT, pki.run(found)))
+    pki.run(lambda store: decide(store, "abcd", lambda request: approve(BERT, request)))
     assert pki.run(state) is TransactionState.APPROVED
+
+
+def test_a_decision_that_meets_another_one_is_made_anew(pki: PKI) -> None:
+    request(pki, 2)
+    met: list[Waiting] = []
+
+    async def work(store: Store) -> None:
+        def slowly(waiting: Waiting) -> Unit:
+            met.append(waiting)
+            return approve(BERT, waiting)
+
+        first = await found(store)
+        commit = store.commit
+
+        async def anne_is_faster(unit: Unit) -> None:
+            if len(met) == 1:
+                await commit(approve(ANNE, first))
+            await commit(unit)
+
+        store.commit = anne_is_faster  # type: ignore[method-assign]
+        await decide(store, "abcd", slowly)
+
+    pki.run(work)
+    assert [one.approval.approvals for one in met] == [(), ("operator:anne",)]
+    assert pki.run(state) is TransactionState.APPROVED
+
+
+def test_what_has_expired_is_not_approved(pki: PKI) -> None:
+    request(pki, 1)
+    late = Act("operator:anne", NOW + 10_000)
+    with pytest.raises(CannotDecide, match="has expired"):
+        pki.run(lambda store: decide(store, "abcd", lambda request: approve(late, request)))
+    assert pki.run(state) is TransactionState.WAITING
 
 
 def test_waiting_requests_are_listed_with_what_an_operator_needs(pki: PKI) -> None:

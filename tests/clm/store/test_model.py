@@ -36,6 +36,7 @@ from cmpd.clm.store.changes import (
     AdvanceTransaction,
     Audit,
     Change,
+    DecideTransaction,
     DeleteEntity,
     OpenTransaction,
     SetCertificateState,
@@ -43,7 +44,7 @@ from cmpd.clm.store.changes import (
     UsePassword,
 )
 from tests.support.postgres import PostgresServer
-from tests.support.records import a_certificate, a_transaction, an_entity, an_event
+from tests.support.records import NOW, a_certificate, a_transaction, an_entity, an_event
 
 IDS = [f"00000000-0000-0000-0000-00000000000{digit}" for digit in range(3)]
 REFERENCES = [b"a", b"b", b"c"]
@@ -82,6 +83,7 @@ _changes: st.SearchStrategy[Change] = st.one_of(
     ),
     st.builds(OpenTransaction, _transactions),
     st.builds(AdvanceTransaction, _transactions, _transaction_states, _nonces, st.none() | _transactions),
+    st.builds(DecideTransaction, _transactions, _transactions, st.sampled_from([NOW, NOW + 1000])),
     st.builds(lambda: Audit(an_event())),
 )
 
@@ -139,6 +141,16 @@ class Model:
                     transaction,
                     first_digest=before.first_digest,
                     first_response=before.first_response,
+                )
+            case DecideTransaction(transaction, seen, time):
+                before = self.transactions.get(transaction.id)
+                if before is None or before.state is not seen.state or before.expires < time:
+                    return "transaction"
+                if before.requests[0].waits_for != seen.requests[0].waits_for:
+                    return "transaction"
+                decided = TransactionRequest(0, transaction.state, None, transaction.requests[0].waits_for)
+                self.transactions[transaction.id] = replace(
+                    before, state=transaction.state, requests=(decided,)
                 )
             case Audit(event):
                 self.events.append(event)

@@ -9,6 +9,7 @@ from typing import Any
 import pytest
 from cryptography.hazmat.primitives.serialization import Encoding
 
+from cmpd.clm.housekeeping import expire_transactions
 from cmpd.clm.model import CertificateState, TransactionState
 from cmpd.cmp.wire import schema
 from tests import cmpclient
@@ -240,7 +241,21 @@ def test_a_confirmation_after_the_rejection_does_not_bring_the_certificate_back(
     transaction, response = issued(world)
     transaction.send(requests.confirmation(response.certificate, rejected=True))
     again = transaction.send(requests.confirmation(response.certificate))
-    assert again.fail_info == ("certConfirmed",)
+    assert again.fail_info == ("badRequest",)
+    assert "rejected before" in again.text
+    assert world.state(response.certificate) is CertificateState.REJECTED
+
+
+def test_a_late_confirmation_is_not_told_that_there_was_one(make_world: MakeWorld) -> None:
+    """It read "the certificate confirmed before", of a certificate that is on the CRL."""
+    world = make_world()
+    transaction, response = issued(world)
+    world.now += 3600
+    world.run(expire_transactions(world.clm, 86400))
+    confirmation = requests.confirmation(response.certificate)
+    late = transaction.send(confirmation, message_time=world.time)
+    assert late.fail_info == ("badRequest",)
+    assert "the time to confirm is over" in late.text
     assert world.state(response.certificate) is CertificateState.REJECTED
 
 

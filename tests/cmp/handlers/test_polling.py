@@ -2,15 +2,17 @@
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import Callable
 from typing import Any
 
 import pytest
 
-from cmpd.clm.lifecycle.approval import Waiting, approve
+from cmpd.clm.lifecycle.approval import Waiting, approve, decide
 from cmpd.clm.lifecycle.approval import waiting as waiting_requests
-from cmpd.clm.model import CertificateState, TransactionState
+from cmpd.clm.model import Act, CertificateState, TransactionState
 from cmpd.clm.store.changes import AdvanceTransaction, Unit
+from cmpd.cmp.transaction.exchange import TransportRequest, TransportResponse
 from tests import cmpclient
 from tests.clm import pki
 from tests.cmp.conftest import MakeWorld
@@ -277,6 +279,37 @@ def test_a_revocation_approved_after_another_was_carried_out_says_certrevoked(wo
     response = transaction.send(requests.poll_request(-1))
     assert (response.kind, response.fail_info) == ("rp", ("certRevoked",))
     assert transaction.send(requests.poll_request(-1)).fail_info == ("badRequest",)
+
+
+def test_no_poll_hinders_an_approval_nor_undoes_it(make_world: MakeWorld) -> None:
+    """Of 25 approvals under polling 11 were lost, and others failed with "has moved on"."""
+    world = make_world({"approvals": 2}, check_after=7)
+    transaction, _ = waiting(world, "ir")
+    approvers = [Act(f"operator:{number}", world.now) for number in range(2)]
+
+    async def approved(act: Act) -> None:
+        for _ in range(4):  # so that polls come before, between and after
+            await asyncio.sleep(0)
+        await decide(world.store, transaction.transaction_id.hex(), lambda one: approve(act, one))
+
+    async def polled(request: bytes) -> TransportResponse:
+        return await world.responder.respond(TransportRequest(request))
+
+    async def both(request: bytes, act: Act) -> TransportResponse:
+        reply, _ = await asyncio.gather(polled(request), approved(act))
+        return reply
+
+    for act in approvers:
+        request = transaction.compose(requests.poll_request())
+        reply = world.run(both(request, act))
+        response = transaction.send_as_is(request)
+        assert response.der == reply.body
+        assert response.kind in ("pollRep", "ip")
+        if response.kind == "ip":
+            break
+    else:
+        response = transaction.send(requests.poll_request())
+    assert (response.kind, response.status) == ("ip", "accepted")
 
 
 def test_operators_see_what_waits_and_approve_it(world: World) -> None:
