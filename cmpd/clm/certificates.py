@@ -40,7 +40,11 @@ REVOKE = (
 )
 STATES: dict[int, tuple[tuple[CertificateState, ...], CertificateState, str]] = {
     REMOVE_FROM_CRL: ((CertificateState.ON_HOLD,), CertificateState.ACTIVE, "the certificate is not on hold"),
-    CERTIFICATE_HOLD: (ISSUED, CertificateState.ON_HOLD, "the certificate is on hold or revoked already"),
+    CERTIFICATE_HOLD: (
+        (CertificateState.ACTIVE,),
+        CertificateState.ON_HOLD,
+        "the certificate is on hold or revoked already, or not confirmed yet",
+    ),
 }
 """CRLReason → the states it applies to, the one it leads to, and what is wrong in any other; every other
 reason is as in `REVOKE`."""

@@ -50,7 +50,7 @@ async def _closing(client: Client, transaction: Transaction, until: int) -> list
             expected_nonce=transaction.server_nonce,
         )
     ]
-    if transaction.certificate is not None:
+    if transaction.state is TransactionState.CONFIRMING and transaction.certificate is not None:
         record = await client.issued.certificate(*transaction.certificate)
         if record is not None and record.state is CertificateState.UNCONFIRMED:
             unit += await client.certificates.reject(record, why="not confirmed in time", actor="cmpd")

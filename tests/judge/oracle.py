@@ -335,7 +335,7 @@ def _revokes(
             refusals.add("notAuthorized")  # 13
     possible = {
         "rr": ("active", "unconfirmed", "on_hold"),
-        "hold": ("active", "unconfirmed"),
+        "hold": ("active",),
         "release": ("on_hold",),
     }
     if not refusals and target.state not in possible[request.act]:

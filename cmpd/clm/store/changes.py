@@ -151,7 +151,7 @@ class ArchiveCertificate:
 
 @quick_dataclass(frozen=True, slots=True)
 class LimitActive:
-    """Demand that the entity holds at most `most` certificates under the policy that are active or
+    """Demand that the entity has at most `most` certificates under the policy that are active, on hold or
     unconfirmed, end after `after`, and are not `excluding`. Conflicts: ``limit``. It counts what the
     changes before it left, so it goes before the unit's AddCertificate. Two units for the same entity
     are judged one after the other, whatever the node."""

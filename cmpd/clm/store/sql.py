@@ -136,7 +136,7 @@ class Statements:
     delete_certificate: str = "DELETE FROM certificates WHERE ca = ?1 AND serial = ?2"
     count_active: str = """
         SELECT count(*) FROM certificates
-        WHERE entity = ?1 AND policy = ?2 AND state IN ('unconfirmed', 'active') AND not_after > ?3
+        WHERE entity = ?1 AND policy = ?2 AND state IN ('unconfirmed', 'active', 'on_hold') AND not_after > ?3
             AND (?4::text IS NULL OR ca <> ?4 OR serial <> ?5)"""
     certificate: str = "SELECT {certificate} FROM certificates WHERE ca = ?1 AND serial = ?2"
     certificates_by_key_id: str = """

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from datetime import datetime, timedelta
 
+from cmpd.clm.model import CertificateState
 from tests.clm import pki
 from tests.cmp.conftest import MakeWorld
 from tests.cmp.world import World
@@ -30,3 +31,15 @@ def test_the_limit_holds_for_certificates_that_live_no_longer_than_the_renewal_w
     world.now += 11 * 86400
     for days, outcome in ((0, ("notAuthorized",)), (11, ())):  # the rest of the first is less than half of 20
         assert _outcome(world, end + timedelta(days=days)) == outcome
+
+
+def test_a_certificate_on_hold_counts_for_it_may_be_released(make_world: MakeWorld) -> None:
+    """An entity held each of its certificates, had another one, and released them all."""
+    world = make_world({"max_active": 1})
+    device = world.device(number=154)
+    assert world.client(device).revoke(device.certificate, 6).status == "accepted"
+    refused = world.client().begin().send(("ir", [requests.certificate_request(pki.key("P-256", 155))]))
+    assert refused.fail_info == ("notAuthorized",)
+    assert world.client(device).revoke(device.certificate, 8).fail_info != ()
+    assert world.client().revoke(device.certificate, 8).status == "accepted"
+    assert world.state(device.certificate) is CertificateState.ACTIVE

@@ -9,6 +9,7 @@ from typing import Any
 import pytest
 from cryptography import x509
 
+from cmpd.clm.housekeeping import expire_transactions
 from cmpd.clm.model import CertificateState, ObjectKind, TransactionState
 from cmpd.cmp.wire import schema
 from tests import cmpclient
@@ -269,3 +270,29 @@ def test_other_entry_extensions_are_no_reason(world: World) -> None:
     invalidity = {"extnID": "2.5.29.24", "critical": False, "extnValue": schema.encode("RawName", [])}
     assert world.client().begin().send(with_entry(invalidity)(device.certificate)).status == "accepted"
     assert world.record(device.certificate).reason == 0
+
+
+def test_a_certificate_that_is_not_confirmed_is_not_put_on_hold(make_world: MakeWorld) -> None:
+    """Held and released it was active, without a certConf, for good."""
+    world = make_world()
+    transaction = world.client().begin()
+    issued = transaction.send(("ir", [requests.certificate_request(pki.key("P-256", 156))]))
+    held = world.client().revoke(issued.certificate, 6)
+    assert (held.status, held.fail_info) == ("rejection", ("certRevoked",))
+    assert "not confirmed yet" in held.text
+    assert world.state(issued.certificate) is CertificateState.UNCONFIRMED
+    assert transaction.confirm(issued).kind == "pkiconf"
+    assert world.client().revoke(issued.certificate, 6).status == "accepted"
+
+
+def test_an_rr_that_expires_leaves_its_certificate_alone(make_world: MakeWorld) -> None:
+    """It took an unconfirmed certificate with it, "not confirmed in time"."""
+    world = make_world({"confirm_wait": "30d", "revocation_approvals": 1}, waiting_memory=60)
+    transaction = world.client().begin()
+    issued = transaction.send(("ir", [requests.certificate_request(pki.key("P-256", 157))]))
+    assert world.client().revoke(issued.certificate, 1).status == "waiting"
+    world.now += 120
+    assert world.run(expire_transactions(world.clm, 86400)) == 1
+    assert world.state(issued.certificate) is CertificateState.UNCONFIRMED
+    confirmed = transaction.send(requests.confirmation(issued.certificate), message_time=world.time)
+    assert confirmed.kind == "pkiconf"
