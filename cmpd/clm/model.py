@@ -268,6 +268,16 @@ class StoredCRL:
 
 
 @quick_dataclass(frozen=True, slots=True)
+class OwedCRL:
+    """A certificate whose state no CRL of its CA says yet."""
+
+    number: int
+    """What it is settled by."""
+    ca: str
+    serial: int
+
+
+@quick_dataclass(frozen=True, slots=True)
 class CRLHead:
     """What is to be known of a stored CRL without reading it."""
 

@@ -22,14 +22,20 @@ async def refresh_crl(
     *,
     actor: str = "cmpd",
     only_if_due: bool = False,
+    only_if_owed: bool = False,
 ) -> StoredCRL:
-    """Make and store the next CRL of a partition, one process at a time; with `only_if_due`, where another
-    process did not just do it. Gives the latest. Raises StoreError,
+    """Make and store the next CRL of a partition, one process at a time; with `only_if_due` or
+    `only_if_owed`, where another process did not just do it. Gives the latest. Raises StoreError,
     KeyUnavailable, IssuerUnavailable."""
     authority = issuer.authority
     async with store.crl_lock(authority.id, partition):
         last = await store.crl(authority.id, partition)
         if only_if_due and last is not None and not is_due(last, authority, now):
+            return last
+        serials = authority.points.serials(partition)
+        # Before the entries are read: what is owed later may not be among them.
+        owed = await store.owed(authority.id, serials)
+        if only_if_owed and last is not None and not owed:
             return last
         since = now - authority.crl.keep_expired
         if last is not None and is_from_future(last, now):
@@ -38,13 +44,12 @@ async def refresh_crl(
             # RFC 5280, section 3.3: an entry stays until one CRL was made after its certificate's end.
             since = min(last.this_update, now) - authority.crl.keep_expired
             now = max(now, last.this_update)  # a clock set back a little must not make CRLs that look older
-        serials = authority.points.serials(partition)
         entries = [entry async for entry in store.revoked(authority.id, since, serials)]
         number = last.number + 1 if last else 1
         crl = await issuer.crl(partition, number, entries, now)
         detail = {"number": number, "partition": partition, "entries": len(entries)}
         event = audited(Act(actor, now), "crl.issue", f"ca:{authority.id}", **detail)
-        await store.commit((PutCRL(crl), event))
+        await store.commit((PutCRL(crl, tuple(one.number for one in owed)), event))
     return crl
 
 

@@ -16,7 +16,7 @@ from cmpd.clm.configuration.catalog import Catalog
 from cmpd.clm.issuance.crl_refresh import is_behind, refresh_crl
 from cmpd.clm.issuance.issuer import IssuerUnavailable
 from cmpd.clm.lifecycle.ca import CAContext, renew_signer
-from cmpd.clm.model import Act, CertificateState, ObjectKind, StoredCRL
+from cmpd.clm.model import Act, ObjectKind, StoredCRL
 from cmpd.clm.secrets import MasterKey, SecretError
 from cmpd.clm.store.base import Conflict, Store, StoreError
 from cmpd.clm.store.changes import Change, SetCertificateState
@@ -26,6 +26,8 @@ log = logging.getLogger(__name__)
 
 SCHEDULE = 60.0
 """Seconds between two looks at what the calendar asks for."""
+OWED = 2.0
+"""Seconds between two looks at what others revoked and no CRL says yet."""
 REMEMBERED = 0.25
 """Seconds a CRL is served from memory before the store is asked whether another process made one."""
 REST = 2.0
@@ -45,6 +47,8 @@ class Upkeep:
         self._stale: dict[str, dict[int, object]] = {}
         """CA → serial numbers of certificates whose CRL does not tell their state yet, each with a mark of
         the change that made it so."""
+        self._owed: set[int] = set()
+        """What was owed at the last look, by `OwedCRL.number`."""
         self._wake = asyncio.Event()
         self._making = asyncio.Lock()
         self._rested = 0.0
@@ -56,7 +60,7 @@ class Upkeep:
     def committed(self, unit: Iterable[Change]) -> None:
         """Take note of what was committed: where it changes what is revoked, a CRL is due."""
         for change in unit:
-            if isinstance(change, SetCertificateState) and _is_on_crl(change):
+            if isinstance(change, SetCertificateState) and change.is_on_crl:
                 self._stale.setdefault(change.ca, {})[change.serial] = object()
                 self._wake.set()
 
@@ -94,10 +98,11 @@ class Upkeep:
         while True:
             # Not wait_for, which in Python 3.11 loses a cancellation that meets the event.
             with suppress(TimeoutError):
-                async with asyncio.timeout(max(0.0, calendar - time.monotonic())):
+                async with asyncio.timeout(min(OWED, max(0.0, calendar - time.monotonic()))):
                     await self._wake.wait()
             self._wake.clear()
             await self._attempt(self._make_all_current)
+            await self._attempt(self._make_what_is_owed)
             if time.monotonic() >= calendar:
                 calendar = time.monotonic() + SCHEDULE
                 await self._attempt(self.look_at_calendar)
@@ -110,6 +115,21 @@ class Upkeep:
                 continue
             for partition in {authority.points.partition_of(serial) for serial in serials}:
                 await self._make_current(authority, partition)
+
+    async def _make_what_is_owed(self) -> None:
+        """Make the CRLs that others owe and have not made since the last look: they may be gone."""
+        owed = await self._store.owed()
+        left, self._owed = [one for one in owed if one.number in self._owed], {one.number for one in owed}
+        places = {(one.ca, one.serial) for one in left}
+        for ca in {ca for ca, _ in places}:
+            authority = await self._catalog.authority(ca)
+            if authority is None or authority.not_after <= self._clock():
+                continue
+            serials = (serial for of, serial in places if of == ca)
+            for partition in {authority.points.partition_of(serial) for serial in serials}:
+                issuer, now = self._catalog.issuer_of(authority), int(self._clock())
+                await refresh_crl(self._store, issuer, partition, now, only_if_owed=True)
+                self._memory.pop((ca, partition), None)
 
     def _left_out(self, authority: Authority, partition: int) -> dict[int, object]:
         serials = authority.points.serials(partition)
@@ -202,8 +222,3 @@ def is_spent(signer: Signer, authority: Authority, now: int) -> bool:
     return now < begin or (
         now >= signer.not_after - (signer.not_after - begin) // 4 and authority.not_after > signer.not_after
     )
-
-
-def _is_on_crl(change: SetCertificateState) -> bool:
-    """Whether the change puts a certificate on the CRL or takes it from there."""
-    return change.state is not CertificateState.ACTIVE or CertificateState.ON_HOLD in change.expected

@@ -20,6 +20,7 @@ from cmpd.clm.model import (
     Entity,
     FailedAttempts,
     ObjectKind,
+    OwedCRL,
     StoredCRL,
     StoredObject,
     Transaction,
@@ -180,6 +181,10 @@ class Store(Protocol):
         end after `after`."""
 
     async def crl(self, ca: str, partition: int) -> StoredCRL | None: ...
+
+    async def owed(self, ca: str | None = None, serials: range = EVERY_SERIAL) -> list[OwedCRL]:
+        """What changed of certificates and no CRL says yet, the oldest first, a page at the most: of all CAs,
+        or of one and these serial numbers."""
 
     async def crl_heads(self, ca: str) -> list[CRLHead]:
         """Of all partitions that have a CRL, in their order."""

@@ -128,6 +128,11 @@ class SetCertificateState:
     held_by: str | None = None
     """Who puts it on hold."""
 
+    @property
+    def is_on_crl(self) -> bool:
+        """Whether it puts the certificate on the CRL or takes it from there: then a CRL is owed."""
+        return self.state is not CertificateState.ACTIVE or CertificateState.ON_HOLD in self.expected
+
 
 @quick_dataclass(frozen=True, slots=True)
 class AssignCertificate:
@@ -168,6 +173,8 @@ class PutCRL:
     """Conflicts: ``crl`` (the store has this number or a later one)."""
 
     crl: StoredCRL
+    settles: tuple[int, ...] = ()
+    """The numbers of what was owed (`Store.owed`), and is said by this CRL."""
 
 
 @quick_dataclass(frozen=True, slots=True)

@@ -263,6 +263,13 @@ _THIRD: Migration = (
 """Identities are found by a key, not by their text, and hold together with a trust anchor."""
 
 _FOURTH: Migration = (
+    """
+    CREATE TABLE owed_crls (
+        number {number},
+        ca {text} NOT NULL,
+        serial {octets} NOT NULL
+    )
+    """,
     Computed(
         "SELECT id, document FROM objects WHERE kind = 'policy'",
         "UPDATE objects SET document = ?2 WHERE kind = 'policy' AND id = ?1",
@@ -275,7 +282,7 @@ _FOURTH: Migration = (
     ),
 )
 """A policy's `validity.wish` is called `validity.requested_validity`; a transaction has a list of
-requests."""
+requests; what CRLs do not say yet is noted."""
 
 _LATER: tuple[Migration, ...] = (_SECOND, _THIRD, _FOURTH)
 

@@ -199,11 +199,11 @@ def _add_certificate(sql: Statements, book: BatchTotals, change: changes.AddCert
     book.count(certificate.ca, certificate.policy, certificate.state, 1)
 
 
-def _move_certificate(sql: Statements, book: BatchTotals, change: changes.SetCertificateState) -> Effect:
+def _set_certificate_state(sql: Statements, book: BatchTotals, change: changes.SetCertificateState) -> Effect:
     key = (change.ca, serial_key(change.serial))
     before: str | None = change.expected[0]
     if len(change.expected) > 1:
-        rows = yield sql.certificate_standing, key
+        rows = yield sql.certificate_state, key
         before = next((state for state, _ in rows if state in change.expected), None)
     moved = 0
     if before is not None:
@@ -216,6 +216,8 @@ def _move_certificate(sql: Statements, book: BatchTotals, change: changes.SetCer
         )
     book.count(change.ca, change.policy, before, -1)
     book.count(change.ca, change.policy, change.state, 1)
+    if change.is_on_crl:
+        yield sql.owe_crl, key
 
 
 def _assign_certificate(sql: Statements, book: BatchTotals, change: changes.AssignCertificate) -> Effect:
@@ -233,7 +235,7 @@ def _archive_certificate(sql: Statements, book: BatchTotals, change: changes.Arc
         raise Conflict(
             "state", f"certificate {change.serial:x} of CA {change.ca} is not there, or has not ended"
         )
-    ((state, policy),) = yield sql.certificate_standing, key
+    ((state, policy),) = yield sql.certificate_state, key
     yield sql.delete_certificate, key
     book.count(change.ca, policy, state, -1)
 
@@ -262,6 +264,8 @@ def _put_crl(sql: Statements, book: BatchTotals, change: changes.PutCRL) -> Effe
     )
     if not written:
         raise Conflict("crl", f"the store has CRL {crl.number} of CA {crl.ca}, or a later one, already")
+    for number in change.settles:
+        yield sql.settle_crl, (number,)
 
 
 def _audit(sql: Statements, book: BatchTotals, change: changes.Audit) -> Effect:
@@ -307,7 +311,7 @@ EFFECTS: Mapping[type, Callable[[Statements, BatchTotals, Any], Effect]] = {
     changes.AdvanceTransaction: _advance_transaction,
     changes.DecideTransaction: _decide_transaction,
     changes.AddCertificate: _add_certificate,
-    changes.SetCertificateState: _move_certificate,
+    changes.SetCertificateState: _set_certificate_state,
     changes.AssignCertificate: _assign_certificate,
     changes.ArchiveCertificate: _archive_certificate,
     changes.LimitActive: _limit_active,

@@ -21,6 +21,7 @@ from cmpd.clm.model import (
     Entity,
     FailedAttempts,
     ObjectKind,
+    OwedCRL,
     StoredCRL,
     StoredObject,
     Transaction,
@@ -193,6 +194,14 @@ class Reading(ABC):
     async def crl(self, ca: str, partition: int) -> StoredCRL | None:
         row = await self._row(self.sql.crl, (ca, partition))
         return crl_of(row) if row else None
+
+    async def owed(self, ca: str | None = None, serials: range = EVERY_SERIAL) -> list[OwedCRL]:
+        if ca is None:
+            rows = await self.rows(self.sql.owed_crls, (PAGE,))
+        else:
+            after, end = serial_key(serials.start - 1) or b"", serial_key(serials[-1])
+            rows = await self.rows(self.sql.owed_of, (ca, after, end, PAGE))
+        return [OwedCRL(number, of, serial_of(serial)) for number, of, serial in rows]
 
     async def crl_heads(self, ca: str) -> list[CRLHead]:
         return [CRLHead(*row) for row in await self.rows(self.sql.crl_heads, (ca,))]

@@ -122,7 +122,7 @@ class Statements:
     # Certificates.
     add_certificate: str = """
         INSERT INTO certificates ({certificate}) VALUES ({certificate.values}) ON CONFLICT DO NOTHING"""
-    certificate_standing: str = """
+    certificate_state: str = """
         SELECT state, policy FROM certificates WHERE ca = ?1 AND serial = ?2 {for_update}"""
     set_certificate_state: str = """
         UPDATE certificates SET state = ?4, revoked = ?5, reason = ?6, held_by = ?7
@@ -201,6 +201,13 @@ class Statements:
         WHERE excluded.number > crls.number"""
     crl: str = "SELECT {crl} FROM crls WHERE ca = ?1 AND partition = ?2"
     crl_heads: str = "SELECT {crl_head} FROM crls WHERE ca = ?1 ORDER BY partition"
+
+    owe_crl: str = "INSERT INTO owed_crls (ca, serial) VALUES (?1, ?2)"
+    owed_crls: str = "SELECT number, ca, serial FROM owed_crls ORDER BY number LIMIT ?1"
+    owed_of: str = """
+        SELECT number, ca, serial FROM owed_crls WHERE ca = ?1 AND serial > ?2 AND serial <= ?3
+        ORDER BY number LIMIT ?4"""
+    settle_crl: str = "DELETE FROM owed_crls WHERE number = ?1"
 
     # Transactions.
     request_state: str = """

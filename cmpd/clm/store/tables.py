@@ -76,6 +76,7 @@ TABLES = (
     Table("certificates", CERTIFICATE_COLUMNS, "number", COUNT_CERTIFICATES),
     Table("archived_certificates", CERTIFICATE_COLUMNS, "number"),
     Table("crls", CRL_COLUMNS, "ca, partition"),
+    Table("owed_crls", ("ca", "serial"), "number"),
     Table("transactions", TRANSACTION_COLUMNS, "id"),
     Table("audit", AUDIT_COLUMNS, "chain, sequence"),
     Table("audit_heads", AUDIT_HEAD_COLUMNS, "chain"),
