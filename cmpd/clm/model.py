@@ -157,6 +157,8 @@ class Approval:
     """Who rejected it."""
     reason: str = ""
     """Why, in the operator's words."""
+    content: str = ""
+    """What is approved, by its SHA-256 (`PreparedCertificate.content`); empty: whatever it comes to."""
 
 
 @quick_dataclass(frozen=True, slots=True)

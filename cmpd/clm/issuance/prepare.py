@@ -13,6 +13,7 @@ from typing import Any
 from cryptography import x509
 from cryptography.hazmat.primitives.asymmetric.types import CertificatePublicKeyTypes
 
+from cmpd.clm.documents.rules.validity import ValidityRules
 from cmpd.clm.issuance.certificate_request import CertificateRequest
 from cmpd.clm.issuance.compiled_policy import CompiledPolicy
 from cmpd.clm.issuance.profile import values_of
@@ -43,6 +44,26 @@ class PreparedCertificate:
     """SHA-256 of the SubjectPublicKeyInfo."""
     modifications: tuple[str, ...]
     """What was asked and not given as asked; empty: ``accepted`` rather than ``grantedWithMods``."""
+
+    validity_rules: tuple[int, int, ValidityRules]
+    """Duration, backdating, and the policy's bounds: what its times followed from, beside the request."""
+
+    def content(self, needed: int, *, own_key: bool) -> str:
+        """What operators are asked to approve, as SHA-256 in hexadecimal: subject, key, extensions, rules of
+        validity, and how many (`needed`) have to approve. The serial number is not known before, nor when it
+        begins, nor a key that is generated for the device then (not `own_key`)."""
+        parts = [self.issuer.public_bytes(), self.subject.public_bytes(), self.key_hash if own_key else b""]
+        parts.append(f"{self.validity_rules} {needed}".encode())
+        parts += [
+            f"{one.oid.dotted_string} {one.critical} ".encode() + one.value.public_bytes()
+            for one in self.extensions
+            # Which depend on the serial number, and on the key.
+            if one.oid not in (x509.CRLDistributionPoints.oid, x509.SubjectKeyIdentifier.oid)
+        ]
+        digest = hashlib.sha256()
+        for part in parts:
+            digest.update(len(part).to_bytes(4, "big") + part)
+        return digest.hexdigest()
 
     def builder(self) -> x509.CertificateBuilder:
         """What a key signs (`KeyRef.signed`)."""
@@ -104,6 +125,7 @@ def prepare(
         key_id=key_id,
         key_hash=hashlib.sha256(public_der(request.public_key)).digest(),
         modifications=tuple(deviations.modifications),
+        validity_rules=(template.validity, template.backdate, policy.validity),
     )
 
 

@@ -80,6 +80,7 @@ def _request_json(request: TransactionRequest, transaction: Transaction, *, firs
             "approvals": waits.approvals,
             "rejected": waits.rejected,
             "reason": waits.reason,
+            "content": waits.content,
         }
     elif isinstance(waits, Challenge):
         values["challenge"] = f"{waits.answer:x}"

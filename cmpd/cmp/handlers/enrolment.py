@@ -91,6 +91,8 @@ async def _certify(
         return challenged(exchange, cert_request)
     if may_wait and policy.approvals > 0:
         return _waiting(exchange, body, cert_request, prepared)
+    if not may_wait:
+        _check_approved(exchange, cert_request, prepared)
     outcome = await _issued(exchange, cert_request, prepared, entity, old)
     ticket = IssuerTicket(
         "",
@@ -102,6 +104,24 @@ async def _certify(
     if isinstance(outcome, IssuancePending):
         return _pending(exchange, body, cert_request, replace(ticket, ticket=outcome.ticket))
     return await _granted(exchange, request, body, cert_request, outcome, ticket)
+
+
+def _check_approved(exchange: Exchange, cert_request: CertRequest, prepared: PreparedCertificate) -> None:
+    """Raises CMPFailure where the certificate is not the one that operators were shown and approved."""
+    (request,) = exchange.begun.requests
+    approval = request.waits_for
+    if not isinstance(approval, Approval) or not approval.content:
+        return
+    if _content(exchange, cert_request, prepared) != approval.content:
+        raise CMPFailure(
+            FailInfo.notAuthorized,
+            "policy, template or end entity changed since the request was approved: request it again",
+        )
+
+
+def _content(exchange: Exchange, cert_request: CertRequest, prepared: PreparedCertificate) -> str:
+    approvals = exchange.compiled.policy.approvals
+    return prepared.content(approvals, own_key=cert_request.generated is None)
 
 
 async def collect(exchange: Exchange, request: Message, ticket: IssuerTicket) -> HandlerResult:
@@ -278,7 +298,9 @@ def _waiting(
             policy=policy.id,
         )
     )
-    approval = Approval("certificate", subject, policy.approvals)
+    approval = Approval(
+        "certificate", subject, policy.approvals, content=_content(exchange, cert_request, prepared)
+    )
     return _waits(exchange, body, cert_request.id, approval)
 
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Callable
+from datetime import timedelta
 from typing import Any
 
 import pytest
@@ -13,6 +14,7 @@ from cmpd.clm.lifecycle.approval import waiting as waiting_requests
 from cmpd.clm.model import Act, CertificateState, TransactionState
 from cmpd.clm.store.changes import AdvanceTransaction, Unit
 from cmpd.cmp.transaction.exchange import TransportRequest, TransportResponse
+from cmpd.cmp.wire import schema
 from tests import cmpclient
 from tests.clm import pki
 from tests.cmp.conftest import MakeWorld
@@ -333,3 +335,48 @@ def test_operators_see_what_waits_and_approve_it(world: World) -> None:
     assert enrolling.send(requests.poll_request(0)).status == "accepted"
     assert revoking.send(requests.poll_request(-1)).status == "accepted"
     assert world.state(device.certificate) is CertificateState.REVOKED
+
+
+CHANGES: dict[str, dict[str, Any]] = {
+    "the subject": {"subject": {"fixed": {"O": "Evil"}}},
+    "the template": {"template": "tls-server"},
+    "the length of life": {"validity": {"longest": "1d"}},
+    "how many must approve": {"approvals": 2},
+}
+
+
+@pytest.mark.parametrize("change", CHANGES)
+def test_what_was_approved_is_what_is_issued_or_nothing_is(make_world: MakeWorld, change: str) -> None:
+    """An operator was shown CN=device, the policy was changed, and the certificate was another one."""
+    world = make_world({"approvals": 1})
+    transaction, _ = waiting(world, "ir")
+    world.decide(transaction.transaction_id, TransactionState.APPROVED)
+    world.change_policy(**CHANGES[change])
+    response = transaction.send(requests.poll_request())
+    assert (response.kind, response.fail_info) == ("ip", ("notAuthorized",))
+    assert "changed since the request was approved" in response.text
+    assert world.certificates() == []
+
+
+def test_what_changes_nothing_of_the_certificate_leaves_its_approval_alone(make_world: MakeWorld) -> None:
+    world = make_world({"approvals": 1})
+    end = (world.time + timedelta(days=20)).replace(microsecond=0)
+    transaction = world.client().begin()
+    transaction.send(("ir", [requests.certificate_request(KEY, "CN=device", not_after=end)]))
+    world.decide(transaction.transaction_id, TransactionState.APPROVED)
+    world.change_policy(confirm_wait="1h", renewal_window="30d")
+    world.now += 100  # by which its life is shorter
+    response = transaction.send(requests.poll_request(), message_time=world.time)
+    assert response.status == "accepted"
+
+
+def test_a_key_that_is_generated_once_it_is_approved_is_not_held_against_its_approval(
+    make_world: MakeWorld,
+) -> None:
+    world = make_world({"approvals": 1, "central_key_generation": True})
+    transaction = world.client().begin()
+    asked = {"certReqId": 0, "certTemplate": requests.template(None, "CN=device")}
+    body = ("ir", [{"certReq": schema.encode("RawCertRequest", asked)}])
+    assert transaction.send(body).status == "waiting"
+    world.decide(transaction.transaction_id, TransactionState.APPROVED)
+    assert transaction.send(requests.poll_request()).status == "accepted"
