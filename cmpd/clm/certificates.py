@@ -66,6 +66,10 @@ class AlreadyRevoked(Exception):
     """The certificate is revoked for good, or in the state that was asked for."""
 
 
+class AlreadySuperseded(Exception):
+    """Another key update of the same certificate was confirmed before."""
+
+
 def check_revocable(record: Certificate, reason: int) -> None:
     """Raises AlreadyRevoked where CRLReason `reason` does not apply to the certificate's state."""
     expected, _, already = STATES.get(reason, REVOKE)
@@ -170,10 +174,12 @@ class Certificates:
 
     async def retire_replaced(self, compiled: CompiledPolicy | None, record: Certificate) -> Unit:
         """After a key update is confirmed: revoke the old certificate as superseded where the policy
-        says so."""
+        says so. Raises AlreadySuperseded where another key update did."""
         if record.replaces is None or compiled is None or compiled.policy.old_certificate != "revoke":
             return ()
         old = await self._store.certificate(*record.replaces)
+        if old is not None and (old.state, old.reason) == (CertificateState.REVOKED, SUPERSEDED):
+            raise AlreadySuperseded("the certificate was updated by another key update before")
         if old is None or old.state not in (*ISSUED, CertificateState.ON_HOLD):
             return ()
         return await self.revoke(old, SUPERSEDED, actor="cmpd")

@@ -7,6 +7,7 @@ from typing import Any
 
 from cryptography import x509
 
+from cmpd.clm.certificates import AlreadySuperseded
 from cmpd.clm.model import Certificate, CertificateState, TransactionState
 from cmpd.cmp.parties.cells import Operation
 from cmpd.cmp.protection import hashing, signature
@@ -46,7 +47,11 @@ async def confirm(exchange: Exchange) -> HandlerResult:
         raise CMPFailure(FailInfo.badCertId, "certHash does not match the certificate of this transaction")
     info = status.get("statusInfo")
     if is_accepted(info):
-        exchange.unit += await exchange.clm.certificates.confirm(exchange.compiled, record, by=exchange.party)
+        try:
+            confirmed = await exchange.clm.certificates.confirm(exchange.compiled, record, by=exchange.party)
+        except AlreadySuperseded as error:
+            raise CMPFailure(FailInfo.certRevoked, str(error)) from None
+        exchange.unit += confirmed
     else:
         why = " ".join((info or {}).get("statusString", ())) or "the client rejects it"
         exchange.unit += await exchange.clm.certificates.reject(record, why=why, actor=exchange.party.actor)

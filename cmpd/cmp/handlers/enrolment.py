@@ -7,6 +7,7 @@ from dataclasses import replace
 from typing import Any
 
 from cmpd.clm.authorities.key_ref import KeyUnavailable
+from cmpd.clm.certificates import AlreadySuperseded
 from cmpd.clm.issuance.issuer import IssuancePending, IssuedCertificate, IssuerUnavailable, RequestId
 from cmpd.clm.issuance.prepare import PreparedCertificate
 from cmpd.clm.model import (
@@ -249,7 +250,10 @@ async def _granted(
     )
     exchange.unit += added
     if ticket.confirmed:
-        exchange.unit += await exchange.clm.certificates.retire_replaced(compiled, record)
+        try:
+            exchange.unit += await exchange.clm.certificates.retire_replaced(compiled, record)
+        except AlreadySuperseded as error:
+            raise CMPFailure(FailInfo.certRevoked, str(error)) from None
         info, state, expires = general_info.implicit_confirm(), TransactionState.CLOSED, 0
     else:
         expires, state = exchange.now + policy.confirm_wait, TransactionState.CONFIRMING

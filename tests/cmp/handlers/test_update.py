@@ -9,6 +9,7 @@ from typing import Any
 import pytest
 from cryptography import x509
 
+from cmpd.clm.housekeeping import expire_transactions
 from cmpd.clm.model import CertificateState
 from cmpd.cmp.wire import schema
 from tests import cmpclient
@@ -270,3 +271,22 @@ def test_a_transaction_goes_on_with_the_certificate_it_began_with_where_extraCer
     response = transaction.send(update(key=latest.key, old=latest.certificate))
     confirmation = requests.confirmation(response.certificate)
     assert transaction.send(confirmation, extra_certs=[]).kind == "pkiconf"
+
+
+def test_of_two_updates_of_one_certificate_one_is_confirmed(make_world: MakeWorld) -> None:
+    """Both were active, where the old certificate goes as the new one comes."""
+    world = make_world({"old_certificate": "revoke"})
+    device = world.device(number=158)
+    transactions = [world.client(device).begin() for _ in range(2)]
+    issued = [
+        one.send(("kur", [requests.certificate_request(pki.key("P-256", 159 + number), "CN=device")]))
+        for number, one in enumerate(transactions)
+    ]
+    assert transactions[0].confirm(issued[0]).kind == "pkiconf"
+    second = transactions[1].send(requests.confirmation(issued[1].certificate))
+    assert (second.kind, second.fail_info) == ("error", ("certRevoked",))
+    assert world.state(issued[0].certificate) is CertificateState.ACTIVE
+    assert world.state(issued[1].certificate) is CertificateState.UNCONFIRMED
+    world.now += 3600
+    world.run(expire_transactions(world.clm, 86400))
+    assert world.state(issued[1].certificate) is CertificateState.REJECTED
