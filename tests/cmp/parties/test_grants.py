@@ -70,4 +70,4 @@ def test_the_questions_that_nobody_may_ask_are_those_with_a_row_of_their_own() -
 def test_the_documentation_shows_the_table_as_it_is() -> None:
     text = SECURITY.read_text("utf-8")
     shown = text.partition("### The table\n")[2].partition("```\n")[2].partition("```\n")[0]
-    assert shown == grants.table() + "\n", "write `python -m cmpd.cmp.parties.grants` into docs/security.md"
+    assert shown == grants.table() + "\n", "write what grants.table() gives into docs/security.md"
