@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import signal
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -38,11 +39,13 @@ def daemon(tmp_path_factory: pytest.TempPathFactory, request: pytest.FixtureRequ
 
 
 @pytest.fixture
-def stopped(tmp_path_factory: pytest.TempPathFactory) -> Daemon:
-    """A daemon for one test alone, set up and not started."""
+def stopped(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Daemon]:
+    """A daemon for one test alone, set up and not started; it does not outlive the test."""
     daemon = Daemon(tmp_path_factory.mktemp("own-daemon"))
     daemon.init()
-    return daemon
+    yield daemon
+    if daemon.process is not None and daemon.process.poll() is None:
+        daemon.stop(signal.SIGKILL)
 
 
 @pytest.fixture
