@@ -63,7 +63,7 @@ class Oracle:
     def __init__(self, world: World) -> None:
         self._world = world
         names = (DEMO_POLICY, "default"), (SECOND_POLICY, "second"), (FOREIGN_POLICY, "foreign")
-        house = (
+        cas = (
             one.subject
             for authority in world.run(world.clm.authorities())
             for one in (authority.certificate, authority.signer.certificate)
@@ -72,7 +72,7 @@ class Oracle:
             policies={id: model.Policy(id, name) for id, name in names},
             default=DEMO_POLICY,
             entities={DEMO_ENTITY: model.Entity(DEMO_ENTITY, frozenset({DEMO_POLICY, SECOND_POLICY}))},
-            house=frozenset(model.compared(one.rfc4514_string()) for one in house),
+            cas=frozenset(model.compared(one.rfc4514_string()) for one in cas),
         )
         self._issued = len(world.certificates())
         self.inputs = 0

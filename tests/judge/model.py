@@ -94,7 +94,7 @@ class World:
     foreign: dict[str, Foreign] = field(default_factory=dict)
     by_subject: dict[str, str] = field(default_factory=dict)
     """Subject, as it compares → the end entity that is registered for it."""
-    house: frozenset[str] = frozenset()
+    cas: frozenset[str] = frozenset()
     """Subjects of CAs, signers and key generation authorities, as they compare."""
 
     def entity_of_subject(self, subject: str) -> Entity | None:

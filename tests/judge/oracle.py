@@ -236,9 +236,9 @@ def _enrols(
         refusals.add("notAuthorized")  # 8
     if request.keyless:
         _key_generation(party, policy, refusals)
-    if compared(request.subject) in world.house:
+    if compared(request.subject) in world.cas:
         refusals.add("notAuthorized")  # 11
-        verdict.whom = "the house"
+        verdict.whom = "CAs"
 
 
 def _key_generation(party: str, policy: Policy, refusals: set[str]) -> None:
@@ -264,8 +264,8 @@ def _updates(
         verdict.entity = _entity_of(world, request.sender)
         if not own:
             refusals.add("badCertId")
-        elif compared(world.certificates[request.sender.who].subject) in world.house:
-            verdict.whom = "the house"  # 11
+        elif compared(world.certificates[request.sender.who].subject) in world.cas:
+            verdict.whom = "CAs"  # 11
             refusals.add("notAuthorized")
     elif own:
         entity = _entity_of(world, request.sender)
@@ -273,7 +273,7 @@ def _updates(
         at_home = world.certificates[request.sender.who].policy == policy.id
         if not (policy.id in world.entities[entity].policies if entity is not None else at_home):
             refusals.add("notAuthorized")  # 4
-        elif compared(world.certificates[request.sender.who].subject) in world.house:
+        elif compared(world.certificates[request.sender.who].subject) in world.cas:
             refusals.add("notAuthorized")  # 11
     else:
         _ra_updates(world, request, row, policy, verdict)
@@ -285,8 +285,8 @@ def _ra_updates(world: World, request: Request, row: RARow | None, policy: Polic
         verdict.refusals.add("notAuthorized")
         return
     target = world.certificates[request.target]
-    if target.policy is None or compared(target.subject) in world.house:
-        verdict.whom = "the house"
+    if target.policy is None or compared(target.subject) in world.cas:
+        verdict.whom = "CAs"
         verdict.refusals.add("notAuthorized")
     found = world.entities.get(target.entity or "")
     if found is None and target.entity is None:
@@ -311,7 +311,7 @@ def _revokes(
     own = own or (party == "login" and ours and request.sender.key == request.target)
     verdict.whom = "itself" if own else "its end entity" if ours else "others"
     if target.policy is None and not own:
-        verdict.whom = "the house"
+        verdict.whom = "CAs"
         refusals.add("notAuthorized")  # 12
     elif own:
         pass

@@ -181,7 +181,7 @@ class Court:
             self.issued[label] = record
             self.certificates[label] = certificate
             self.model.certificates[label] = model.Certificate(label, record.subject)
-        self.model.house = frozenset(
+        self.model.cas = frozenset(
             model.compared(certificate.subject.rfc4514_string())
             for authority in self.world.run(self.world.clm.authorities())
             for certificate in (authority.certificate, authority.signer.certificate)

@@ -111,7 +111,7 @@ def _whom(
     if operation is Operation.KUR:
         if old is not None and old is party.record:
             return Target.ITSELF
-        return Target.HOUSE if old is not None and old.policy is None else Target.OTHERS
+        return Target.CAS if old is not None and old.policy is None else Target.OTHERS
     if party.capacity is Capacity.RA:
         return Target.OTHERS
     if party.capacity is Capacity.UNREGISTERED and party.certificate is not None:

@@ -166,7 +166,7 @@ async def _prepared(
             replaces=old,
         )
     except ReservedName as refused:
-        exchange.require(operation, Target.HOUSE)
+        exchange.require(operation, Target.CAS)
         raise CMPFailure(FailInfo.badCertTemplate, f"{refused.field}: {refused.text}") from None
     except RequestRefused as refused:
         raise CMPFailure(FailInfo.badCertTemplate, f"{refused.field}: {refused.text}") from None

@@ -163,7 +163,7 @@ def _whom(exchange: Exchange, record: Certificate) -> Target:
     if party.record is not None and (party.record.ca, party.record.serial) == (record.ca, record.serial):
         return Target.ITSELF
     if record.policy is None:
-        return Target.HOUSE
+        return Target.CAS
     if party.capacity is Capacity.RA or party.entity is None or party.entity.id != record.entity:
         return Target.OTHERS
     return Target.ITSELF if party.name == key_name(record.key_hash, party.entity.id) else Target.ENTITY

@@ -56,7 +56,7 @@ async def _others(exchange: Exchange, named: tuple[bytes, int]) -> Certificate:
     certificate = x509.load_der_x509_certificate(old.der)
     exchange.require(
         Operation.KUR,
-        Target.HOUSE if old.policy is None else Target.OTHERS,
+        Target.CAS if old.policy is None else Target.OTHERS,
         record=old,
         subject=certificate.subject,
         names=subject_alternative_names(certificate.extensions),

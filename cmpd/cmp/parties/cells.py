@@ -46,7 +46,7 @@ class Target(StrEnum):
     ENTITY = "its end entity"
     """The party's end entity, or another certificate of it."""
     OTHERS = "others"
-    HOUSE = "the house"
+    CAS = "CAs"
     """A CA here, its CMP signer or key generation authority."""
 
 
@@ -67,7 +67,7 @@ class Unreachable:
 Cell = Granted | Denial | Unreachable
 Row = dict[Target, Cell]
 
-_NAMES = (Target.ITSELF, Target.ENTITY, Target.OTHERS, Target.HOUSE)
+_NAMES = (Target.ITSELF, Target.ENTITY, Target.OTHERS, Target.CAS)
 ABOUT: Final[dict[Operation, tuple[Target, ...]]] = {
     Operation.POLICY_BY_DEFAULT: (Target.NONE,),
     Operation.POLICY_BY_IDENTIFIER: (Target.NONE,),

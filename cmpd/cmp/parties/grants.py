@@ -29,7 +29,7 @@ _NO_ENTITY = not_authorized("no end entity is registered for this protection cer
 _INVALID = Denial(FailInfo.badRequest, INVALID_IDENTIFIER)
 _UNKNOWN_PROFILE = Denial(FailInfo.badRequest, "certProfile {profile!r} is not known")
 _UNTRUSTED = Denial(FailInfo.signerNotTrusted, when.NOT_TRUSTED)
-_HOUSE = not_authorized("subject: this name belongs to a certification authority of this server")
+_OF_CAS = not_authorized("subject: this name belongs to a certification authority of this server")
 _NOT_ITS_OWN = not_authorized("the certificate is not the requester's to revoke")
 _OWN_SIGNATURE = not_authorized(
     "the certificate is revoked by its own signature, or by its end entity's password"
@@ -63,8 +63,8 @@ def _of(*cells: Condition) -> Granted:
     return Granted(cells)
 
 
-def _names(itself: Cell, entity: Cell, others: Cell, house: Cell) -> Row:
-    return {Target.ITSELF: itself, Target.ENTITY: entity, Target.OTHERS: others, Target.HOUSE: house}
+def _names(itself: Cell, entity: Cell, others: Cell, cas: Cell) -> Row:
+    return {Target.ITSELF: itself, Target.ENTITY: entity, Target.OTHERS: others, Target.CAS: cas}
 
 
 def _policies(default: Cell, identifier: Cell, profile: Cell) -> dict[Operation, Row]:
@@ -120,7 +120,7 @@ TABLE: Final[dict[Capacity, dict[Operation, Row]]] = {
             _of(when.given_to_entity(_INVALID)),
             _of(when.given_to_entity(_UNKNOWN_PROFILE)),
         ),
-        **_enrolments(_names(_NO_CERTIFICATE, _of(when.PASSWORD_ENROLMENT), _ITS_ENTITYS, _HOUSE)),
+        **_enrolments(_names(_NO_CERTIFICATE, _of(when.PASSWORD_ENROLMENT), _ITS_ENTITYS, _OF_CAS)),
         Operation.KUR: _names(_NO_CERTIFICATE, _NOT_LOOKED_UP, _SIGNATURE_FOR_UPDATE, _NOT_LOOKED_UP),
         **_revocations(
             _names(_NO_CERTIFICATE, _of(when.PASSWORD_REVOCATION), _NOT_ITS_OWN, _NOT_ITS_OWN),
@@ -141,7 +141,7 @@ TABLE: Final[dict[Capacity, dict[Operation, Row]]] = {
             _of(when.login(_UNTRUSTED), when.given_to_entity(_UNTRUSTED)),
             _of(when.login(_UNTRUSTED), when.given_to_entity(_UNTRUSTED)),
         ),
-        **_enrolments(_names(_NO_CERTIFICATE, _of(when.OWN_KEY), _ITS_ENTITYS, _HOUSE)),
+        **_enrolments(_names(_NO_CERTIFICATE, _of(when.OWN_KEY), _ITS_ENTITYS, _OF_CAS)),
         Operation.KUR: _names(_NO_CERTIFICATE, _NOT_LOOKED_UP, _ISSUED_FOR_UPDATE, _NOT_LOOKED_UP),
         **_revocations(
             _names(_YES, _OWN_SIGNATURE, _NOT_ITS_OWN, _NOT_ITS_OWN),
@@ -157,8 +157,8 @@ TABLE: Final[dict[Capacity, dict[Operation, Row]]] = {
             _of(when.given_to_entity(_INVALID)),
             _of(when.given_to_entity(_UNKNOWN_PROFILE)),
         ),
-        **_enrolments(_names(_ITS_ENTITYS, _YES, _ITS_ENTITYS, _HOUSE)),
-        Operation.KUR: _names(_YES, _NOT_LOOKED_UP, _OLD_CERT_ID, _HOUSE),
+        **_enrolments(_names(_ITS_ENTITYS, _YES, _ITS_ENTITYS, _OF_CAS)),
+        Operation.KUR: _names(_YES, _NOT_LOOKED_UP, _OLD_CERT_ID, _OF_CAS),
         **_revocations(
             _names(_YES, _OWN_SIGNATURE, _NOT_ITS_OWN, _NOT_ITS_OWN),
             _names(_YES, _OWN_SIGNATURE, _NOT_ITS_OWN, _NOT_ITS_OWN),
@@ -173,8 +173,8 @@ TABLE: Final[dict[Capacity, dict[Operation, Row]]] = {
             _of(when.issued_under_it(_INVALID)),
             _of(when.issued_under_it(_UNKNOWN_PROFILE)),
         ),
-        **_enrolments(_names(_of(when.CERTIFICATE_ENROLMENT), _NAMELESS, _OTHER_NAMES, _HOUSE)),
-        Operation.KUR: _names(_YES, _NAMELESS, _OLD_CERT_ID, _HOUSE),
+        **_enrolments(_names(_of(when.CERTIFICATE_ENROLMENT), _NAMELESS, _OTHER_NAMES, _OF_CAS)),
+        Operation.KUR: _names(_YES, _NAMELESS, _OLD_CERT_ID, _OF_CAS),
         **_revocations(
             _names(_YES, _NAMELESS, _NOT_ITS_OWN, _NOT_ITS_OWN),
             _names(_YES, _NAMELESS, _NOT_ITS_OWN, _NOT_ITS_OWN),
@@ -189,7 +189,7 @@ TABLE: Final[dict[Capacity, dict[Operation, Row]]] = {
             _of(when.vouched_for(_UNTRUSTED), when.given_to_entity(_UNTRUSTED)),
             _of(when.vouched_for(_UNTRUSTED), when.given_to_entity(_UNTRUSTED)),
         ),
-        **_enrolments(_names(_NO_CERTIFICATE, _YES, _ITS_ENTITYS, _HOUSE)),
+        **_enrolments(_names(_NO_CERTIFICATE, _YES, _ITS_ENTITYS, _OF_CAS)),
         Operation.KUR: _names(_NO_CERTIFICATE, _NOT_LOOKED_UP, _ISSUED_FOR_UPDATE, _NOT_LOOKED_UP),
         **_revocations(*(dict(_REFUSED_REVOCATION) for _ in range(3))),
         **_later(_YES, _ANOTHERS),
@@ -201,7 +201,7 @@ TABLE: Final[dict[Capacity, dict[Operation, Row]]] = {
             _of(when.vouched_for(_UNTRUSTED), when.registers(_UNTRUSTED)),
             _of(when.vouched_for(_UNTRUSTED), when.registers(_UNTRUSTED)),
         ),
-        **_enrolments(_names(_NO_CERTIFICATE, _YES, _ITS_ENTITYS, _HOUSE)),
+        **_enrolments(_names(_NO_CERTIFICATE, _YES, _ITS_ENTITYS, _OF_CAS)),
         Operation.KUR: _names(_NO_CERTIFICATE, _NAMELESS, _ISSUED_FOR_UPDATE, _NOT_LOOKED_UP),
         **_revocations(*(_names(_NO_CERTIFICATE, _NAMELESS, _NOT_ITS_OWN, _NOT_ITS_OWN) for _ in range(3))),
         **_later(_REGISTERED, _ANOTHERS),
@@ -222,7 +222,7 @@ TABLE: Final[dict[Capacity, dict[Operation, Row]]] = {
             ),
         ),
         **_enrolments(
-            _names(_AN_RA, _AN_RA, _of(when.right("enrol"), when.COVERED_NAMES, when.BENEFICIARY), _HOUSE)
+            _names(_AN_RA, _AN_RA, _of(when.right("enrol"), when.COVERED_NAMES, when.BENEFICIARY), _OF_CAS)
         ),
         Operation.KUR: _names(
             _of(when.OWN_POLICY),

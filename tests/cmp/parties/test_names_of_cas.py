@@ -25,7 +25,7 @@ from tests.cmpclient import requests
 
 KEY = pki.key("P-256", 191)
 NEW_KEY = pki.key("P-256", 192)
-HOUSE = (
+CAS = (
     "CN=cmpd Issuing CA",
     "CN=cmpd Root CA",
     "CN=cmpd Issuing CA CMP signer",
@@ -50,8 +50,8 @@ def printable(subject: str) -> x509.Name:
 
 
 @pytest.mark.parametrize("kind", ["ir", "cr", "p10cr"])
-@pytest.mark.parametrize("subject", HOUSE)
-def test_a_name_of_the_house_is_for_nobody(world: World, kind: str, subject: str) -> None:
+@pytest.mark.parametrize("subject", CAS)
+def test_a_name_of_a_ca_is_for_nobody(world: World, kind: str, subject: str) -> None:
     before = len(world.certificates())
     for protection in (world.client(), world.client(signed_by(ra_holder("line RA", 193)))):
         for name in (parse_name(subject), printable(subject)):
