@@ -29,12 +29,12 @@ async def refresh_crl(
     KeyUnavailable, IssuerUnavailable."""
     authority = issuer.authority
     async with store.crl_lock(authority.id, partition):
-        last = await store.crl(authority.id, partition)
-        if only_if_due and last is not None and not is_due(last, authority, now):
-            return last
         serials = authority.points.serials(partition)
         # Before the entries are read: what is owed later may not be among them.
         owed = await store.owed(authority.id, serials)
+        last = await store.crl(authority.id, partition)
+        if only_if_due and last is not None and not is_due(last, authority, now):
+            return last
         if only_if_owed and last is not None and not owed:
             return last
         since = now - authority.crl.keep_expired

@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 import asyncio
+import itertools
 import logging
 import time
 from collections.abc import Awaitable, Callable, Iterable
 from contextlib import suppress
+from operator import itemgetter
 
 from cmpd.clm.authorities.authority import Authority, Signer
 from cmpd.clm.authorities.chains import CAProblem
@@ -28,8 +30,6 @@ SCHEDULE = 60.0
 """Seconds between two looks at what the calendar asks for."""
 OWED = 2.0
 """Seconds between two looks at what others revoked and no CRL says yet."""
-REMEMBERED = 0.25
-"""Seconds a CRL is served from memory before the store is asked whether another process made one."""
 REST = 2.0
 """After a CRL, the next one waits this many times as long as it took to make."""
 
@@ -44,51 +44,49 @@ class Upkeep:
         self._master_key = master_key
         self._catalog = catalog
         self._clock = clock
-        self._stale: dict[str, dict[int, object]] = {}
-        """CA → serial numbers of certificates whose CRL does not tell their state yet, each with a mark of
-        the change that made it so."""
-        self._owed: set[int] = set()
-        """What was owed at the last look, by `OwedCRL.number`."""
         self._wake = asyncio.Event()
         self._making = asyncio.Lock()
         self._rested = 0.0
         """When, by the monotonic clock, the next CRL may be made."""
-        self._memory: dict[tuple[str, int], tuple[float, StoredCRL | None]] = {}
+        self._memory: dict[tuple[str, int], StoredCRL] = {}
         self._reading = asyncio.Lock()
         """For all who ask at once there is one read."""
 
     def committed(self, unit: Iterable[Change]) -> None:
         """Take note of what was committed: where it changes what is revoked, a CRL is due."""
-        for change in unit:
-            if isinstance(change, SetCertificateState) and change.is_on_crl:
-                self._stale.setdefault(change.ca, {})[change.serial] = object()
-                self._wake.set()
+        if any(isinstance(change, SetCertificateState) and change.is_on_crl for change in unit):
+            self._wake.set()
 
     async def crl(self, authority: Authority, partition: int) -> StoredCRL | None:
-        """A CRL of the CA, with all that this process revoked so far. Raises StoreError."""
-        if self._left_out(authority, partition):
+        """The CRL of the CA, with all that was revoked by now, whichever process did: no reader sees an older
+        one after a newer one. Raises StoreError, KeyUnavailable, IssuerUnavailable."""
+        number, is_owed = await self._store.crl_number(
+            authority.id, partition, authority.points.serials(partition)
+        )
+        if is_owed:
             await self._make_current(authority, partition)
-        async with self._reading:
-            return await self._read(authority, partition)
-
-    async def _read(self, authority: Authority, partition: int) -> StoredCRL | None:
+        elif number is None and authority.not_after > self._clock():
+            # Of a new CA, before the calendar comes by.
+            issuer, now = self._catalog.issuer_of(authority), int(self._clock())
+            await refresh_crl(self._store, issuer, partition, now, only_if_due=True)
         place = authority.id, partition
-        read, known = self._memory.get(place, (float("-inf"), None))
-        now = time.monotonic()
-        if now - read < REMEMBERED:
+        known = self._memory.get(place)
+        if known is not None and not is_owed and known.number == number:
             return known
+        async with self._reading:
+            return await self._read(place)
+
+    async def _read(self, place: tuple[str, int]) -> StoredCRL | None:
+        """The latest; for all who read it at once, and later slowly, one copy."""
+        known = self._memory.get(place)
+        authority = await self._catalog.authority(place[0])
+        if known is not None and authority is not None:
+            number, _ = await self._store.crl_number(*place, authority.points.serials(place[1]))
+            if number == known.number:
+                return known
         crl = await self._store.crl(*place)
-        if crl is None and authority.not_after > self._clock():  # of a new CA, before the calendar comes by
-            crl = await refresh_crl(
-                self._store,
-                self._catalog.issuer_of(authority),
-                partition,
-                int(self._clock()),
-                only_if_due=True,
-            )
-        if known is not None and crl is not None and known.number == crl.number:
-            crl = known  # not its double: those who read slowly may hold megabytes for long
-        self._memory[place] = (now, crl)
+        if crl is not None:
+            self._memory[place] = crl
         return crl
 
     async def run(self) -> None:
@@ -101,57 +99,32 @@ class Upkeep:
                 async with asyncio.timeout(min(OWED, max(0.0, calendar - time.monotonic()))):
                     await self._wake.wait()
             self._wake.clear()
-            await self._attempt(self._make_all_current)
             await self._attempt(self._make_what_is_owed)
             if time.monotonic() >= calendar:
                 calendar = time.monotonic() + SCHEDULE
                 await self._attempt(self.look_at_calendar)
 
-    async def _make_all_current(self) -> None:
-        for ca, serials in tuple(self._stale.items()):
-            authority = await self._catalog.authority(ca)
-            if authority is None:
-                del self._stale[ca]
-                continue
-            for partition in {authority.points.partition_of(serial) for serial in serials}:
-                await self._make_current(authority, partition)
-
     async def _make_what_is_owed(self) -> None:
-        """Make the CRLs that others owe and have not made since the last look: they may be gone."""
-        owed = await self._store.owed()
-        left, self._owed = [one for one in owed if one.number in self._owed], {one.number for one in owed}
-        places = {(one.ca, one.serial) for one in left}
-        for ca in {ca for ca, _ in places}:
+        """Make the CRLs that revocations ask for, whichever process they were made by: it may be gone."""
+        for ca, serials in itertools.groupby(
+            sorted({(one.ca, one.serial) for one in await self._store.owed()}), key=itemgetter(0)
+        ):
             authority = await self._catalog.authority(ca)
             if authority is None or authority.not_after <= self._clock():
                 continue
-            serials = (serial for of, serial in places if of == ca)
-            for partition in {authority.points.partition_of(serial) for serial in serials}:
-                issuer, now = self._catalog.issuer_of(authority), int(self._clock())
-                await refresh_crl(self._store, issuer, partition, now, only_if_owed=True)
-                self._memory.pop((ca, partition), None)
-
-    def _left_out(self, authority: Authority, partition: int) -> dict[int, object]:
-        serials = authority.points.serials(partition)
-        stale = self._stale.get(authority.id, {})
-        return {serial: mark for serial, mark in stale.items() if serial in serials}
+            for partition in {authority.points.partition_of(serial) for _, serial in serials}:
+                await self._make_current(authority, partition)
 
     async def _make_current(self, authority: Authority, partition: int) -> None:
         """Make the CRL that revocations ask for; whoever waits for the same one makes no second."""
         async with self._making:
-            if not self._left_out(authority, partition):
+            serials = authority.points.serials(partition)
+            if not await self._store.owed(authority.id, serials):
                 return
             await asyncio.sleep(max(0.0, self._rested - time.monotonic()))
-            left_out = self._left_out(authority, partition)
             began = time.monotonic()
-            await refresh_crl(self._store, self._catalog.issuer_of(authority), partition, int(self._clock()))
-            # Off the list only now, or others would be served the old one meanwhile; and what was changed
-            # while the CRL was made needs another one.
-            stale = self._stale[authority.id]
-            for serial, mark in left_out.items():
-                if stale[serial] is mark:
-                    del stale[serial]
-            self._memory.pop((authority.id, partition), None)
+            issuer, now = self._catalog.issuer_of(authority), int(self._clock())
+            await refresh_crl(self._store, issuer, partition, now, only_if_owed=True)
             ended = time.monotonic()
             self._rested = ended + REST * (ended - began)
 
@@ -167,7 +140,6 @@ class Upkeep:
                     await refresh_crl(
                         self._store, self._catalog.issuer_of(authority), partition, now, only_if_due=True
                     )
-                    self._memory.pop((authority.id, partition), None)
             await self._renew_signers(authority, now)
 
     async def _catch_up(self) -> None:

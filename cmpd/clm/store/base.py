@@ -182,6 +182,10 @@ class Store(Protocol):
 
     async def crl(self, ca: str, partition: int) -> StoredCRL | None: ...
 
+    async def crl_number(self, ca: str, partition: int, serials: range) -> tuple[int | None, bool]:
+        """(The number of the stored CRL of a partition, which has these serial numbers, if there is one;
+        whether another one is owed.)"""
+
     async def owed(self, ca: str | None = None, serials: range = EVERY_SERIAL) -> list[OwedCRL]:
         """What changed of certificates and no CRL says yet, the oldest first, a page at the most: of all CAs,
         or of one and these serial numbers."""

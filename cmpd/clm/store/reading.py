@@ -203,6 +203,11 @@ class Reading(ABC):
             rows = await self.rows(self.sql.owed_of, (ca, after, end, PAGE))
         return [OwedCRL(number, of, serial_of(serial)) for number, of, serial in rows]
 
+    async def crl_number(self, ca: str, partition: int, serials: range) -> tuple[int | None, bool]:
+        after, end = serial_key(serials.start - 1) or b"", serial_key(serials[-1])
+        ((number, owed),) = await self.rows(self.sql.crl_number, (ca, partition, after, end))
+        return number, bool(owed)
+
     async def crl_heads(self, ca: str) -> list[CRLHead]:
         return [CRLHead(*row) for row in await self.rows(self.sql.crl_heads, (ca,))]
 

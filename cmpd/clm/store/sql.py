@@ -207,6 +207,9 @@ class Statements:
     owed_of: str = """
         SELECT number, ca, serial FROM owed_crls WHERE ca = ?1 AND serial > ?2 AND serial <= ?3
         ORDER BY number LIMIT ?4"""
+    crl_number: str = """
+        SELECT (SELECT number FROM crls WHERE ca = ?1 AND partition = ?2),
+            EXISTS (SELECT 1 FROM owed_crls WHERE ca = ?1 AND serial > ?3 AND serial <= ?4)"""
     settle_crl: str = "DELETE FROM owed_crls WHERE number = ?1"
 
     # Transactions.

@@ -14,7 +14,6 @@ from cmpd.clm.authorities.crl import is_due
 from cmpd.clm.issuance.certificate_request import CertificateRequest
 from cmpd.clm.issuance.crl_refresh import refresh_crl
 from cmpd.clm.issuance.issuer import LocalIssuer
-from cmpd.clm.lifecycle import upkeep
 from cmpd.clm.model import Certificate, CertificateState, StoredCRL
 from cmpd.clm.pkix.names import parse_name
 from cmpd.clm.store.base import Store
@@ -25,10 +24,10 @@ from tests.support.issuing import build_crl, issue
 DAY = 86400
 
 
-def certificate(pki: PKI) -> Certificate:
+def certificate(pki: PKI, octet: int = 7) -> Certificate:
     key = ec.generate_private_key(ec.SECP256R1())
     request = CertificateRequest(parse_name("CN=Device"), key.public_key())
-    issuance = issue(pki.compiled(), None, request, now=pki.now, random=lambda n: bytes([7]) * n)
+    issuance = issue(pki.compiled(), None, request, now=pki.now, random=lambda n: bytes([octet]) * n)
     record = issuance.record()
     pki.commit(AddCertificate(record))
     return record
@@ -208,11 +207,8 @@ def test_whoever_asks_while_a_crl_is_made_gets_the_new_one(pki: PKI) -> None:
     assert pki.run(work) == [1, 1, 1]
 
 
-def test_those_who_read_a_crl_slowly_all_hold_the_same_until_there_is_another(
-    pki: PKI, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_those_who_read_a_crl_slowly_all_hold_the_same_until_there_is_another(pki: PKI) -> None:
     """Else each second of slow readers would take the memory of some CRLs, of megabytes each."""
-    monkeypatch.setattr(upkeep, "REMEMBERED", 0.0)
 
     async def work(store: Store) -> None:
         kept = (await pki.client(store)).upkeep
@@ -228,6 +224,31 @@ def test_those_who_read_a_crl_slowly_all_hold_the_same_until_there_is_another(
 
     authority = pki.authority()
     pki.run(work)
+
+
+def test_a_reader_at_any_process_sees_what_was_revoked_at_another_and_no_crl_after_a_later_one(
+    pki: PKI,
+) -> None:
+    """First looks after an accepted rp lacked the entry, and numbers fell from one worker to the next."""
+    records = [certificate(pki, octet) for octet in (7, 8, 9)]
+
+    async def work(store: Store) -> list[tuple[int, int]]:
+        first, second = [await pki.client(store) for _ in range(2)]
+        authority = await first.catalog.authority(records[0].ca)
+        assert authority is not None
+        seen: list[tuple[int, int]] = []
+        for record in records:
+            await second.crl(authority, 0)  # which it may have in memory
+            await first.commit(await first.certificates.revoke(record, 1, actor="operator:test"))
+            for process in (second, first, second):
+                crl = await process.crl(authority, 0)
+                assert crl is not None
+                seen.append((crl.number, len(x509.load_der_x509_crl(crl.der))))
+        return seen
+
+    seen = pki.run(work)
+    assert [entries for _, entries in seen] == [1, 1, 1, 2, 2, 2, 3, 3, 3]
+    assert [number for number, _ in seen] == sorted(number for number, _ in seen)
 
 
 @pytest.mark.parametrize(("before", "after", "listed"), [("active", "revoked", 1), ("on_hold", "active", 0)])
