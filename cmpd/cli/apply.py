@@ -56,13 +56,14 @@ async def _apply(place: StoreCommand, arguments: argparse.Namespace) -> int:
 
 
 async def _renew_crls(place: StoreCommand, id: str) -> None:
+    from cmpd import issuers  # noqa: F401 - register themselves
     from cmpd.clm.authorities.authority import load_authority
     from cmpd.clm.issuance.crl_refresh import refresh_crl
-    from cmpd.clm.issuance.issuer import LocalIssuer
+    from cmpd.clm.issuance.issuer import issuer_of
     from cmpd.clm.model import ObjectKind
 
     stored = await place.store.object(ObjectKind.CA, id)
     authority = None if stored is None else load_authority(stored, place.master_key)
     if authority is not None:
         for partition in range(authority.crl_partitions):
-            await refresh_crl(place.store, LocalIssuer(authority), partition, now(), actor=actor())
+            await refresh_crl(place.store, issuer_of(authority), partition, now(), actor=actor())

@@ -191,9 +191,10 @@ def _require(partition: int, partitions: int, name: str) -> None:
 
 
 async def _make(place: StoreCommand, arguments: argparse.Namespace) -> int:
+    from cmpd import issuers  # noqa: F401 - register themselves
     from cmpd.clm.authorities.authority import load_authority
     from cmpd.clm.issuance.crl_refresh import refresh_crl
-    from cmpd.clm.issuance.issuer import LocalIssuer
+    from cmpd.clm.issuance.issuer import issuer_of
     from cmpd.clm.model import ObjectKind
 
     stored = (await draft(place)).get(ObjectKind.CA, arguments.ca)
@@ -205,7 +206,7 @@ async def _make(place: StoreCommand, arguments: argparse.Namespace) -> int:
         _require(arguments.partition, authority.crl_partitions, stored.name)
         partitions = (arguments.partition,)
     for partition in partitions:
-        crl = await refresh_crl(place.store, LocalIssuer(authority), partition, now(), actor=actor())
+        crl = await refresh_crl(place.store, issuer_of(authority), partition, now(), actor=actor())
         which = f", partition {partition}" if authority.crl_partitions > 1 else ""
         print(f"CRL {crl.number} of CA {stored.name}{which}, until {time_text(crl.next_update)}")
     return os.EX_OK

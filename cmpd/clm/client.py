@@ -22,7 +22,7 @@ from cmpd.clm.entities.credentials import Credentials, uuid_of
 from cmpd.clm.entities.transaction_quota import TransactionQuota
 from cmpd.clm.imported_crls.revocations import Revocations
 from cmpd.clm.issuance.compiled_policy import CompiledPolicy
-from cmpd.clm.issuance.issuer import IssuerOf, LocalIssuer
+from cmpd.clm.issuance.issuer import IssuerOf, issuer_of
 from cmpd.clm.lifecycle.upkeep import Upkeep
 from cmpd.clm.model import Act, Entity, Identity, StoredCRL, Transaction
 from cmpd.clm.pkix.identities import FINGERPRINT, SUBJECT, fingerprint_of
@@ -88,7 +88,7 @@ class Client:
         *,
         clock: Callable[[], float],
         random: Callable[[int], bytes],
-        issuer_of: IssuerOf = LocalIssuer,
+        issuer_of: IssuerOf = issuer_of,
     ) -> Client:
         """Log in as API client `client_id`. `issuer_of`: who issues for a CA. Raises LoginRefused, whatever
         was wrong with the same words."""

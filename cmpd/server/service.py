@@ -10,6 +10,7 @@ import time
 from functools import partial
 from typing import TYPE_CHECKING, Protocol
 
+from cmpd import issuers  # noqa: F401 - register themselves
 from cmpd.clm.client import Client
 from cmpd.clm.entities import transaction_quota
 from cmpd.clm.housekeeping import expire_transactions, forget_transactions

@@ -27,7 +27,7 @@ from cmpd.clm.client import Client
 from cmpd.clm.documents.policy import Policy
 from cmpd.clm.documents.rules.pem_certificates import pem_text
 from cmpd.clm.entities.entity_acts import add
-from cmpd.clm.issuance.issuer import IssuerOf, LocalIssuer
+from cmpd.clm.issuance.issuer import IssuerOf, issuer_of
 from cmpd.clm.lifecycle.bootstrap import DEMO_ENTITY, DEMO_PASSWORD, DEMO_POLICY, bootstrap
 from cmpd.clm.lifecycle.ca import CAContext, make_issuing
 from cmpd.clm.lifecycle.rollover import roll_over
@@ -118,7 +118,7 @@ class World:
         self.folder = folder
         self._policy = {"ca": "issuing", "template": "device", **TRUST, **(policy or {})}
         self._runner = asyncio.Runner()
-        self._issuer_of: IssuerOf = LocalIssuer
+        self._issuer_of: IssuerOf = issuer_of
         self.run(self._begin())
 
     def run(self, work: Coroutine[Any, Any, T]) -> T:

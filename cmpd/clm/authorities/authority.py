@@ -97,6 +97,8 @@ class AuthorityDocument:
     """How many CRLs the certificates are spread over. Never changed: certificates name theirs."""
     key_kind: str = setting(member(key_kinds), "software")
     """Where the key is: one of `key_kinds`."""
+    issuer: str = setting(TEXT, "local")
+    """Who issues for it (`cmpd.clm.issuance.issuer.ISSUERS`)."""
     former_urls: tuple[str, ...] = setting(listing(TEXT), ())
     """What `url` was before, as certificates go on naming it."""
 
@@ -170,6 +172,8 @@ class Authority:
     successor: str | None = None
     crl_partitions: int = 1
     former_urls: tuple[str, ...] = ()
+    issuer: str = "local"
+    """The name of who issues for it."""
 
     @cached_property
     def points(self) -> CrlPoints:
@@ -255,6 +259,7 @@ def load_authority(stored: StoredObject, master_key: MasterKey) -> Authority | N
             document.successor,
             document.crl_partitions,
             document.former_urls,
+            document.issuer,
         )
     except (ValueError, KeyProblem) as error:
         raise AuthorityError(f"CA {stored.name}", str(error)) from error

@@ -13,7 +13,7 @@ from cmpd.clm.configuration.api_client import APIClient
 from cmpd.clm.documents.policy import Policy
 from cmpd.clm.documents.template import Template, ready_made
 from cmpd.clm.issuance.compiled_policy import CompiledPolicy
-from cmpd.clm.issuance.issuer import IssuerOf, LocalIssuer
+from cmpd.clm.issuance.issuer import IssuerOf, issuer_of
 from cmpd.clm.issuance.reserved import names_of
 from cmpd.clm.model import ObjectKind, StoredObject
 from cmpd.clm.secrets import MasterKey
@@ -47,7 +47,7 @@ class Catalog:
         store: Store,
         master_key: MasterKey,
         clock: Callable[[], float],
-        issuer_of: IssuerOf = LocalIssuer,
+        issuer_of: IssuerOf = issuer_of,
     ) -> None:
         """`issuer_of`: who issues for a CA."""
         self.issuer_of = issuer_of

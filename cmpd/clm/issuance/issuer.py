@@ -176,3 +176,18 @@ class LocalIssuer:
 
 IssuerOf = Callable[[Authority], Issuer]
 """Gives the issuer of a CA."""
+
+ISSUERS: dict[str, IssuerOf] = {"local": LocalIssuer}
+"""By the name that a CA's document has for it (`issuer`)."""
+
+
+def register(name: str, issuer_of: IssuerOf) -> None:
+    """Have an issuer serve the CAs whose document names it."""
+    ISSUERS[name] = issuer_of
+
+
+def issuer_of(authority: Authority) -> Issuer:
+    """Who issues for a CA, as its document says. Raises IssuerUnavailable where that is not installed."""
+    if authority.issuer not in ISSUERS:
+        raise IssuerUnavailable(f"CA {authority.name}: the issuer {authority.issuer!r} is not installed")
+    return ISSUERS[authority.issuer](authority)

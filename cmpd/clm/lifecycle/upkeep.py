@@ -54,8 +54,9 @@ class Upkeep:
 
     def committed(self, unit: Iterable[Change]) -> None:
         """Take note of what was committed: where it changes what is revoked, a CRL is due."""
-        if any(isinstance(change, SetCertificateState) and change.is_on_crl for change in unit):
-            self._wake.set()
+        for change in unit:
+            if isinstance(change, SetCertificateState) and change.is_on_crl:
+                self._wake.set()
 
     async def crl(self, authority: Authority, partition: int) -> StoredCRL | None:
         """The CRL of the CA, with all that was revoked by now, whichever process did: no reader sees an older

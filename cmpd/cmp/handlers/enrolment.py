@@ -190,7 +190,7 @@ async def _issued(
     known = issuance.known(cert_request.id, prepared)
     if known is not None:
         return known
-    issuer = clm.certificates.issuer(exchange.compiled.authority)
+    issuer = clm.catalog.issuer_of(exchange.compiled.authority)
     if issuer.claims:
         await exchange.commit_claim(memory.claim(exchange, cert_request.id))
         exchange.unit += clm.certificates.limit(exchange.compiled, entity, prepared, replaces=old)

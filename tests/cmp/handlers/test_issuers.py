@@ -11,6 +11,7 @@ from cryptography import x509
 
 from cmpd.clm.authorities.authority import AuthorityDocument
 from cmpd.clm.housekeeping import expire_transactions
+from cmpd.clm.issuance.issuer import ISSUERS
 from cmpd.clm.lifecycle.approval import approve
 from cmpd.clm.lifecycle.approval import waiting as waiting_requests
 from cmpd.clm.model import CertificateState, ObjectKind, TransactionState
@@ -286,3 +287,21 @@ def test_a_key_pair_is_not_made_for_a_certificate_that_comes_later(make_world: M
     response = world.client().begin().send(without_key())
     assert (response.status, response.fail_info) == ("rejection", ("systemFailure",))
     assert "is not kept" in response.text
+
+
+@pytest.mark.parametrize("installed", [True, False])
+def test_a_ca_names_its_issuer(make_world: MakeWorld, installed: bool) -> None:
+    """One that is registered serves it; without it the CA is unavailable, and others go on."""
+    world = make_world()
+    stored = world.run(world.store.object(ObjectKind.CA, ISSUING))
+    assert stored is not None
+    document = replace(AuthorityDocument.of(stored), issuer="patient")
+    world.put(ObjectKind.CA, ISSUING, stored.name, document.document())
+    with pytest.MonkeyPatch.context() as patch:
+        if installed:
+            patch.setitem(ISSUERS, "patient", PatientIssuer)
+        response = world.client().begin().send(IR)
+    if installed:
+        assert response.status == "waiting"
+    else:
+        assert response.fail_info == ("systemUnavail",)
